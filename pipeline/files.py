@@ -1,0 +1,113 @@
+"""Files are whole or absent: written beside their target, flushed to disk, then renamed."""
+
+import contextlib
+import csv
+import glob
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from pipeline.errors import UserError
+
+BLOCK = 1 << 20
+
+
+@contextlib.contextmanager
+def whole_file(target: Path | str) -> Iterator[Path]:
+    """A scratch path beside `target` that becomes `target` when the block ends well and vanishes when it does not.
+
+    The suffix is kept, because libraries choose a format by it.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(target)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=_scratch_prefix(target), suffix=target.suffix)
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        scratch.chmod(0o666 & ~_umask())  # mkstemp's files are private; results are not
+        sync(scratch)
+        scratch.replace(target)
+        sync(target.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(target: Path | str) -> Iterator[Path]:
+    """The same for a folder: filled beside `target`, which it replaces only when the block ends well."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(target)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=_scratch_prefix(target)))
+    try:
+        yield scratch
+        scratch.chmod(0o777 & ~_umask())
+        for path in scratch.rglob("*"):
+            sync(path)
+        sync(scratch)
+        if target.exists():
+            shutil.rmtree(target)
+        scratch.rename(target)
+        sync(target.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_scratch(target: Path) -> None:
+    """Sweep away what a killed attempt at `target` left beside it."""
+    for stale in target.parent.glob(glob.escape(_scratch_prefix(target)) + "*"):
+        shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file's bytes, or a folder's entries, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path | str) -> str:
+    """Hex digest of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_tsv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A tab-separated table with a header line, written whole."""
+    with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def read_tsv(path: Path | str, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Rows of a tab-separated table as dicts; a missing column among `columns` is the user's error."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, delimiter="\t")
+            missing = [name for name in columns if name not in (reader.fieldnames or [])]
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a tab-separated table: {error}") from error
+    if missing:
+        raise UserError(
+            f"{path} has the columns {reader.fieldnames} but needs {', '.join(missing)} too: mend its header line"
+        )
+    return rows
+
+
+def _scratch_prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
