@@ -1,0 +1,134 @@
+"""config.yaml: checked before anything runs, every mistake one sentence with the key, the value and the way out."""
+
+import copy
+import difflib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from pipeline.errors import UserError
+
+Settings = dict[str, Any]
+
+DATASET_DEFAULTS: Settings = {
+    "layout": "folder",
+    "folder": None,
+    "lists": None,
+    "archives": None,
+    "split_file": None,
+    "test_share": 0.3,
+    "splits": [1],
+    "slices": 4,
+    "preset": "paper",
+    "groups": {},
+}
+STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments")
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raise UserError for the first thing in `config` that cannot work."""
+    check_schema(config, "config", "config.yaml")
+    for name in config["datasets"]:
+        _check_dataset(name, dataset(config, name))
+
+
+def dataset(config: Mapping[str, Any], name: str) -> Settings:
+    """One data set's settings: its own over the defaults, and the stages' sections with its own differences."""
+    if name not in config["datasets"]:
+        raise UserError(
+            f"data set {name} is not in config.yaml, which has {', '.join(config['datasets'])}: add it there"
+        )
+    own = config["datasets"][name]
+    return {
+        **merge(DATASET_DEFAULTS, own),
+        **{stage: merge(config[stage], own.get(stage, {})) for stage in STAGES_PER_DATASET},
+    }
+
+
+def merge(base: Any, difference: Any) -> Any:
+    """`difference` over `base`: mappings are merged key by key, anything else is replaced."""
+    if not (isinstance(base, Mapping) and isinstance(difference, Mapping)):
+        return copy.deepcopy(difference)
+    merged = {key: copy.deepcopy(value) for key, value in base.items()}
+    for key, value in difference.items():
+        merged[key] = merge(merged[key], value) if key in merged else copy.deepcopy(value)
+    return merged
+
+
+def check_schema(document: Any, schema: str, source: str) -> None:
+    """Check `document` against pipeline/schemas/<schema>.yaml; `source` is the file's name in the error."""
+    text = resources.files("pipeline.schemas").joinpath(f"{schema}.yaml").read_text("utf-8")
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(text))
+    errors = sorted(validator.iter_errors(document), key=lambda error: [str(part) for part in error.path])
+    if errors:
+        raise UserError(f"{source}: {_sentence(errors[0])}")
+
+
+def load_yaml(path: Path | str) -> Any:
+    """A YAML file as plain data; what is not YAML is the user's error, with the line."""
+    try:
+        return yaml.safe_load(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
+
+
+def _sentence(error: Any) -> str:
+    key = ".".join(str(part) for part in error.path)
+    if error.validator == "additionalProperties":
+        return _unknown_key(key, error)
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{_dotted(key, missing)} is missing: add it"
+    return f"{key or 'the file'} is {_show(error.instance)} but must be {_wanted(error)}: change it"
+
+
+def _unknown_key(key: str, error: Any) -> str:
+    known = sorted(error.schema.get("properties", {}))
+    unknown = next(name for name in error.instance if name not in known)
+    close = difflib.get_close_matches(str(unknown), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known keys here are {', '.join(known)}"
+    return f"the key {_dotted(key, unknown)} (value {_show(error.instance[unknown])}) is not known: {hint}"
+
+
+def _wanted(error: Any) -> str:
+    if "description" in error.schema:
+        return error.schema["description"]
+    value = error.validator_value
+    words = {
+        "type": f"of type {value}",
+        "enum": f"one of {', '.join(map(str, value))}" if error.validator == "enum" else "",
+        "minimum": f"at least {value}",
+        "maximum": f"at most {value}",
+        "exclusiveMinimum": f"above {value}",
+        "minItems": f"a list of at least {value}",
+        "minProperties": f"a mapping with at least {value} entry",
+        "uniqueItems": "a list without repetitions",
+        "pattern": f"a name of the form {value}",
+    }
+    return words.get(str(error.validator), error.message)
+
+
+def _check_dataset(name: str, settings: Settings) -> None:
+    for key in ("folder", "lists", "split_file"):
+        if settings[key] and not Path(settings[key]).exists():
+            raise UserError(f"datasets.{name}.{key} is {settings[key]}, which does not exist: mend the path")
+    if settings["layout"] == "folder" and not settings["folder"]:
+        raise UserError(f"datasets.{name} has no folder, which layout folder needs: add folder: /path/to/class/folders")
+    if settings["folder"] and not Path(settings["folder"]).is_dir():
+        raise UserError(f"datasets.{name}.folder is {settings['folder']}, a file: give the folder of class folders")
+    if settings["folder"] and settings["layout"] == "ucf101" and not settings["lists"]:
+        folder = settings["folder"]
+        raise UserError(f"datasets.{name} adopts the folder {folder} but has no lists: add lists: /its/split/lists")
+
+
+def _dotted(key: str, name: object) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
