@@ -1,0 +1,72 @@
+"""Writes the demo data set: stick figures acting over textured backgrounds, as UCF-101 would hand them out."""
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeline import cli
+from pipeline.demo.clips import clip
+from pipeline.demo.rar import RarWriter
+from pipeline.demo.splits import Clip, clips, lists, write_lists
+from pipeline.demo.video import avi
+from pipeline.errors import UserError
+from pipeline.files import whole_file
+
+VIDEOS, LISTS = "Demo.rar", "DemoTrainTestSplits-RecognitionTask.zip"
+ROOT = "Demo"  # the folder within the archive
+
+
+def write(out: Path, seed: int, groups: int, number: int, threads: int) -> None:
+    """Both files of the data set into the folder `out`; the same numbers give the same bytes, whatever the threads."""
+    check(seed, groups, number, threads)
+    everything = clips(groups, number)
+    with whole_file(out / VIDEOS) as scratch, open(scratch, "wb") as file, RarWriter(file) as archive:
+        videos = encoded(everything, seed, threads)
+        for entry, data in zip(everything, cli.progress(videos, len(everything), "clips"), strict=True):
+            archive.add(f"{ROOT}/{entry.path}", data)
+    with whole_file(out / LISTS) as scratch:
+        write_lists(scratch, lists(groups, number))
+
+
+def encoded(everything: Sequence[Clip], seed: int, threads: int) -> Iterator[bytes]:
+    """The AVI files of clips, in order; drawing and encoding both let other threads run."""
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(lambda c: avi(clip(seed, c.name, c.group, c.number)), everything)
+
+
+def check(seed: int, groups: int, number: int, threads: int) -> None:
+    """Refuse numbers that name no data set."""
+    if groups % 3 or not 3 <= groups <= 99:
+        raise UserError(
+            f"--groups is {groups}, but three splits test on a third of the groups each: give a multiple of 3, 3 to 99"
+        )
+    if not 1 <= number <= 99:
+        raise UserError(f"--clips is {number}, but a file name has two digits for the clip: give 1 to 99")
+    if seed < 0:
+        raise UserError(
+            f"--seed is {seed}, but random streams start from 0 or more: give a number that is not negative"
+        )
+    if threads < 1:
+        raise UserError(f"--threads is {threads}, but someone has to draw the clips: give 1 or more")
+
+
+def arguments(argv: Sequence[str]) -> Namespace:
+    """The command line, parsed."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=f"folder for {VIDEOS} and {LISTS}")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other clips")
+    parser.add_argument("--groups", type=int, default=9, help="groups a class, each with its own actor and background")
+    parser.add_argument("--clips", type=int, default=3, help="clips a group")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="clips drawn at a time")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> None:
+    args = arguments(argv)
+    write(args.out, args.seed, args.groups, args.clips, args.threads)
+
+
+if __name__ == "__main__":
+    cli.run(main)

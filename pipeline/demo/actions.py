@@ -1,0 +1,67 @@
+"""The movements as numbers over time. What must not tell a class is drawn from the same distribution for all classes.
+
+Every function takes a random generator and gives one value or row a frame; lengths in px, times in frames.
+"""
+
+import numpy as np
+
+STACK = 10  # flow fields a temporal net sees at once
+HOLD = 2 * STACK  # frames that the middle state of a door lasts, and the first and last state together
+MOVE = (3, 5)  # flow fields that opening or closing takes, fewest and most
+PERIOD = (10.0, 13.0)  # of an oscillation: about one stack, so that every stack shows a whole one
+SWING = (6.5, 8.5)  # radius of an oscillation
+STILL = (6, 10)  # frames before and after sitting down or standing up: less than a stack
+
+
+def duration(rng: np.random.Generator) -> int:
+    """Frames of a clip: whatever a door needs (`openness`), for every class, so that the length tells nothing."""
+    return 2 * HOLD + 2 * (int(rng.integers(MOVE[0], MOVE[1] + 1)) - 1)
+
+
+def ease(steps: int) -> np.ndarray:
+    """From 0 to 1 in `steps` steps, slow at both ends, and its own reverse: ease(n) == 1 - ease(n)[::-1]."""
+    return (1 - np.cos(np.pi * np.arange(steps + 1) / steps)) / 2
+
+
+def openness(frames: int, opens_first: bool) -> np.ndarray:
+    """(frames,) of a door, 0 closed to 1 open: moves, holds for HOLD frames, moves back.
+
+    The first and last hold are STACK frames each. So both states take the same time in total, and a stack of flow
+    fields meets either movement at every place within it, whichever of the two comes first.
+    """
+    move = (frames - 2 * HOLD) // 2 + 1
+    there = ease(move)[1:-1]
+    path = np.concatenate([np.zeros(STACK), there, np.ones(HOLD), there[::-1], np.zeros(STACK)])
+    return path if opens_first else 1 - path
+
+
+def sitting(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """(frames,) crouch of someone sitting down, 0 upright to 1 seated; reversed, it is someone standing up."""
+    before, after = rng.integers(STILL[0], STILL[1] + 1, size=2)
+    return np.concatenate([np.zeros(before), ease(frames - before - after - 1), np.ones(after)])
+
+
+def any_crouch(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """(frames,) one crouch held still, distributed as a random frame of `sitting`."""
+    return np.full(frames, rng.choice(sitting(rng, frames)))
+
+
+def oscillation(rng: np.random.Generator, frames: int, kind: str) -> np.ndarray:
+    """(frames, 2) displacement of the whole body: Bounce along y, Sway along x, Circle along both, either way round."""
+    angle = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(frames) / rng.uniform(*PERIOD)
+    path = rng.uniform(*SWING) * np.stack([np.cos(angle) * rng.choice([-1, 1]), np.sin(angle)], axis=1)
+    return path * {"Bounce": (0, 1), "Sway": (1, 0), "Circle": (1, 1)}[kind]
+
+
+def any_displacement(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """(frames, 2) one displacement held still, distributed as a random frame of a random `oscillation`."""
+    path = oscillation(rng, frames, str(rng.choice(["Bounce", "Sway", "Circle"])))
+    return np.tile(rng.choice(path), (frames, 1))
+
+
+def shake(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """(frames, 2) path of a hand-held camera: slow waves that add up to about 1 px a frame."""
+    time = np.arange(frames)[:, None, None]
+    period = rng.uniform(16, 45, size=(1, 2, 2))
+    waves = period / 16 * np.sin(2 * np.pi * (time / period + rng.uniform(size=(1, 2, 2))))
+    return waves.sum(axis=2)
