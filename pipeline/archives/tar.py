@@ -1,0 +1,81 @@
+"""Tar archives, plain or gzipped, read once from front to back; a missing end is noticed."""
+
+import gzip
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from pipeline.archives.members import FILE, FOLDER, BadArchive, Member, Save
+from pipeline.files import BLOCK
+
+END = b"\0" * tarfile.BLOCKSIZE
+DAMAGE = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
+
+
+class Tail:
+    """A stream that remembers its last tar block: the end mark of a whole archive is a block of zeros."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.last = b""
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        self.last = (self.last + data)[-tarfile.BLOCKSIZE :]
+        return data
+
+    def drain(self) -> None:
+        """Read to the end, which is where gzip keeps its checksum."""
+        while self.read(BLOCK):
+            pass
+
+
+def read(path: Path) -> Iterator[tuple[Member, Save]]:
+    """Members in the archive's order, each with the call that streams its bytes (call it before the next member)."""
+    with _bytes(path) as stream:
+        tail = Tail(stream)
+        try:
+            with tarfile.open(fileobj=cast(BinaryIO, tail), mode="r|") as archive:
+                for info in archive:
+                    yield Member(info.name, info.size, _sort(info)), _saver(archive, info)
+            tail.drain()
+        except DAMAGE as error:
+            raise BadArchive(f"it is truncated or damaged: {error}") from error
+        if tail.last != END:
+            raise BadArchive("it is truncated: the end mark of a tar archive is missing")
+
+
+def declared(path: Path) -> int:
+    """Bytes the members will take; of a gzipped tar its own size, since counting would unpack it twice."""
+    with open(path, "rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    if gzipped:
+        return path.stat().st_size
+    return sum(member.size for member, _ in read(path))
+
+
+def _bytes(path: Path) -> BinaryIO:
+    file = open(path, "rb")  # noqa: SIM115 - the caller closes what is returned
+    magic = file.read(2)
+    file.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if magic == b"\x1f\x8b" else file
+
+
+def _sort(info: tarfile.TarInfo) -> str:
+    if info.isdir():
+        return FOLDER
+    if info.isfile():
+        return FILE
+    return "link" if info.islnk() or info.issym() else "device"
+
+
+def _saver(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Save:
+    def save(file: BinaryIO) -> None:
+        source = archive.extractfile(info)
+        if source is not None:
+            shutil.copyfileobj(source, file, BLOCK)
+
+    return save

@@ -1,0 +1,97 @@
+"""Unpacking one archive into an empty folder: checked, bounded in memory, with the disk looked at first."""
+
+import filecmp
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline import cli
+from pipeline.archives import rar, tar, tools, zip
+from pipeline.archives.kinds import ARCHIVES, kind_of
+from pipeline.archives.members import DISK_FULL, FOLDER, BadArchive, Member, Reader, Save, place
+from pipeline.errors import UserError
+
+READERS: dict[str, tuple[Reader, Callable[[Path], int]]] = {
+    "rar": (rar.read, rar.declared),
+    "zip": (zip.read, zip.declared),
+    "tar": (tar.read, tar.declared),
+    "gzip": (tar.read, tar.declared),
+}
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Every file of `archive` under `folder`, which exists and is empty.
+
+    Raises UserError with the archive's name and the reason: damaged, truncated, unsafe, or no room on the disk.
+    On an error the folder's content is worthless; the caller throws it away.
+    """
+    needed = archive.stat().st_size
+    try:
+        kind = _kind(archive)
+        if kind == "rar" and not rar.available():
+            tools.unpack(archive, folder)
+            return
+        read, declared = READERS[kind]
+        needed = declared(archive)
+        _check_room(archive, folder, needed)
+        for member, save in read(archive):
+            _write(member, save, folder)
+    except BadArchive as error:
+        raise UserError(f"{archive} cannot be unpacked: {error}; replace it with a good copy") from error
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise _no_room(archive, folder, needed) from error
+
+
+def _kind(archive: Path) -> str:
+    kind = kind_of(archive)
+    if kind not in ARCHIVES:
+        raise BadArchive("it is a web page, not an archive" if kind == "page" else "it is no RAR, zip or tar archive")
+    return kind
+
+
+def _check_room(archive: Path, folder: Path, needed: int) -> None:
+    if needed > shutil.disk_usage(folder).free:
+        raise _no_room(archive, folder, needed)
+
+
+def _no_room(archive: Path, folder: Path, needed: int) -> UserError:
+    free = shutil.disk_usage(folder).free
+    return UserError(
+        f"{archive} needs {needed / 1e9:.3f} GB of disk to unpack and {folder.parent} has {free / 1e9:.3f} GB left:"
+        " make room or fetch to another disk"
+    )
+
+
+def _write(member: Member, save: Save, folder: Path) -> None:
+    where = place(member)
+    if where is None:
+        cli.say(f"left out {member.name}, which macOS added to the archive")
+        return
+    target = folder / where
+    try:
+        (target if member.sort == FOLDER else target.parent).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BadArchive(f"its member {member.name!r} needs a folder where another member is a file") from error
+    if member.sort == FOLDER:
+        return
+    if target.exists():
+        _write_twin(member, save, target)
+        return
+    with open(target, "xb") as file:
+        save(file)
+
+
+def _write_twin(member: Member, save: Save, target: Path) -> None:
+    """A name that is there already: an archive may hold the same bytes twice, but not two files under one name.
+
+    On a file system that ignores case this is also where `Clip.avi` meets `clip.avi`.
+    """
+    twin = target.with_name(f"{target.name}.twin")
+    with open(twin, "xb") as file:
+        save(file)
+    same = target.is_file() and filecmp.cmp(target, twin, shallow=False)
+    twin.unlink()
+    if not same:
+        raise BadArchive(f"two different members of it would be written to the one name {member.name!r}")
