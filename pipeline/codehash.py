@@ -47,9 +47,14 @@ def essence(source: str) -> str:
 
 
 def imports(tree: ast.Module, module: str) -> Iterator[str]:
-    """Dotted names that `tree` may import from this package; some are attributes, not modules."""
+    """Dotted names that `tree` may import from this package; some are attributes, not modules.
+
+    A string that is a module's name counts: that is how tables of backends name what is imported on demand.
+    """
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Constant) and str(node.value).startswith(f"{PACKAGE}."):
+            yield str(node.value)
+        elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, module)

@@ -42,8 +42,10 @@ def extract(video_id: str, path: str, size: video.Size, quality: int, decoder: s
         for planes in video.DECODERS[decoder](path, header, size):
             lengths.append(data.write(video.encode(planes, quality)))
         missing = video.shortfall(header, len(lengths))
-        if missing > max_missing or not lengths:
+        if missing > max_missing:
             raise video.BadVideo(f"the header promises {len(lengths) + missing} frames but {len(lengths)} decode")
+        if len(lengths) < 2:  # left out for every stream alike, so that streams can be fused
+            raise video.BadVideo(f"{len(lengths)} frame decodes, and flow takes two")
     except video.BadVideo as error:
         data.close()
         return Pictures(data, [], 0.0, Row(video_id, "frames", "bad", str(error)))

@@ -1,9 +1,11 @@
 """Nothing is skipped silently: every video that is left out, or kept with a doubt, is a row with the reason."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline import cli
 from pipeline.files import read_tsv, write_tsv
 
 COLUMNS = ("video_id", "stage", "verdict", "reason")
@@ -26,3 +28,21 @@ def write(path: Path | str, rows: Iterable[Row]) -> None:
 def read(paths: Iterable[Path | str]) -> list[Row]:
     """Rows of several files, one after the other."""
     return [Row(*(line[name] for name in COLUMNS)) for path in paths for line in read_tsv(path, COLUMNS)]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Gather the jobs' quarantine files of one data set into one."""
+    parser = cli.parser(main.__doc__)
+    parser.add_argument("files", nargs="+", type=Path, help="quarantine files of the index and of every slice")
+    parser.add_argument("--out", required=True, type=Path)
+    a = parser.parse_args(argv)
+    rows = read(a.files)
+    write(a.out, rows)
+    verdicts = ", ".join(
+        f"{count} {verdict}" for verdict, count in sorted(Counter(row.verdict for row in rows).items())
+    )
+    cli.say(f"{a.out}: {verdicts or 'nothing left out'}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -97,10 +97,14 @@ class Store:
         """What made the file, as plain Python values."""
         return {name: _python(value) for name, value in self._file.attrs.items()}
 
-    @property
-    def byte_offset(self) -> int | None:
-        """Where `jpeg` begins in the file, if it lies there in one piece."""
-        return self._file["jpeg"].id.get_offset()
+    def begins(self, table: str) -> int:
+        """The byte of the file at which `table` begins; only a contiguous one (a shard's) has such a place."""
+        offset = self._file[table].id.get_offset()
+        if offset is None and self._file[table].size:
+            raise UserError(
+                f"{self.path} keeps {table} in chunks, as slices do, but a shard is asked for: pack it first"
+            )
+        return offset or 0
 
     def count(self, number: int) -> int:
         """Pictures of the video at that place."""

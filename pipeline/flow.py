@@ -1,0 +1,106 @@
+"""TV-L1 flow between consecutive frames of one slice, clipped at +-bound, 8 bits, one grey JPEG a pair.
+
+A flow picture stacks x above y: (2H, W). A video of T frames has T - 1 of them, always.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import simplejpeg
+
+from pipeline import cli, tvl1
+from pipeline.codehash import code_hash
+from pipeline.errors import UserError
+from pipeline.files import whole_file
+from pipeline.quantise import quantise
+from pipeline.store import Store, StoreWriter
+
+BATCH = 64  # pairs computed at a time, which bounds the memory whatever the video's length
+
+Engine = Callable[[np.ndarray], np.ndarray]  # uint8 (T, H, W) -> float32 (T-1, 2, H, W)
+
+
+def grey(jpeg: bytes) -> np.ndarray:
+    """A JPEG's luma, uint8 (H, W)."""
+    return simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")[..., 0]
+
+
+def batches(frames: Iterator[np.ndarray], pairs: int) -> Iterator[np.ndarray]:
+    """Runs of up to `pairs` + 1 frames, (T, H, W), each beginning with the last frame of the one before."""
+    last = list(islice(frames, 1))
+    while following := list(islice(frames, pairs)):
+        yield np.stack(last + following)
+        last = following[-1:]
+
+
+def encode(fields: np.ndarray, bound: float, quality: int) -> list[bytes]:
+    """float32 (T, 2, H, W) in pixels -> a grey JPEG each, x above y."""
+    levels = quantise(fields, bound)
+    stacked = levels.reshape(len(levels), -1, levels.shape[-1], 1)  # (T, 2H, W, 1)
+    return [simplejpeg.encode_jpeg(picture, quality=quality, colorspace="GRAY") for picture in stacked]
+
+
+def flow_of(jpegs: Iterator[bytes], engine: Engine, bound: float, quality: int) -> list[bytes]:
+    """One video's frames as JPEGs -> its flow pictures as JPEGs, one fewer."""
+    runs = batches(map(grey, jpegs), BATCH)
+    return [picture for run in runs for picture in encode(engine(run), bound, quality)]
+
+
+def write_slice(frames: Store, engine: Engine, out: Path, settings: dict[str, Any], threads_note: str) -> None:
+    """Flow of every video in `frames` into `out`."""
+    with whole_file(out) as scratch:
+        writer = StoreWriter(scratch, settings)
+        numbers = range(len(frames.videos))
+        for number in cli.progress(numbers, len(numbers), f"flow {out.stem} ({threads_note})"):
+            pictures = flow_of(frames.pictures(number), engine, settings["bound"], settings["quality"])
+            if len(pictures) != frames.count(number) - 1:
+                raise RuntimeError(f"{frames.videos[number]}: {len(pictures)} flows of {frames.count(number)} frames")
+            data = io.BytesIO(b"".join(pictures))
+            writer.add(frames.videos[number], map(len, pictures), data, float(frames.fps[number]))
+        writer.close()
+
+
+def parse_parameters(text: str) -> dict[str, Any]:
+    """`{"warps": 3}` -> a dict; anything but a JSON object is the user's error."""
+    try:
+        parsed = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"--parameters is {text!r}, which is not JSON ({error}): write e.g. '{{\"warps\": 3}}'"
+        ) from error
+    if not isinstance(parsed, dict):
+        raise UserError(f"--parameters is {text!r} but must be a JSON object, such as '{{\"warps\": 3}}'")
+    return parsed
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("frames", type=Path, help="a slice of frames")
+    parser.add_argument("out", type=Path, help="the HDF5 file to write")
+    parser.add_argument("--preset", choices=sorted(tvl1.PRESETS), default="opencv", help="the algorithm's parameters")
+    parser.add_argument("--parameters", default="{}", help="a JSON object of parameters that differ from the preset's")
+    parser.add_argument("--backend", choices=["auto", *tvl1.BACKENDS], default="auto", help="what computes it")
+    parser.add_argument("--bound", type=float, default=20, help="pixels that become level 0 and 255")
+    parser.add_argument("--quality", type=int, default=90, help="JPEG quality")
+    parser.add_argument("--threads", type=int, default=1)
+    a = parser.parse_args(argv)
+    parameters = tvl1.resolve(a.preset, **parse_parameters(a.parameters))
+    backend = tvl1.choose(a.backend)
+    with Store(a.frames) as frames:
+        settings = {"stage": "flow", "code": code_hash("pipeline.flow"), "algorithm": "tvl1", **parameters}
+        settings |= {"bound": a.bound, "quality": a.quality, "size": frames.attributes["size"]}
+
+        def engine(run: np.ndarray) -> np.ndarray:
+            return tvl1.flow(run, backend=backend, threads=a.threads, preset=a.preset, **parse_parameters(a.parameters))
+
+        write_slice(frames, engine, a.out, settings, f"{backend}, {a.threads} threads")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,140 @@
+"""Pack one modality's slices into training shards, checked against the manifest, with an index and checksums.
+
+The JPEG bytes are unchanged and a video lies in one piece. The folder written holds NNNN.h5, index.parquet (video ->
+shard, pictures) and shards.tsv (bytes, sha256).
+"""
+
+import io
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from pipeline import cli, manifest, quarantine
+from pipeline.errors import UserError
+from pipeline.files import sha256, whole_folder, write_tsv
+from pipeline.store import Store, StoreWriter, require
+
+INDEX = ("video_id", "class", "label", "shard", "first", "pictures", "bytes", "fps")
+SHARDS = ("shard", "videos", "pictures", "bytes", "sha256")
+
+
+class Member(NamedTuple):
+    """One video in a slice: the slice's file, and the video's place, pictures and bytes in it."""
+
+    video_id: str
+    store: Path
+    number: int
+    pictures: int
+    bytes: int
+    fps: float
+
+
+def members(slices: Iterable[Path]) -> tuple[list[Member], dict[str, Any]]:
+    """Every video of every slice, in order, and the settings that all slices were made with."""
+    found: list[Member] = []
+    settings: dict[str, Any] = {}
+    for path in slices:
+        with Store(path) as store:
+            require(store.attributes, settings, path)
+            settings = store.attributes
+            for number, video in enumerate(store.videos):
+                begin, end = store.span(number)
+                found.append(Member(video, path, number, store.count(number), end - begin, float(store.fps[number])))
+    return found, settings
+
+
+def check(found: Sequence[Member], videos: pd.DataFrame, bad: set[str], source: Path) -> None:
+    """Raise unless each video of the manifest is in just one slice or in the quarantine."""
+    names = [member.video_id for member in found]
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    strange = sorted(set(names) - set(videos["video_id"]) | twice)
+    lost = sorted(set(videos["video_id"]) - set(names) - bad)
+    for problem, wrong in (
+        ("is in no slice and not in the quarantine", lost),
+        ("is not once in the manifest", strange),
+    ):
+        if wrong:
+            raise UserError(f"{wrong[0]} {problem} of {source} ({len(wrong)} such): delete the slices and run again")
+
+
+def group(found: Iterable[Member], limit: int) -> Iterator[list[Member]]:
+    """Runs of videos, each closed by the first that reaches `limit` bytes."""
+    run: list[Member] = []
+    size = 0
+    for member in found:
+        run.append(member)
+        size += member.bytes
+        if size >= limit:
+            yield run
+            run, size = [], 0
+    if run:
+        yield run
+
+
+def pack(run: Sequence[Member], settings: dict[str, Any], path: Path) -> dict[str, int]:
+    """Write one shard; returns where in the file its tables lie, for readers that `pread`."""
+    writer = StoreWriter(path, settings, total_bytes=sum(member.bytes for member in run))
+    for source, its_members in itertools.groupby(run, key=lambda member: member.store):
+        with Store(source) as store:
+            for member in its_members:
+                data = io.BytesIO(b"".join(store.blocks(member.number)))
+                writer.add(member.video_id, store.lengths(member.number), data, member.fps)
+    writer.close()
+    with Store(path) as packed:
+        return {"jpeg": packed.begins("jpeg"), "offsets": packed.begins("offsets")}
+
+
+def index_rows(run: Sequence[Member], shard: str, labels: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Rows of index.parquet for one shard."""
+    rows, first = [], 0
+    for member in run:
+        name, label = labels["class"][member.video_id], labels["label"][member.video_id]
+        rows.append((member.video_id, name, label, shard, first, member.pictures, member.bytes, member.fps))
+        first += member.pictures
+    return rows
+
+
+def write(
+    slices: Sequence[Path], manifest_path: Path, quarantine_path: Path, out: Path, modality: str, mib: int
+) -> None:
+    """The whole stage: check, pack, index."""
+    videos, metadata = manifest.read_manifest(manifest_path)
+    bad = {row.video_id for row in quarantine.read([quarantine_path]) if row.verdict == "bad"}
+    found, settings = members(slices)
+    check(found, videos, bad, manifest_path)
+    labels = videos.set_index("video_id")
+    runs = list(group(found, mib << 20))
+    rows: list[tuple[Any, ...]] = []
+    sums, places = [], {}
+    with whole_folder(out) as scratch:
+        for number, run in enumerate(cli.progress(runs, len(runs), f"shards {modality}")):
+            name = f"{number:04d}"
+            path = scratch / f"{name}.h5"
+            places[name] = pack(run, settings, path)
+            sums.append((name, len(run), sum(m.pictures for m in run), path.stat().st_size, sha256(path)))
+            rows += index_rows(run, name, labels)
+        write_tsv(scratch / "shards.tsv", SHARDS, sums)
+        facts = {**metadata, "modality": modality, "settings": settings, "places": places}
+        manifest.write_parquet(scratch / "index.parquet", pd.DataFrame(rows, columns=list(INDEX)), facts)
+    cli.say(f"{out}: {len(rows)} of {len(videos)} videos, {sum(row[5] for row in rows)} pictures, {len(runs)} shards")
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("slices", nargs="+", type=Path, help="the slices of one modality")
+    parser.add_argument("--manifest", required=True, type=Path)
+    parser.add_argument("--quarantine", required=True, type=Path, help="the data set's quarantine file")
+    parser.add_argument("--modality", choices=["rgb", "flow"], required=True)
+    parser.add_argument("--mib", type=int, default=1024, help="a shard is closed at the first video past this size")
+    parser.add_argument("--out", required=True, type=Path, help="the folder to write")
+    a = parser.parse_args(argv)
+    write(a.slices, a.manifest, a.quarantine, a.out, a.modality, a.mib)
+
+
+if __name__ == "__main__":
+    cli.run(main)
