@@ -16,6 +16,7 @@ from pipeline.demo.__main__ import LISTS, VIDEOS, write
 from pipeline.demo.clips import FLAGS, clip
 from pipeline.demo.figures import shaded
 from pipeline.demo.rar import RarWriter
+from pipeline.demo.scenes import scene
 from pipeline.demo.splits import clips, held_out, lists
 from pipeline.errors import UserError
 
@@ -142,13 +143,22 @@ def test_no_flow_stack_sees_both_door_movements():
 
 
 def test_standing_up_is_sitting_down_reversed():
-    move = actions.ease(20)
-    np.testing.assert_allclose(move, 1 - move[::-1])
+    down, up = (actions.crouch(np.random.default_rng(7), 46, name) for name in ("SitDown", "StandUp"))
+    np.testing.assert_array_equal(up, down[::-1])
+    assert (down[0], down[-1]) == (0, 1)
+    assert np.all(np.diff(down) >= 0)
 
 
-def test_held_poses_are_distributed_as_frames_of_sitting_down():
+def test_every_flow_stack_of_sitting_down_holds_motion():
+    for seed in range(50):
+        steps = np.diff(actions.sitting(np.random.default_rng(seed), 44))
+        assert all(steps[i : i + actions.STACK].any() for i in range(len(steps) - actions.STACK + 1))
+
+
+@pytest.mark.parametrize("name", ["Bounce", "Sway", "Circle"])
+def test_held_poses_are_distributed_as_frames_of_sitting_down(name):
     rng = np.random.default_rng(0)
-    held = [actions.any_crouch(rng, 46)[0] for _ in range(3000)]
+    held = [actions.crouch(rng, 46, name)[0] for _ in range(3000)]
     frames = np.concatenate([actions.sitting(rng, 46) for _ in range(300)])
     deciles = np.arange(0.1, 1, 0.1)
     np.testing.assert_allclose(np.quantile(held, deciles), np.quantile(frames, deciles), atol=0.06)
@@ -161,6 +171,14 @@ def test_oscillations_are_well_above_the_cameras_shake():
     assert 0.5 < shaken < 1.3
     for kind in ("Bounce", "Sway", "Circle"):
         assert speed(actions.oscillation(rng, 46, kind)).max() > 3
+
+
+@pytest.mark.parametrize("group", [1, 2, 3])
+def test_all_classes_of_a_group_act_before_one_background(group):
+    for name in CLASSES:
+        patch = clip(0, name, group, 1)[0, 40:80, :20]  # at the left edge, where nobody stands
+        found = {g: cv2.matchTemplate(scene(0, g).background, patch, cv2.TM_CCOEFF_NORMED).max() for g in (1, 2, 3)}
+        assert [g for g in found if found[g] > 0.95] == [group]
 
 
 def test_lengths_do_not_depend_on_the_class():

@@ -21,6 +21,8 @@ ROOT = "Demo"  # the folder within the archive
 def write(out: Path, seed: int, groups: int, number: int, threads: int) -> None:
     """Both files of the data set into the folder `out`; the same numbers give the same bytes, whatever the threads."""
     check(seed, groups, number, threads)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out is {out}, which is a file, but two files go into a folder: give another name")
     everything = clips(groups, number)
     with whole_file(out / VIDEOS) as scratch, open(scratch, "wb") as file, RarWriter(file) as archive:
         videos = encoded(everything, seed, threads)

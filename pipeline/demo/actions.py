@@ -10,7 +10,8 @@ HOLD = 2 * STACK  # frames that the middle state of a door lasts, and the first 
 MOVE = (3, 5)  # flow fields that opening or closing takes, fewest and most
 PERIOD = (10.0, 13.0)  # of an oscillation: about one stack, so that every stack shows a whole one
 SWING = (6.5, 8.5)  # radius of an oscillation
-STILL = (6, 10)  # frames before and after sitting down or standing up: less than a stack
+OSCILLATIONS = {"Bounce": (0, 1), "Sway": (1, 0), "Circle": (1, 1)}  # which of x and y each moves along
+STILL = (5, 9)  # frames before and after sitting down or standing up: less than a stack
 
 
 def duration(rng: np.random.Generator) -> int:
@@ -24,7 +25,7 @@ def ease(steps: int) -> np.ndarray:
 
 
 def openness(frames: int, opens_first: bool) -> np.ndarray:
-    """(frames,) of a door, 0 closed to 1 open: moves, holds for HOLD frames, moves back.
+    """(frames,) of a door, 0 closed to 1 open: moves, holds for HOLD frames, moves back; `frames` as from `duration`.
 
     The first and last hold are STACK frames each. So both states take the same time in total, and a stack of flow
     fields meets either movement at every place within it, whichever of the two comes first.
@@ -36,26 +37,31 @@ def openness(frames: int, opens_first: bool) -> np.ndarray:
 
 
 def sitting(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """(frames,) crouch of someone sitting down, 0 upright to 1 seated; reversed, it is someone standing up."""
+    """(frames,) crouch of someone sitting down, 0 upright to 1 seated."""
     before, after = rng.integers(STILL[0], STILL[1] + 1, size=2)
     return np.concatenate([np.zeros(before), ease(frames - before - after - 1), np.ones(after)])
 
 
-def any_crouch(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """(frames,) one crouch held still, distributed as a random frame of `sitting`."""
-    return np.full(frames, rng.choice(sitting(rng, frames)))
+def crouch(rng: np.random.Generator, frames: int, name: str) -> np.ndarray:
+    """(frames,) of a motion class: SitDown, its reverse StandUp, or one crouch held, a random frame of these."""
+    path = sitting(rng, frames)
+    if name == "SitDown":
+        return path
+    return path[::-1] if name == "StandUp" else np.full(frames, rng.choice(path))
 
 
 def oscillation(rng: np.random.Generator, frames: int, kind: str) -> np.ndarray:
-    """(frames, 2) displacement of the whole body: Bounce along y, Sway along x, Circle along both, either way round."""
+    """(frames, 2) displacement of the whole body (x, y), of one of the OSCILLATIONS; either way round."""
     angle = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(frames) / rng.uniform(*PERIOD)
     path = rng.uniform(*SWING) * np.stack([np.cos(angle) * rng.choice([-1, 1]), np.sin(angle)], axis=1)
-    return path * {"Bounce": (0, 1), "Sway": (1, 0), "Circle": (1, 1)}[kind]
+    return path * OSCILLATIONS[kind]
 
 
-def any_displacement(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """(frames, 2) one displacement held still, distributed as a random frame of a random `oscillation`."""
-    path = oscillation(rng, frames, str(rng.choice(["Bounce", "Sway", "Circle"])))
+def displacement(rng: np.random.Generator, frames: int, name: str) -> np.ndarray:
+    """(frames, 2) of a motion class: its oscillation, or for the others one place held, a random frame of these."""
+    if name in OSCILLATIONS:
+        return oscillation(rng, frames, name)
+    path = oscillation(rng, frames, str(rng.choice(list(OSCILLATIONS))))
     return np.tile(rng.choice(path), (frames, 1))
 
 

@@ -59,11 +59,7 @@ def waving(rng: np.random.Generator, setting: Scene, frames: int, colour: Colour
 def moving(rng: np.random.Generator, setting: Scene, frames: int, name: str) -> Draw:
     """Moves the whole body in a held pose, or sits down or stands up on one spot."""
     stand = place(rng, (18, 9))
-    if name in ("SitDown", "StandUp"):
-        path, crouch = actions.any_displacement(rng, frames), actions.sitting(rng, frames)
-        crouch = crouch if name == "SitDown" else crouch[::-1]
-    else:
-        path, crouch = actions.oscillation(rng, frames, name), actions.any_crouch(rng, frames)
+    path, crouch = actions.displacement(rng, frames, name), actions.crouch(rng, frames, name)
 
     def draw(picture: np.ndarray, t: int, camera: np.ndarray) -> None:
         here = Stand(stand.feet + path[t] - camera, stand.scale, stand.facing)
