@@ -1,0 +1,60 @@
+"""CNN-M-2048 (Chatfield et al. 2014), both streams of Two-Stream ConvNets (Simonyan & Zisserman 2014, Figure 1).
+
+conv1  7x7x96, stride 2, LRN, pool    conv4  3x3x512
+conv2  5x5x256, stride 2, LRN, pool   conv5  3x3x512, pool
+conv3  3x3x512                        fc6 4096, fc7 2048, fc8
+"""
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import UserError
+from pipeline.models.blocks import conv, fc, initialise, lrn, pool
+
+
+class CNNM(nn.Module):
+    """(B, C, H, W) -> logits (B, classes); `norm2=False` is the temporal form, whose second LRN the paper drops."""
+
+    def __init__(self, classes: int, channels: int, crop: int, dropout: float, norm2: bool, width: float, stride2: int):
+        super().__init__()
+        self.channels, self.crop = channels, crop
+
+        def wide(filters: int) -> int:
+            return max(8, round(filters * width))
+
+        self.features = nn.Sequential(
+            conv(channels, wide(96), 7, stride=2), lrn(), pool(),
+            conv(wide(96), wide(256), 5, stride=stride2, padding=1), lrn() if norm2 else nn.Identity(), pool(),
+            conv(wide(256), wide(512), 3, padding=1),
+            conv(wide(512), wide(512), 3, padding=1),
+            conv(wide(512), wide(512), 3, padding=1), pool(),
+            nn.Flatten(),
+        )  # fmt: skip
+        self.classifier = nn.Sequential(
+            fc(self._flat(), wide(4096), dropout),
+            fc(wide(4096), wide(2048), dropout),
+            nn.Linear(wide(2048), classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1:] != (self.channels, self.crop, self.crop):
+            wanted = (self.channels, self.crop, self.crop)
+            raise UserError(f"CNN-M got an input of shape {tuple(x.shape[1:])} but was built for {wanted}: change crop")
+        return self.classifier(self.features(x))
+
+    def _flat(self) -> int:
+        try:
+            with torch.no_grad():
+                return self.features(torch.zeros(1, self.channels, self.crop, self.crop)).shape[1]
+        except RuntimeError as error:
+            raise UserError(
+                f"CNN-M cannot take crops of {self.crop} pixels, its pools shrink them to nothing"
+            ) from error
+
+
+def build(
+    num_classes: int, channels: int = 3, crop: int = 224, dropout: float = 0.9, norm2: bool = True, width: float = 1.0,
+    stride2: int = 2,
+) -> nn.Module:  # fmt: skip
+    """CNN-M-2048 with `width` times its filters; `stride2` is conv2's (1 keeps small demo pictures large enough)."""
+    return initialise(CNNM(num_classes, channels, crop, dropout, norm2, width, stride2))
