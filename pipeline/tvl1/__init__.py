@@ -13,7 +13,11 @@ from pipeline.tvl1.parameters import PRESETS, resolve
 
 __all__ = ["BACKENDS", "PRESETS", "choose", "flow", "resolve"]
 
-BACKENDS = {"opencv": "pipeline.tvl1.reference"}  # best first: `auto` takes the first that runs here
+BACKENDS = {
+    "cpu": "pipeline.tvl1.cpu",
+    "scalar": "pipeline.tvl1.scalar",
+    "opencv": "pipeline.tvl1.reference",
+}  # best first: `auto` takes the first that runs here
 
 
 def flow(

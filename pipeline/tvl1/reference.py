@@ -25,7 +25,7 @@ def flow(frames: np.ndarray, parameters: dict[str, Any], threads: int) -> np.nda
 
 def pair(first: np.ndarray, second: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
     """Flow (2, H, W) from `first` to `second`, by an object of its own: OpenCV's keeps state between calls."""
-    algorithm = cv2.optflow.DualTVL1OpticalFlow.create(
+    algorithm: Any = cv2.optflow.DualTVL1OpticalFlow.create(
         tau=parameters["tau"],
         lambda_=parameters["lambda_"],
         theta=parameters["theta"],

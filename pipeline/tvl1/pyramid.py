@@ -1,0 +1,81 @@
+"""What one frame contributes, whichever pair it is in: its pyramid, and every level's gradients."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numba import njit
+
+from pipeline.tvl1.warp import BORDER, CHANNELS
+
+SMALLEST_SIDE = 16  # no level but the finest has a shorter side
+ALIGN = 64  # bytes: a line of the cache, a vector
+
+
+class Level(NamedTuple):
+    """One level of one frame: as a pair's first image and as its second."""
+
+    grey: np.ndarray  # flat plane, (H + 1) rows of stride floats
+    sampled: np.ndarray  # flat, (H + 2 BORDER, W + 2 BORDER, CHANNELS): I, Ix, Iy, 0, with a border of zeros
+
+
+def sizes(height: int, width: int, scales: int, step: float) -> list[tuple[int, int]]:
+    """(H, W) of every level, finest first, as OpenCV rounds them: each from the one before, half to even."""
+    levels = [(height, width)]
+    while len(levels) < scales:
+        coarser = (round(levels[-1][0] * step), round(levels[-1][1] * step))
+        if min(coarser) < SMALLEST_SIDE:
+            break
+        levels.append(coarser)
+    return levels
+
+
+def pyramid(frame: np.ndarray, scales: int, step: float) -> list[Level]:
+    """uint8 (H, W) -> levels, finest first; each the one before, resized linearly."""
+    image: np.ndarray = frame.astype(np.float32)
+    height, width = image.shape
+    levels = [level(image)]
+    for _ in sizes(height, width, scales, step)[1:]:  # given the step, not the size: the two differ by the rounding
+        image = cv2.resize(image, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+        levels.append(level(image))
+    return levels
+
+
+def level(image: np.ndarray) -> Level:
+    """float32 (H, W) -> its plane, and it with its central differences (one-sided halves at the border)."""
+    height, width = image.shape
+    plane = flat((height + 1) * stride(width))
+    sampled = flat((height + 2 * BORDER) * (width + 2 * BORDER) * CHANNELS)
+    spread(
+        image,
+        plane.reshape(height + 1, -1),
+        sampled.reshape(height + 2 * BORDER, width + 2 * BORDER, CHANNELS),
+    )
+    return Level(plane, sampled)
+
+
+@njit(nogil=True, cache=True)
+def spread(image, plane, sampled):
+    """Fill both forms of a level from its grey values."""
+    half = np.float32(0.5)
+    h, w = image.shape
+    for y in range(h):
+        above, here, below = image[max(y - 1, 0)], image[y], image[min(y + 1, h - 1)]
+        pixels = sampled[y + BORDER, BORDER:]
+        for x in range(w):
+            plane[y, x] = here[x]
+            pixels[x, 0] = here[x]
+            pixels[x, 1] = (here[min(x + 1, w - 1)] - here[max(x - 1, 0)]) * half
+            pixels[x, 2] = (below[x] - above[x]) * half
+
+
+def stride(width: int) -> int:
+    """Floats from one row of a plane to the next: a multiple of 16 that leaves a column free."""
+    return (width // 16 + 1) * 16
+
+
+def flat(count: int) -> np.ndarray:
+    """`count` float zeros that start on a cache line."""
+    raw = np.zeros(count + ALIGN // 4, np.float32)
+    skip = -raw.ctypes.data % ALIGN // 4
+    return raw[skip : skip + count]
