@@ -1,0 +1,226 @@
+"""How fast TV-L1 is: ours, OpenCV's and DIS by turns on the same real frames, and how far ours is from OpenCV's.
+
+    python -m benchmarks.tvl1 --out benchmarks/results/tvl1-cpu.json
+    python -m benchmarks.tvl1 --device cuda --out benchmarks/results/tvl1-cuda.json
+
+Speeds drift with the machine's load, so every ratio is taken within one round, the engines one after the other, and the
+median of the rounds is reported. `--clips` takes video files; without it the clips in ../shared/clips, or else a
+synthetic texture in motion.
+"""
+
+import argparse
+import itertools
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import llvmlite.binding
+import numba
+import numpy as np
+
+from pipeline import cli, tvl1
+from pipeline.errors import UserError
+from pipeline.files import whole_file
+from pipeline.tvl1 import cpu, vector
+from pipeline.tvl1.parameters import resolve
+
+CLIPS = Path(__file__).parents[2] / "shared" / "clips"
+NAMES = ("test.avi", "arm_wrestling.mp4", "demo.mp4", "surveillance_fights/fight/fi005.mp4")
+SIZE = (340, 256)
+SKIP = 30  # frames: past fades and title cards
+
+# Counted in pipeline/tvl1/sweep.py; a multiply-add is two, a root and a quotient one each.
+FLOPS = {"threshold": 11, "primal": 10, "change": 7, "dual": 26}
+
+
+def read(path: Path, count: int) -> np.ndarray:
+    """`count` grey frames (T, 256, 340) from the middle of a clip, shrunk by area."""
+    reader = cv2.VideoCapture(str(path))
+    frames = []
+    for index in range(SKIP + count):
+        good, frame = reader.read()
+        if not good:
+            raise UserError(f"{path} has {index} frames but the benchmark needs {SKIP + count}: name a longer clip")
+        if index >= SKIP:
+            grey = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+            frames.append(cv2.resize(grey, SIZE, interpolation=cv2.INTER_AREA))
+    return np.stack(frames)
+
+
+def synthetic(count: int) -> np.ndarray:
+    """A texture that turns and zooms a little from frame to frame."""
+    noise = np.random.default_rng(0).normal(size=SIZE[::-1]).astype(np.float32)
+    waves = np.sum([cv2.GaussianBlur(noise, (0, 0), sigma) * sigma for sigma in (1.5, 3, 6)], axis=0)
+    grey = cv2.normalize(waves, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    centre = (SIZE[0] / 2, SIZE[1] / 2)
+    turns = [cv2.getRotationMatrix2D(centre, 0.7 * index, 1.01**index) for index in range(count)]
+    return np.stack([cv2.warpAffine(grey, turn, SIZE, borderMode=cv2.BORDER_REFLECT) for turn in turns])
+
+
+def clips(paths: Sequence[Path], count: int) -> dict[str, np.ndarray]:
+    """Name -> frames (T, 256, 340)."""
+    found = list(paths) or [CLIPS / name for name in NAMES if (CLIPS / name).exists()]
+    if not found:
+        cli.say("no clips given and none in ../shared/clips: a synthetic texture instead")
+        return {"synthetic": synthetic(count)}
+    return {path.name: read(path, count) for path in found}
+
+
+def dis(frames: np.ndarray) -> np.ndarray:
+    """OpenCV's DIS, medium preset: another algorithm, for scale."""
+    algorithm: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flows = [algorithm.calc(first, second, None) for first, second in itertools.pairwise(frames)]
+    return np.moveaxis(np.stack(flows), -1, 1)
+
+
+def timed(function: Callable[[], Any], repeats: int = 1) -> tuple[float, Any]:
+    """Seconds a call, and what the last one returned."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        result = function()
+    return (time.perf_counter() - start) / repeats, result
+
+
+def compare(frames: np.ndarray, rounds: int, backend: str, **parameters: Any) -> dict[str, Any]:
+    """Ours, OpenCV and DIS on one clip, on one core each: pairs a second, ratios, end-point differences in pixels."""
+    engines = {
+        "ours": (lambda: tvl1.flow(frames, backend=backend, threads=1, **parameters), 5),
+        "opencv": (lambda: tvl1.flow(frames, backend="opencv", threads=1, **parameters), 1),
+        "dis": (lambda: dis(frames), 3),
+    }
+    engines["ours"][0]()  # compiled, and its cache filled, before the clock starts
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    flows = {}
+    for _ in range(rounds):
+        for name, (engine, repeats) in engines.items():
+            taken, flows[name] = timed(engine, repeats)
+            seconds[name].append(taken / (len(frames) - 1))
+    ratios = [theirs / ours for ours, theirs in zip(seconds["ours"], seconds["opencv"], strict=True)]
+    return {
+        "pairs_per_second": {name: round(1 / statistics.median(values), 2) for name, values in seconds.items()},
+        "times_opencv": round(statistics.median(ratios), 1),
+        "times_opencv_each_round": [round(ratio, 1) for ratio in ratios],
+        "difference_to_opencv": {name: difference(flows[name], flows["opencv"]) for name in ("ours", "dis")},
+        "mean_motion": round(float(np.hypot(flows["opencv"][:, 0], flows["opencv"][:, 1]).mean()), 3),
+    }
+
+
+def difference(flow: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """Mean and 95th percentile of the end-point difference, pixels."""
+    away = np.hypot(flow[:, 0] - reference[:, 0], flow[:, 1] - reference[:, 1])
+    return {"mean": round(float(away.mean()), 4), "p95": round(float(np.percentile(away, 95)), 4)}
+
+
+def scaling(frames: np.ndarray) -> list[dict[str, float]]:
+    """Pairs a second by number of threads up to all cores: the median of three, the thread counts by turns."""
+    counts = sorted({1, *(2**k for k in range(1, 12) if 2**k < tvl1.cores()), tvl1.cores()})
+    clip = np.concatenate([frames, frames[-2:0:-1]] * 4)
+    speeds: dict[int, list[float]] = {count: [] for count in counts}
+    for _ in range(3):
+        for count in counts:
+            taken, _ = timed(lambda count=count: tvl1.flow(clip, backend="cpu", threads=count))
+            speeds[count].append((len(clip) - 1) / taken)
+    rates = {count: statistics.median(values) for count, values in speeds.items()}
+    return [
+        {"threads": n, "pairs_per_second": round(r, 1), "speedup": round(r / rates[1], 2)} for n, r in rates.items()
+    ]
+
+
+@numba.njit(nogil=True)
+def multiply_add(numbers: np.ndarray, count: int) -> None:
+    """Twelve independent chains of vector multiply-adds: what the arithmetic ports can do at most."""
+    x = vector.load(numbers, 0)
+    a = b = c = d = e = f = g = h = i = j = k = m = x
+    for _ in range(count):
+        a, b, c, d, e, f = a * x + x, b * x + x, c * x + x, d * x + x, e * x + x, f * x + x
+        g, h, i, j, k, m = g * x + x, h * x + x, i * x + x, j * x + x, k * x + x, m * x + x
+    vector.store(numbers, 0, a + b + c + d + e + f + g + h + i + j + k + m)
+
+
+def arithmetic(frames: np.ndarray, rounds: int) -> dict[str, float]:
+    """What share of the core's multiply-add peak the sweeps reach, counting all of a pair's time as theirs."""
+    parameters, count = resolve(), 2_000_000
+    out = np.empty((len(frames) - 1, 2, *frames.shape[1:]), np.float32)
+    numbers = np.full(16, 0.5, np.float32)
+    multiply_add(numbers, 1)
+    peaks, rates, iterations = [], [], 0
+    for _ in range(rounds):
+        taken, _ = timed(lambda: multiply_add(numbers, count))
+        peaks.append(12 * 2 * vector.LANES * count / taken)
+        taken, iterations = timed(lambda: cpu.run(frames, out, parameters))
+        rates.append(iterations / taken)
+    flops = sum(FLOPS.values())
+    return {
+        "flops_per_pixel_iteration": flops,
+        "pixel_iterations_per_pair": round(iterations / len(out)),
+        "pixel_iterations_per_second": round(statistics.median(rates)),
+        "ns_per_pixel_iteration": round(1e9 / statistics.median(rates), 3),
+        "peak_gflops_per_core": round(statistics.median(peaks) / 1e9, 1),
+        "share_of_peak": round(statistics.median(flops * r / p for r, p in zip(rates, peaks, strict=True)), 3),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What was measured, and on what."""
+    return {
+        "processor": f"{processor()} ({llvmlite.binding.get_host_cpu_name()})",
+        "cores": tvl1.cores(),
+        "opencv": cv2.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "size": list(SIZE),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def on_cpu(options: argparse.Namespace) -> dict[str, Any]:
+    """The whole CPU measurement."""
+    cv2.setNumThreads(1)  # a core against a core
+    found = clips(options.clips, options.pairs + 1)
+    per_clip = {}
+    for name, frames in found.items():
+        per_clip[name] = compare(frames, options.rounds, "cpu")
+        cli.say(f"{name}: {json.dumps(per_clip[name])}")
+    frames = next(iter(found.values()))
+    return {
+        "machine": machine(),
+        "parameters": resolve(),
+        "pairs": options.pairs,
+        "rounds": options.rounds,
+        "times_opencv": round(statistics.geometric_mean(result["times_opencv"] for result in per_clip.values()), 1),
+        "clips": per_clip,
+        "scaling": scaling(frames),
+        "arithmetic": arithmetic(frames, options.rounds),
+    }
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--clips", type=Path, nargs="*", default=[], help="video files")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--pairs", type=int, default=4, help="pairs of frames a clip")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="JSON file for the result")
+    options = parser.parse_args(argv)
+    result = json.dumps(on_cpu(options), indent=1)
+    print(result)
+    if options.out:
+        with whole_file(options.out) as scratch:
+            scratch.write_text(result + "\n")
+
+
+if __name__ == "__main__":
+    cli.run(main)
