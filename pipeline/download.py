@@ -77,11 +77,13 @@ def download(transfer: Transfer) -> None:
     """
     fruitless = furthest = 0
     while True:
+        began = time.monotonic()
         try:
             return _attempt(transfer)
         except Interrupted as error:
             reached = transfer.part.stat().st_size if transfer.part.exists() else 0
-            fruitless = 1 if reached > furthest else fruitless + 1
+            gain = reached - furthest
+            fruitless = 1 if gain > SLOWEST * (time.monotonic() - began) else fruitless + 1
             furthest = max(furthest, reached)
             if fruitless >= transfer.patience.attempts:
                 raise Unavailable(f"{transfer.url} {error}") from error
@@ -115,7 +117,7 @@ def _attempt(transfer: Transfer) -> None:
     except (requests.exceptions.TooManyRedirects, ValueError) as error:
         raise Unavailable(f"{transfer.url} leads nowhere: {error}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise Interrupted(_what_happened(error)) from error
+        raise Interrupted(_what_happened(error, transfer)) from error
 
 
 def _resumable(transfer: Transfer) -> tuple[int, Origin]:
@@ -194,7 +196,7 @@ def _receive(transfer: Transfer, response: requests.Response, start: int, total:
             raise
         raise _no_room(transfer, total) from error
     if total is not None and there != total:
-        raise Interrupted(f"stopped after {there} of {total} bytes")
+        raise Interrupted(f"broke off after {there:,} bytes")
     check_kind(transfer)
 
 
@@ -222,17 +224,18 @@ def check_kind(transfer: Transfer) -> None:
         raise Unavailable(f"{transfer.url} answered with {what}, not {'an archive' if transfer.archive else 'a file'}")
 
 
-def _what_happened(error: Exception) -> str:
+def _what_happened(error: Exception, transfer: Transfer) -> str:
     if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
         return "did not answer in time"
     if isinstance(error, requests.exceptions.ConnectionError):
         return "cannot be reached"
-    return "broke off"
+    reached = transfer.part.stat().st_size if transfer.part.exists() else 0
+    return f"broke off after {reached:,} bytes"
 
 
 def _no_room(transfer: Transfer, total: int | None) -> UserError:
-    size = "an unknown number of" if total is None else str(total)
+    size = "an unknown number of" if total is None else f"{total:,}"
     free = shutil.disk_usage(transfer.part.parent).free
     return UserError(
-        f"{transfer.part} needs {size} bytes and its disk has {free} left: make room, or fetch to another disk"
+        f"{transfer.part} needs {size} bytes and its disk has {free:,} left: make room, or fetch to another disk"
     )

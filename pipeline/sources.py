@@ -17,13 +17,13 @@ KINDS = ("archive", "list", "plain")
 
 PATTERNS = {
     "dataset": r"[a-z0-9_]+",
-    "file": r"[\w.+-]+(/[\w.+-]+)*",
+    "file": r"[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*",
     "kind": "|".join(KINDS),
     "unpack": r"(videos|lists)(/[\w-]+)*",
     "bytes": r"([1-9]\d*)?",
     "sha256": r"([0-9a-f]{64})?",
-    "url": r"(https?://\S+)?",
-    "mirrors": r"(https?://\S+( https?://\S+)*)?",
+    "url": r"(https?://[^\s,]+)?",
+    "mirrors": r"(https?://[^\s,]+( https?://[^\s,]+)*)?",
     "checked": r"(\d{4}-\d{2}-\d{2})?",
     "note": r".*",
 }
@@ -62,10 +62,8 @@ def check(rows: Sequence[dict[str, str]], table: Path) -> None:
             if re.fullmatch(pattern, row[column] or "") is None:
                 raise UserError(f"{table}, line {line}: {column} is {row[column]!r} but must match {pattern}")
         key = (row["dataset"], row["file"])
-        if key in seen or ".." in row["file"].split("/"):
-            raise UserError(
-                f"{table}, line {line}: {row['file']!r} is listed before in line {seen.get(key)} or leaves the folder"
-            )
+        if key in seen:
+            raise UserError(f"{table}, line {line}: {row['file']!r} is listed before in line {seen[key]}: drop one")
         seen[key] = line
 
 
@@ -87,7 +85,7 @@ def parts(source: Source, listing: Path) -> list[Source]:
         if not url.strip():
             continue
         name = "/".join(urlsplit(url.strip()).path.split("/")[-2:]).strip("/")
-        if not re.fullmatch(PATTERNS["url"], url.strip()) or not re.fullmatch(PATTERNS["file"], name) or ".." in name:
+        if not re.fullmatch(PATTERNS["url"], url.strip()) or not re.fullmatch(PATTERNS["file"], name):
             raise UserError(
                 f"{listing}, line {line}: {url.strip()!r} is no URL of an archive: delete the file and run again"
             )

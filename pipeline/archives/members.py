@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from pipeline.errors import UserError
+
 FILE = "file"
 FOLDER = "folder"
 
@@ -26,6 +28,10 @@ Reader = Callable[[Path], Iterator[tuple[Member, Save]]]
 
 class BadArchive(Exception):
     """An archive that is truncated, damaged, locked or unsafe; the message says which, without naming the archive."""
+
+
+class Damaged(UserError):
+    """The same with the archive's name, as a sentence for the user; another copy of the archive may be better."""
 
 
 def place(member: Member) -> Path | None:

@@ -25,13 +25,15 @@ class Receipt:
     bytes: int
     sha256: str
     source: str
+    target: str
     files: dict[str, int]
     folders: list[str]
     whole: bool = False
 
-    def stands(self, out: Path) -> bool:
-        """Whether everything it lists is still there, by name and size."""
-        return self.whole and all(_size(out / name) == size for name, size in self.files.items())
+    def stands(self, out: Path, target: str) -> bool:
+        """Whether everything it lists is still there, by name and size, and where sources.tsv wants it."""
+        here = self.whole and self.target == target
+        return here and all(_size(out / name) == size for name, size in self.files.items())
 
 
 def find(out: Path, file: str) -> Receipt | None:
@@ -47,16 +49,15 @@ def every(out: Path) -> Iterator[Receipt]:
             yield receipt
 
 
-def bring(out: Path, root: Path, target: str, receipt: Receipt) -> Receipt:
-    """Move what is under `root` to OUT/`target`; the receipt comes in with no files and is returned with all of them.
+def bring(out: Path, root: Path, receipt: Receipt) -> Receipt:
+    """Move what is under `root` to the receipt's target; it comes in with no files and is returned with all of them.
 
     Raises UserError if another archive brought a different file of the same name.
     """
-    paths = sorted(root.rglob("*"))
-    files = {f"{target}/{path.relative_to(root).as_posix()}": path for path in paths if path.is_file()}
-    empty = [
-        f"{target}/{path.relative_to(root).as_posix()}" for path in paths if path.is_dir() and not any(path.iterdir())
-    ]
+    target = receipt.target
+    names = {f"{target}/{path.relative_to(root).as_posix()}": path for path in sorted(root.rglob("*"))}
+    files = {name: path for name, path in names.items() if path.is_file()}
+    empty = [name for name, path in names.items() if path.is_dir() and not any(path.iterdir())]
     receipt = replace(receipt, files={name: path.stat().st_size for name, path in files.items()}, folders=empty)
     _write(out, receipt)
     for name, path in files.items():

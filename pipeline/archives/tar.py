@@ -74,8 +74,11 @@ def _sort(info: tarfile.TarInfo) -> str:
 
 def _saver(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Save:
     def save(file: BinaryIO) -> None:
-        source = archive.extractfile(info)
-        if source is not None:
-            shutil.copyfileobj(source, file, BLOCK)
+        try:
+            source = archive.extractfile(info)
+            if source is not None:
+                shutil.copyfileobj(source, file, BLOCK)
+        except DAMAGE as error:
+            raise BadArchive(f"its member {info.name!r} is truncated or damaged: {error}") from error
 
     return save

@@ -5,14 +5,15 @@ from pathlib import Path
 
 from pipeline import cli
 from pipeline.archives.kinds import ARCHIVES, kind_of
+from pipeline.archives.members import Damaged
 from pipeline.archives.unpack import unpack
 
-INNER = (".rar", ".zip", ".tar", ".gz", ".tgz")
+INNER = (".rar", ".zip", ".tar.gz", ".tgz", ".tar")
 
 
 def open_inner(folder: Path) -> None:
     """Unpack the archives among the files in place, each into a folder of its stem (HMDB51: one rar a class)."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in INNER and path.is_file())
+    found = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(INNER) and path.is_file())
     for path in cli.progress(found, len(found), "inner archives"):
         if kind_of(path) not in ARCHIVES:
             continue
@@ -20,18 +21,27 @@ def open_inner(folder: Path) -> None:
         scratch.mkdir()
         unpack(path, scratch)
         path.unlink()
-        only = only_folder(scratch) or scratch
-        only.rename(path.with_name(path.name.split(".")[0]))
+        target = _stem(path)
+        if target.exists():
+            raise Damaged(
+                f"{path} is an archive beside a folder of its name, which may hold the same: delete one of them"
+            )
+        (only_folder(scratch) or scratch).rename(target)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _stem(path: Path) -> Path:
+    ending = next(ending for ending in INNER if path.name.lower().endswith(ending))
+    return path.with_name(path.name[: -len(ending)])
 
 
 def without_top(folder: Path, videos: bool) -> Path:
     """The folder below the archive's own top folder: `UCF-101/Class/clip.avi` gives `UCF-101`.
 
-    A class folder must not be taken for that top folder, so of videos only one that holds folders alone counts.
+    A class folder must not be taken for that top folder, so of videos only one that holds folders counts.
     """
     top = only_folder(folder)
-    if top is None or (videos and any(path.is_file() for path in top.iterdir())):
+    if top is None or (videos and not any(path.is_dir() for path in top.iterdir())):
         return folder
     return top
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import cli
 from pipeline.archives import rar, tar, tools, zip
 from pipeline.archives.kinds import ARCHIVES, kind_of
-from pipeline.archives.members import DISK_FULL, FOLDER, BadArchive, Member, Reader, Save, place
+from pipeline.archives.members import DISK_FULL, FOLDER, BadArchive, Damaged, Member, Reader, Save, place
 from pipeline.errors import UserError
 
 READERS: dict[str, tuple[Reader, Callable[[Path], int]]] = {
@@ -22,7 +22,8 @@ READERS: dict[str, tuple[Reader, Callable[[Path], int]]] = {
 def unpack(archive: Path, folder: Path) -> None:
     """Every file of `archive` under `folder`, which exists and is empty.
 
-    Raises UserError with the archive's name and the reason: damaged, truncated, unsafe, or no room on the disk.
+    Raises Damaged with the archive's name and what is wrong (truncated, bad checksum, unsafe member), and UserError
+    when the disk has no room.
     On an error the folder's content is worthless; the caller throws it away.
     """
     needed = archive.stat().st_size
@@ -37,7 +38,7 @@ def unpack(archive: Path, folder: Path) -> None:
         for member, save in read(archive):
             _write(member, save, folder)
     except BadArchive as error:
-        raise UserError(f"{archive} cannot be unpacked: {error}; replace it with a good copy") from error
+        raise Damaged(f"{archive} cannot be unpacked: {error}; delete it, or put a good copy there") from error
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -59,8 +60,8 @@ def _check_room(archive: Path, folder: Path, needed: int) -> None:
 def _no_room(archive: Path, folder: Path, needed: int) -> UserError:
     free = shutil.disk_usage(folder).free
     return UserError(
-        f"{archive} needs {needed / 1e9:.3f} GB of disk to unpack and {folder.parent} has {free / 1e9:.3f} GB left:"
-        " make room or fetch to another disk"
+        f"{archive} needs {needed:,} bytes of disk to unpack and {folder.parent} has {free:,} left:"
+        " make room, or fetch to another disk"
     )
 
 
