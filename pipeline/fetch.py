@@ -24,6 +24,7 @@ from pipeline.files import write_tsv
 from pipeline.sources import TABLE, Source, parts, sources
 
 FETCHED = "fetched.tsv"
+LEFTOVERS = ("*.part", "*.part.json", ".*.partial-*")
 COLUMNS = ("file", "bytes", "sha256", "source", "members")
 
 
@@ -49,6 +50,7 @@ class Fetch:
             more = f"; {len(self.missing) - 1} more of its files are missing too" if len(self.missing) > 1 else ""
             raise UserError(self.missing[0] + more)
         self.sweep()
+        self.tidy()
         write_tsv(marker, COLUMNS, self.rows)
 
     @contextlib.contextmanager
@@ -156,6 +158,14 @@ class Fetch:
             if receipt.file not in current:
                 cli.say(f"{receipt.file} is no longer in sources.tsv: its {len(receipt.files)} files are removed")
                 receipts.withdraw(self.out, receipt)
+
+    def tidy(self) -> None:
+        """Take away what killed runs left half-written; now that everything is there nobody needs it."""
+        shutil.rmtree(self.out / ".unpacking", ignore_errors=True)
+        for folder in (self.out / "archives", self.out / receipts.FOLDER):
+            for pattern in LEFTOVERS:
+                for path in folder.rglob(pattern):
+                    path.unlink()
 
 
 def main(argv: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pipeline.demo import rar
 
 LINK_MODE = 0o120777
 PASSWORD = 0x04
+FOLDER_FLAGS = 0xE0
 
 
 def rar4(path: Path, members: dict[str, bytes], mode: int = rar.FILE_MODE, flags: int = 0, end: bool = True) -> Path:

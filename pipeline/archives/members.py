@@ -33,6 +33,10 @@ class BadArchive(Exception):
 class Damaged(UserError):
     """The same with the archive's name, as a sentence for the user; another copy of the archive may be better."""
 
+    def __init__(self, archive: Path, reason: object) -> None:
+        super().__init__(f"{archive} cannot be unpacked: {reason}; delete it, or put a good copy there, and run again")
+        self.reason = str(reason)
+
 
 def place(member: Member) -> Path | None:
     """Where in its folder a member goes; None for a member that is left out (macOS' own additions).

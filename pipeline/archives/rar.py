@@ -56,9 +56,10 @@ def read(path: Path) -> Iterator[tuple[Member, Save]]:
         raise BadArchive(_reason(error.code)) from error
 
 
-def declared(path: Path) -> int:
-    """Bytes the members will take."""
-    return sum(member.size for member, _ in read(path))
+def declared(path: Path) -> tuple[int, int]:
+    """How many members there are, and the bytes they will take."""
+    sizes = [member.size for member, _ in read(path)]
+    return len(sizes), sum(sizes)
 
 
 def _headers(archive: Any) -> Iterator[Any]:
@@ -81,19 +82,21 @@ def _sort(header: Any) -> str:
     mode = header.headerDataEx.FileAttr if header.HostOS == UNIX else 0
     if header.headerDataEx.RedirType or stat.S_ISLNK(mode):
         return "link"
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "device"
     if header.Flags & ENCRYPTED:
         return "password-protected file"
     return FOLDER if header.Flags & unrarlib.FLAGS_RHDF_DIRECTORY else FILE
 
 
 def _save(header: Any, member: Member, file: BinaryIO) -> None:
-    trouble: list[OSError] = []  # an exception cannot pass through the C library: keep it and raise it after
+    trouble: list[BaseException] = []  # an exception cannot pass through the C library: keep it and raise it after
 
     def put(chunk: bytes) -> None:
         try:
             if not trouble:
                 file.write(chunk)
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C, too
             trouble.append(error)
 
     try:

@@ -17,6 +17,10 @@ COLUMNS = ("file", "bytes", "sha256", "url")
 LOCAL = "local"
 
 
+class WrongFile(Exception):
+    """What is wrong with a file, to follow its name."""
+
+
 @dataclass(frozen=True)
 class Archive:
     """A verified file on this machine; `source` is the URL it came from, or "local"."""
@@ -45,10 +49,13 @@ class Shelf:
 
     def find(self, source: Source) -> Archive | None:
         """The archive if it is on this machine; a wrong one is a UserError, never used and never overwritten."""
-        for path in {self.wanted(source): 0, self.kept(source): 0}:
+        for path in dict.fromkeys((self.wanted(source), self.kept(source))):
             if path.is_file():
-                ours = self._recorded(source).get("url", LOCAL) if path == self.kept(source) else LOCAL
-                return self._verified(source, path, ours)
+                came = self._recorded(source).get("url", LOCAL) if path == self.kept(source) else LOCAL
+                try:
+                    return self._verified(source, path, came)
+                except WrongFile as error:
+                    raise UserError(f"{path} {error}: put the right file there, or delete it and run again") from error
         return None
 
     def download(self, source: Source, use: Callable[[Archive], None]) -> None:
@@ -67,7 +74,7 @@ class Shelf:
                 last = error
             except Damaged as error:
                 self.forget(source)
-                last = Unavailable(f"{url} gave a damaged file: {error}")
+                last = Unavailable(f"{url} gave a damaged archive: {error.reason}")
             cli.say(str(last))
         raise last
 
@@ -84,9 +91,9 @@ class Shelf:
         download(transfer)
         try:
             archive = self._verified(source, transfer.part, transfer.url)
-        except UserError as error:
+        except WrongFile as error:
             discard(transfer)
-            raise Unavailable(f"{transfer.url} gave a wrong file: {error}") from error
+            raise Unavailable(f"{transfer.url} gave a file that {error}") from error
         transfer.part.replace(self.kept(source))
         sync(self.kept(source).parent)
         discard(transfer)
@@ -94,16 +101,14 @@ class Shelf:
 
     def _verified(self, source: Source, path: Path, came: str) -> Archive:
         """Kind, length and checksum of a file, against sources.tsv or what was recorded at the first download."""
+        check_kind(source, path)
         size = path.stat().st_size
-        reason = wrong_kind(source, path)
-        if not reason and source.bytes not in (None, size):
-            reason = f"has {size} bytes where {source.bytes} are expected"
-        digest = "" if reason else sha256(path)
-        recorded = self._recorded(source).get("sha256", "")
-        if not reason and digest != (source.sha256 or recorded or digest):
-            reason = f"has the sha256 {digest} where {source.sha256 or recorded} is on record"
-        if reason:
-            raise UserError(f"{path} {reason}: put the right file there, or delete it and run again")
+        if source.bytes not in (None, size):
+            raise WrongFile(f"has {size} bytes where {source.bytes} are expected")
+        digest = sha256(path)
+        due = source.sha256 or self._recorded(source).get("sha256", digest)
+        if digest != due:
+            raise WrongFile(f"has the sha256 {digest} where {due} is on record")
         archive = Archive(path, size, digest, came)
         self._record(source, archive)
         return archive
@@ -128,11 +133,10 @@ class Shelf:
         write_tsv(self.out / CHECKSUMS, COLUMNS, [[row[name] for name in COLUMNS] for _, row in sorted(known.items())])
 
 
-def wrong_kind(source: Source, path: Path) -> str:
-    """What is wrong with a file by its first bytes, or nothing."""
+def check_kind(source: Source, path: Path) -> None:
+    """Raise WrongFile unless the first bytes are those of an archive, where one is due, or at least of no web page."""
     kind = kind_of(path)
     if kind == PAGE:
-        return "is a web page, not an archive" if source.kind == "archive" else "is a web page, not a list"
+        raise WrongFile(f"is a web page, not {'an archive' if source.kind == 'archive' else 'a list'}")
     if source.kind == "archive" and kind not in ARCHIVES:
-        return "is no RAR, zip or tar archive"
-    return ""
+        raise WrongFile("is no RAR, zip or tar archive")

@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 from pipeline.archives.members import FILE, FOLDER, BadArchive, Member, Save
 from pipeline.files import BLOCK
 
+GZIP = b"\x1f\x8b"
 END = b"\0" * tarfile.BLOCKSIZE
 DAMAGE = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
 
@@ -48,20 +49,22 @@ def read(path: Path) -> Iterator[tuple[Member, Save]]:
             raise BadArchive("it is truncated: the end mark of a tar archive is missing")
 
 
-def declared(path: Path) -> int:
-    """Bytes the members will take; of a gzipped tar its own size, since counting would unpack it twice."""
+def declared(path: Path) -> tuple[int, int]:
+    """How many members there are, and the bytes they will take.
+
+    Of a gzipped tar 0 members and the bytes it has itself, since counting would mean unpacking it twice.
+    """
     with open(path, "rb") as file:
-        gzipped = file.read(2) == b"\x1f\x8b"
-    if gzipped:
-        return path.stat().st_size
-    return sum(member.size for member, _ in read(path))
+        gzipped = file.read(2) == GZIP
+    sizes = [] if gzipped else [member.size for member, _ in read(path)]
+    return len(sizes), path.stat().st_size if gzipped else sum(sizes)
 
 
 def _bytes(path: Path) -> BinaryIO:
     file = open(path, "rb")  # noqa: SIM115 - the caller closes what is returned
     magic = file.read(2)
     file.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if magic == b"\x1f\x8b" else file
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if magic == GZIP else file
 
 
 def _sort(info: tarfile.TarInfo) -> str:

@@ -23,9 +23,7 @@ def open_inner(folder: Path) -> None:
         path.unlink()
         target = _stem(path)
         if target.exists():
-            raise Damaged(
-                f"{path} is an archive beside a folder of its name, which may hold the same: delete one of them"
-            )
+            raise Damaged(path, f"it lies beside a folder {target.name}, and either may be the one that is meant")
         (only_folder(scratch) or scratch).rename(target)
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -11,7 +11,7 @@ from pipeline.archives.kinds import ARCHIVES, kind_of
 from pipeline.archives.members import DISK_FULL, FOLDER, BadArchive, Damaged, Member, Reader, Save, place
 from pipeline.errors import UserError
 
-READERS: dict[str, tuple[Reader, Callable[[Path], int]]] = {
+READERS: dict[str, tuple[Reader, Callable[[Path], tuple[int, int]]]] = {
     "rar": (rar.read, rar.declared),
     "zip": (zip.read, zip.declared),
     "tar": (tar.read, tar.declared),
@@ -33,12 +33,13 @@ def unpack(archive: Path, folder: Path) -> None:
             tools.unpack(archive, folder)
             return
         read, declared = READERS[kind]
-        needed = declared(archive)
+        count, needed = declared(archive)
         _check_room(archive, folder, needed)
-        for member, save in read(archive):
+        members = read(archive)
+        for member, save in cli.progress(members, count, archive.name) if count else members:
             _write(member, save, folder)
     except BadArchive as error:
-        raise Damaged(f"{archive} cannot be unpacked: {error}; delete it, or put a good copy there") from error
+        raise Damaged(archive, error) from error
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise

@@ -21,10 +21,11 @@ def read(path: Path) -> Iterator[tuple[Member, Save]]:
             yield _member(info), _saver(archive, info)
 
 
-def declared(path: Path) -> int:
-    """Bytes the members will take."""
+def declared(path: Path) -> tuple[int, int]:
+    """How many members there are, and the bytes they will take."""
     with _opened(path) as archive:
-        return sum(info.file_size for info in archive.infolist())
+        sizes = [info.file_size for info in archive.infolist()]
+    return len(sizes), sum(sizes)
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
