@@ -11,6 +11,7 @@ import jsonschema
 import yaml
 
 from pipeline.errors import UserError
+from pipeline.sources import sources
 
 Settings = dict[str, Any]
 
@@ -33,10 +34,10 @@ def check(config: Mapping[str, Any]) -> None:
     """Raise UserError for the first thing in `config` that cannot work."""
     check_schema(config, "config", "config.yaml")
     for name in config["datasets"]:
-        _check_dataset(name, dataset(config, name))
+        _check_dataset(name, of_dataset(config, name))
 
 
-def dataset(config: Mapping[str, Any], name: str) -> Settings:
+def of_dataset(config: Mapping[str, Any], name: str) -> Settings:
     """One data set's settings: its own over the defaults, and the stages' sections with its own differences."""
     if name not in config["datasets"]:
         raise UserError(
@@ -45,7 +46,7 @@ def dataset(config: Mapping[str, Any], name: str) -> Settings:
     own = config["datasets"][name]
     return {
         **merge(DATASET_DEFAULTS, own),
-        **{stage: merge(config[stage], own.get(stage, {})) for stage in STAGES_PER_DATASET},
+        **{stage: merge(config[stage], own.get(stage, config[stage])) for stage in STAGES_PER_DATASET},
     }
 
 
@@ -123,6 +124,8 @@ def _check_dataset(name: str, settings: Settings) -> None:
     if settings["folder"] and settings["layout"] == "ucf101" and not settings["lists"]:
         folder = settings["folder"]
         raise UserError(f"datasets.{name} adopts the folder {folder} but has no lists: add lists: /its/split/lists")
+    if not settings["folder"]:
+        sources(name)  # raises where sources.tsv does not know the data set
 
 
 def _dotted(key: str, name: object) -> str:

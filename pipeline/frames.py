@@ -10,11 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
-from pipeline import cli, quarantine, video
+from pipeline import cli, manifest, quarantine, video
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
-from pipeline.files import read_tsv, whole_file
-from pipeline.index import SLICE_COLUMNS
+from pipeline.files import whole_file
 from pipeline.quarantine import Row
 from pipeline.store import StoreWriter
 
@@ -71,8 +70,8 @@ def in_order(
 
 
 def write_slice(
-    videos: Sequence[dict[str, str]],
-    work: Callable[[dict[str, str]], Pictures],
+    videos: Sequence[tuple[str, str]],
+    work: Callable[[tuple[str, str]], Pictures],
     out: Path,
     settings: dict[str, Any],
     threads: int,
@@ -82,12 +81,12 @@ def write_slice(
     with whole_file(out) as scratch:
         writer = StoreWriter(scratch, settings)
         done = in_order(work, videos, threads)
-        for row, pictures in cli.progress(done, len(videos), f"frames {out.stem}"):
+        for (video_id, _), pictures in cli.progress(done, len(videos), f"frames {out.stem}"):
             if pictures.note:
                 rows.append(pictures.note)
             if pictures.lengths:
                 with pictures.data as data:
-                    writer.add(row["video_id"], pictures.lengths, data, pictures.fps)
+                    writer.add(video_id, pictures.lengths, data, pictures.fps)
         writer.close()
     return rows
 
@@ -100,6 +99,13 @@ def refuse_many_bad(rows: Sequence[Row], videos: int, max_share: float, out: Pat
             f"{out}: {len(bad)} of {videos} videos are bad, a larger share than frames.max_bad_share {max_share} allows"
             f" (first: {bad[0].video_id}, {bad[0].reason}): mend them or raise it"
         )
+
+
+def members(path: Path, name: str) -> list[tuple[str, str]]:
+    """(video_id, path) of a slice's videos."""
+    table, _ = manifest.read_manifest(path)
+    chosen = table[table["slice"] == name]
+    return list(zip(chosen["video_id"], chosen["path"], strict=True))
 
 
 def parse_size(text: str) -> video.Size:
@@ -116,8 +122,9 @@ def parse_size(text: str) -> video.Size:
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
-    parser.add_argument("slice", type=Path, help="slices/NNNN.tsv of the index")
+    parser.add_argument("manifest", type=Path, help="manifest.parquet of the index")
     parser.add_argument("out", type=Path, help="the HDF5 file to write")
+    parser.add_argument("--slice", required=True, help="which slice, such as 0000")
     parser.add_argument("--quarantine", required=True, type=Path, help="table of the videos left out or in doubt")
     parser.add_argument("--size", default="340x256", help="WIDTHxHEIGHT, or the short side, in pixels")
     parser.add_argument("--quality", type=int, default=90, help="JPEG quality")
@@ -126,11 +133,11 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--max-bad-share", type=float, default=0.2, help="a larger share of bad videos is an error")
     parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args(argv)
-    size, videos = parse_size(a.size), read_tsv(a.slice, SLICE_COLUMNS)
+    size, videos = parse_size(a.size), members(a.manifest, a.slice)
     settings = {"stage": "frames", "code": code_hash("pipeline.frames"), "size": a.size, "quality": a.quality}
 
-    def work(row: dict[str, str]) -> Pictures:
-        return extract(row["video_id"], row["path"], size, a.quality, a.decoder, a.max_missing)
+    def work(video: tuple[str, str]) -> Pictures:
+        return extract(*video, size, a.quality, a.decoder, a.max_missing)
 
     rows = write_slice(videos, work, a.out, {**settings, "decoder": a.decoder}, a.threads)
     quarantine.write(a.quarantine, rows)

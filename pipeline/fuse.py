@@ -15,6 +15,7 @@ from sklearn.svm import LinearSVC
 from pipeline import cli, scores
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
+from pipeline.fusions import FITTED
 from pipeline.scores import VideoScores
 
 Stack = np.ndarray  # float (runs, videos, classes)
@@ -25,7 +26,6 @@ COMBINE: dict[str, Callable[[Stack, np.ndarray], np.ndarray]] = {
     "max": lambda stack, weights: stack.max(0),
     "product": lambda stack, weights: np.exp(np.log(np.maximum(stack, 1e-12)).mean(0)),
 }
-FITTED = ("svm", "logistic")
 ON = {"logits": "logits", "probabilities": "probabilities", "l2": "probabilities"}
 
 
@@ -98,9 +98,8 @@ def _normalised(run: VideoScores) -> VideoScores:
 def _refuse_unlike(first: Path, a: VideoScores, second: Path, b: VideoScores) -> None:
     for name in ("classes", "split", "subset", "fingerprint", "videos"):
         if a.facts.get(name) != b.facts.get(name):
-            raise UserError(
-                f"{first} and {second} do not fuse: their {name} are {_difference(a.facts.get(name), b.facts.get(name))}"
-            )
+            difference = _difference(a.facts.get(name), b.facts.get(name))
+            raise UserError(f"{first} and {second} do not fuse: their {name} are {difference}")
     if a.videos != b.videos:
         raise UserError(f"{first} and {second} do not fuse: their videos are {_difference(a.videos, b.videos)}")
 
@@ -135,8 +134,8 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     fused, kind = fuse(a.scores, a.train_scores, a.method, a.on, a.weights, a.seed)
     count = len(fused.videos)
-    columns = {
-        "video_id": fused.videos, "label": fused.labels, "clip": [0] * count, "crop": [0] * count,
+    columns: dict[str, Sequence[Any]] = {
+        "video_id": fused.videos, "label": fused.labels.tolist(), "clip": [0] * count, "crop": [0] * count,
         "flip": [False] * count, "start": [0] * count, "scores": list(fused.values.astype(np.float32)),
     }  # fmt: skip
     scores.write(a.out, columns, about(fused, a.scores, kind, {"method": a.method, "on": a.on, "weights": a.weights}))

@@ -1,6 +1,6 @@
 """Index a data set: its videos, classes, splits and slices, from the official lists or from a folder of class folders.
 
-Writes manifest.parquet, splits.parquet, one slices/NNNN.tsv a slice, and quarantine.tsv with what does not fit.
+Writes manifest.parquet, splits.parquet, and index.quarantine.tsv with what does not fit.
 """
 
 import os
@@ -13,14 +13,12 @@ import pandas as pd
 from pipeline import annotations, cli, manifest, quarantine, slices
 from pipeline.annotations import Entry
 from pipeline.errors import UserError
-from pipeline.files import write_tsv
 from pipeline.quarantine import Row
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
     | {".vob", ".webm", ".wmv"}
 )
-SLICE_COLUMNS = ("video_id", "path", "bytes")
 
 
 class Built(NamedTuple):
@@ -155,9 +153,6 @@ def write(out: Path, dataset: str, built: Built, count: int) -> None:
         "classes": classes,
         "fingerprint": manifest.fingerprint(zip(videos["video_id"], videos["class"], videos["bytes"], strict=True)),
     }
-    for name in slices.names(count):
-        members = videos[videos["slice"] == name]
-        write_tsv(out / "slices" / f"{name}.tsv", SLICE_COLUMNS, members[list(SLICE_COLUMNS)].itertuples(index=False))
     manifest.write_parquet(out / "splits.parquet", table, metadata)
     quarantine.write(out / "index.quarantine.tsv", rows)
     manifest.write_parquet(out / "manifest.parquet", videos, metadata)

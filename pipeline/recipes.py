@@ -12,7 +12,7 @@ Recipe = dict[str, Any]
 
 REQUIRED = (
     "net", "options", "modality", "length", "crop", "mean_subtraction", "rgb_jitter", "sampling", "batch", "rate",
-    "drops", "steps", "momentum", "weight_decay", "protocol", "average", "threads",
+    "drops", "steps", "momentum", "weight_decay", "protocol", "train_protocol", "average", "threads",
 )  # fmt: skip
 PROSE = ("deviations", "cost", "threads")  # keys whose change trains nothing anew
 
@@ -24,7 +24,7 @@ class Experiment(NamedTuple):
     paper: str
     runs: dict[str, Recipe]
     fusions: dict[str, dict[str, Any]]
-    rows: list[dict[str, str]]
+    rows: list[dict[str, Any]]
 
     def run(self, name: str) -> Recipe:
         """One run's recipe, or a UserError with the runs there are."""

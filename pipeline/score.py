@@ -108,7 +108,7 @@ def main(argv: Sequence[str]) -> None:
     reader = ShardReader(a.shards)
     net, facts = load_net(a.weights, reader, device)
     recipe = facts["recipe"]
-    name = a.protocol or recipe["protocol"]
+    name = a.protocol or recipe["protocol" if a.subset == "test" else "train_protocol"]
     table = manifest.read_splits(a.splits, facts["split"], a.subset)
     videos = [video for video in table["video_id"] if video in reader]
     labels = dict(zip(table["video_id"], table["label"].tolist(), strict=True))

@@ -1,0 +1,31 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/fetch.smk"
+include: "rules/index.smk"
+include: "rules/frames.smk"
+include: "rules/flow.smk"
+include: "rules/shard.smk"
+include: "rules/train.smk"
+include: "rules/score.smk"
+include: "rules/fuse.smk"
+include: "rules/tables.smk"
+
+
+rule all:
+    """The table of every data set in config.yaml."""
+    default_target: True
+    input:
+        rules.tables.input,
+
+
+rule demo:
+    """The demo's table: generated clips through every stage."""
+    input:
+        "results/tables/demo.csv",

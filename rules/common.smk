@@ -1,0 +1,48 @@
+"""The checked config, and pipeline.targets' functions in the form that rules ask for."""
+
+import shlex
+import sys
+from inspect import signature
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(workflow.basedir))
+
+# Jobs run `python -m pipeline.<stage>` in the working directory, which --directory may put on another disk.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
+
+from pipeline import targets
+from pipeline.config import check
+from pipeline.errors import UserError
+
+try:
+    check(config)
+    RUNS, FUSIONS = targets.run_names(config, "runs"), targets.run_names(config, "fusions")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    dataset="|".join(config["datasets"]),
+    slice=r"\d{4}",
+    split=r"\d+",
+    modality="rgb|flow",
+    subset="test|train",
+
+
+def ask(function, **fixed):
+    """A function of pipeline.targets as an input, params or threads function: it takes the wildcards by their names."""
+    takes = set(signature(function).parameters) - {"config", *fixed}
+    return lambda wildcards: function(
+        config, **{name: wildcards[name] for name in takes & set(wildcards.keys())}, **fixed
+    )
+
+
+def stage_params(stage, **fixed):
+    """One dict: the settings that decide a job's result and the hash of its code."""
+    return ask(targets.stage_settings, stage=stage, **fixed)
+
+
+def slice_output(path):
+    """A slice's file, deleted after packing unless config.yaml keeps slices."""
+    return path if config["keep_slices"] else temp(path)

@@ -1,0 +1,36 @@
+rule demo_archives:
+    """Draw the demo's clips and pack them as UCF-101 is packed."""
+    output:
+        "data/archives/demo/Demo.rar",
+        "data/archives/demo/DemoTrainTestSplits-RecognitionTask.zip",
+    log:
+        "logs/demo_archives.log",
+    benchmark:
+        "results/benchmarks/demo_archives.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 2
+    params:
+        stage=stage_params("demo", dataset="demo"),
+    shell:
+        "python -m pipeline.demo --out data/archives/demo --seed {params.stage[seed]} --threads {threads} > {log} 2>&1"
+
+
+rule fetch:
+    """Official archives: found or downloaded, verified, unpacked."""
+    input:
+        archives=ask(targets.archives),
+    output:
+        fetched="data/raw/{dataset}/fetched.tsv",
+    log:
+        "logs/fetch/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fetch/{dataset}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        stage=stage_params("fetch"),
+        options=ask(targets.archives_option),
+    shell:
+        "python -m pipeline.fetch --dataset {wildcards.dataset} --out data/raw/{wildcards.dataset}"
+        " {params.options} > {log} 2>&1"

@@ -1,0 +1,22 @@
+rule frames:
+    """One slice's videos, decoded once to resized JPEG frames."""
+    input:
+        manifest="data/{dataset}/manifest.parquet",
+    output:
+        frames=slice_output("data/{dataset}/frames/{slice}.h5"),
+        quarantine="data/{dataset}/frames/{slice}.quarantine.tsv",
+    log:
+        "logs/frames/{dataset}/{slice}.log",
+    benchmark:
+        "results/benchmarks/frames/{dataset}/{slice}.tsv"
+    conda:
+        "../envs/data.yaml"
+    threads: 4
+    params:
+        stage=stage_params("frames"),
+    shell:
+        "python -m pipeline.frames {input.manifest} {output.frames} --slice {wildcards.slice}"
+        " --quarantine {output.quarantine}"
+        " --size {params.stage[size]} --quality {params.stage[quality]} --decoder {params.stage[decoder]}"
+        " --max-missing {params.stage[max_missing]} --max-bad-share {params.stage[max_bad_share]}"
+        " --threads {threads} > {log} 2>&1"

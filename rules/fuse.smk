@@ -1,0 +1,21 @@
+rule fuse:
+    """Fuse the scores of several runs on the same videos."""
+    input:
+        scores=ask(targets.fuse_inputs, subset="test"),
+        train_scores=ask(targets.fuse_inputs, subset="train"),
+    output:
+        scores="results/runs/{dataset}/split{split}/{run}/test.parquet",
+    log:
+        "logs/fuse/{dataset}/split{split}/{run}.log",
+    benchmark:
+        "results/benchmarks/fuse/{dataset}/split{split}/{run}.tsv"
+    wildcard_constraints:
+        run="|".join(FUSIONS),
+    conda:
+        "../envs/nets.yaml"
+    params:
+        stage=stage_params("fuse"),
+        options=ask(targets.fuse_options),
+    shell:
+        "python -m pipeline.fuse --scores {input.scores} {params.options} --seed {params.stage[seed]}"
+        " --out {output.scores} > {log} 2>&1"

@@ -1,0 +1,38 @@
+rule quarantine:
+    """Every video of a data set that was left out or kept with a doubt, and why."""
+    input:
+        index="data/{dataset}/index.quarantine.tsv",
+        frames=ask(targets.slice_files, modality="rgb", suffix=".quarantine.tsv"),
+    output:
+        quarantine="data/{dataset}/quarantine.tsv",
+    log:
+        "logs/quarantine/{dataset}.log",
+    benchmark:
+        "results/benchmarks/quarantine/{dataset}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        stage=stage_params("quarantine"),
+    shell:
+        "python -m pipeline.quarantine {input.index} {input.frames} --out {output.quarantine} > {log} 2>&1"
+
+
+rule shard:
+    """Pack the slices of one modality into training shards, checked against the manifest."""
+    input:
+        slices=ask(targets.slice_files),
+        manifest="data/{dataset}/manifest.parquet",
+        quarantine="data/{dataset}/quarantine.tsv",
+    output:
+        shards=directory("data/{dataset}/shards/{modality}"),
+    log:
+        "logs/shard/{dataset}/{modality}.log",
+    benchmark:
+        "results/benchmarks/shard/{dataset}/{modality}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        stage=stage_params("shard"),
+    shell:
+        "python -m pipeline.shard {input.slices} --manifest {input.manifest} --quarantine {input.quarantine}"
+        " --modality {wildcards.modality} --mib {params.stage[mib]} --out {output.shards} > {log} 2>&1"
