@@ -7,6 +7,7 @@ where, and that everything is there.
 
 import argparse
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from pipeline import cli
 from pipeline.archives import receipts, unpack
-from pipeline.archives.members import Damaged
+from pipeline.archives.members import DISK_FULL, Damaged
 from pipeline.archives.receipts import Receipt
 from pipeline.archives.shelf import LOCAL, Archive, Shelf
 from pipeline.archives.tree import open_inner, without_top
@@ -24,6 +25,7 @@ from pipeline.files import write_tsv
 from pipeline.sources import TABLE, Source, parts, sources
 
 FETCHED = "fetched.tsv"
+NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EXDEV)
 LEFTOVERS = ("*.part", "*.part.json", ".*.partial-*")
 COLUMNS = ("file", "bytes", "sha256", "source", "members")
 
@@ -40,6 +42,19 @@ class Fetch:
 
     def run(self, wanted: Sequence[Source]) -> None:
         """Everything in `wanted`, as far as it can be had; then fetched.tsv, or a UserError about what is missing."""
+        try:
+            self.everything(wanted)
+        except OSError as error:
+            if error.errno not in (*DISK_FULL, *NO_ACCESS):
+                raise
+            place = error.filename or self.out
+            raise UserError(
+                f"{place} cannot be used ({error.strerror}): make room or give access, and run again"
+            ) from error
+
+    def everything(self, wanted: Sequence[Source]) -> None:
+        """The same without a thought for the disk."""
+        self.check_ours(wanted)
         marker = self.out / FETCHED
         marker.unlink(missing_ok=True)
         self.out.mkdir(parents=True, exist_ok=True)
@@ -52,6 +67,12 @@ class Fetch:
         self.sweep()
         self.tidy()
         write_tsv(marker, COLUMNS, self.rows)
+
+    def check_ours(self, wanted: Sequence[Source]) -> None:
+        """Raise UserError if the folder is another data set's, which `sweep` would take away."""
+        have = {receipt.file for receipt in receipts.every(self.out)}
+        if have and have.isdisjoint(source.file for source in wanted):
+            raise UserError(f"{self.out} holds another data set, from {min(have)}: name another folder with --out")
 
     @contextlib.contextmanager
     def noting_missing(self, source: Source) -> Iterator[None]:
@@ -90,9 +111,10 @@ class Fetch:
             self.use(source, archive)
         except Damaged as error:
             if archive.source == LOCAL:
+                self.shelf.forget(source)
                 raise
             cli.say(str(error))
-            self.shelf.forget(source)
+            self.shelf.reject(source)
             return False
         return True
 
@@ -105,7 +127,7 @@ class Fetch:
         if receipt is None or receipt.sha256 != archive.sha256 or not receipt.stands(self.out, source.unpack):
             receipt = self.unpack(source, archive, receipt)
         self.note(receipt)
-        if not self.keep and archive.path == self.shelf.kept(source):
+        if not self.keep and archive.source != LOCAL and archive.path == self.shelf.kept(source):
             archive.path.unlink()
 
     def still_good(self, source: Source, receipt: Receipt) -> bool:
@@ -133,8 +155,10 @@ class Fetch:
                 shutil.copyfile(archive.path, scratch / archive.path.name)
             else:
                 unpack(archive.path, scratch)
-                open_inner(scratch)
+                open_inner(archive.path, scratch)
                 root = without_top(scratch, videos=source.unpack.startswith("videos"))
+            if not any(path.is_file() for path in root.rglob("*")):
+                raise Damaged(archive.path, "it holds no files")
             if old is not None:
                 receipts.withdraw(self.out, old)
             fresh = Receipt(source.file, archive.bytes, archive.sha256, archive.source, source.unpack, {}, [])

@@ -212,9 +212,18 @@ def test_a_rar_of_rars_becomes_class_folders(tmp_path):
     inner = rar4(tmp_path / "inner", {"kiss/a.avi": CLIP, "kiss/b.avi": CLIP}).read_bytes()
     flat = rar4(tmp_path / "flat", {"c.avi": CLIP}).read_bytes()
     assert set(unpacked(rar4(tmp_path / "a", {"kiss.rar": inner, "wave.rar": flat}))) == {"kiss.rar", "wave.rar"}
-    open_inner(tmp_path / "folder")
+    open_inner(tmp_path / "a", tmp_path / "folder")
     found = {path.relative_to(tmp_path / "folder").as_posix() for path in (tmp_path / "folder").rglob("*.*")}
     assert found == {"kiss/a.avi", "kiss/b.avi", "wave/c.avi"}
+
+
+def test_a_damaged_inner_archive_is_named_with_the_outer_one(tmp_path):
+    inner = rar4(tmp_path / "inner", {"kiss/a.avi": CLIP}).read_bytes()
+    unpacked(rar4(tmp_path / "outer.rar", {"kiss.rar": inner[:-5000]}))
+    with pytest.raises(
+        Damaged, match=r"outer\.rar cannot be unpacked: its member 'kiss\.rar' is an archive and damaged"
+    ):
+        open_inner(tmp_path / "outer.rar", tmp_path / "folder")
 
 
 @pytest.mark.parametrize(

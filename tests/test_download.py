@@ -7,8 +7,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
+import requests
 from loopback import PAGE, Act, Loopback, loopback
 
 from pipeline.download import Patience, Transfer, Unavailable, download
@@ -151,6 +153,12 @@ def test_404_is_final_and_503_is_not(web, tmp_path):
 def test_a_server_that_is_not_there_is_given_up(tmp_path, url):
     with pytest.raises(Unavailable, match="cannot be reached"):
         take(url, tmp_path)
+
+
+def test_a_certificate_that_cannot_be_verified_is_final(tmp_path, monkeypatch):
+    monkeypatch.setattr("requests.get", mock.Mock(side_effect=requests.exceptions.SSLError))
+    with pytest.raises(Unavailable, match="certificate that cannot be verified"):
+        take("https://a/b", tmp_path)
 
 
 def test_waits_double_up_to_a_cap():

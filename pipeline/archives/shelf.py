@@ -73,17 +73,21 @@ class Shelf:
             except Unavailable as error:
                 last = error
             except Damaged as error:
-                self.forget(source)
+                self.reject(source)
                 last = Unavailable(f"{url} gave a damaged archive: {error.reason}")
             cli.say(str(last))
         raise last
 
-    def forget(self, source: Source) -> None:
+    def reject(self, source: Source) -> None:
         """Remove a download that turned out damaged, and what was recorded of it."""
-        known = self._checksums()
-        known.pop(source.file, None)
-        self._write_checksums(known)
+        self.forget(source)
         self.kept(source).unlink(missing_ok=True)
+
+    def forget(self, source: Source) -> None:
+        """Drop what was recorded of an archive that turned out damaged, so that a good copy is not measured by it."""
+        known = self._checksums()
+        if known.pop(source.file, None):
+            self._write_checksums(known)
 
     def _download(self, source: Source, transfer: Transfer) -> Archive:
         cli.say(f"downloading {transfer.url}")

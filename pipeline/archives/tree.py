@@ -11,19 +11,22 @@ from pipeline.archives.unpack import unpack
 INNER = (".rar", ".zip", ".tar.gz", ".tgz", ".tar")
 
 
-def open_inner(folder: Path) -> None:
-    """Unpack the archives among the files in place, each into a folder of its stem (HMDB51: one rar a class)."""
+def open_inner(archive: Path, folder: Path) -> None:
+    """Unpack the archives among the files of `archive` in place, each into a folder of its stem (HMDB51's classes)."""
     found = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(INNER) and path.is_file())
     for path in cli.progress(found, len(found), "inner archives"):
         if kind_of(path) not in ARCHIVES:
             continue
         scratch = path.with_name(f"{path.name}.inner")
         scratch.mkdir()
-        unpack(path, scratch)
+        try:
+            unpack(path, scratch)
+        except Damaged as error:
+            raise Damaged(archive, f"its member {path.name!r} is an archive and damaged: {error.reason}") from error
         path.unlink()
         target = _stem(path)
         if target.exists():
-            raise Damaged(path, f"it lies beside a folder {target.name}, and either may be the one that is meant")
+            raise Damaged(archive, f"it holds both {path.name!r} and a folder {target.name!r}")
         (only_folder(scratch) or scratch).rename(target)
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -30,6 +30,7 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         kind = _kind(archive)
         if kind == "rar" and not rar.available():
+            _check_room(archive, folder, needed)
             tools.unpack(archive, folder)
             return
         read, declared = READERS[kind]
