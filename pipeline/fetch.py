@@ -2,7 +2,8 @@
 
 An archive that is already in the --archives folder, or in OUT/archives, is used after checking; the others are
 downloaded. A killed or failed run goes on where it stopped. OUT/fetched.tsv is written last: it says what came from
-where, and that everything is there.
+where, and that everything is there. Beside it lie archives/ (downloads), checksums.tsv (recorded at the first download,
+checked ever after) and receipts/ (which files each archive brought).
 """
 
 import argparse
