@@ -8,6 +8,7 @@ import pytest
 
 from pipeline import tvl1
 from pipeline.errors import UserError
+from pipeline.tvl1 import driver
 
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 INNER = (slice(None), slice(24, -24), slice(24, -24))
@@ -174,6 +175,22 @@ def test_resolved_parameters_are_the_defaults_of_opencv_unless_said_otherwise():
 def test_auto_says_which_backend_it_took(capsys):
     tvl1.flow(np.zeros((2, 4, 4), np.uint8))
     assert "TV-L1 runs on the backend" in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_a_sentence():
+    if not driver.why_not():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError, match="cannot run on the backend cuda because"):
+        tvl1.flow(np.zeros((2, 4, 4), np.uint8), backend="cuda")
+
+
+def test_on_a_gpu_flow_is_that_of_the_cpu():
+    if missing := driver.why_not():
+        pytest.skip(missing)
+    frames = clip("test.avi", 3)
+    away = difference(tvl1.flow(frames, backend="cuda"), tvl1.flow(frames, backend="cpu"))
+    assert away.mean() <= 0.02
+    assert np.percentile(away, 95) <= 0.06
 
 
 def test_an_unknown_backend_is_refused_in_a_sentence():

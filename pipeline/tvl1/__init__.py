@@ -9,15 +9,17 @@ import numpy as np
 
 from pipeline.cli import say
 from pipeline.errors import UserError
+from pipeline.tvl1 import driver
 from pipeline.tvl1.parameters import PRESETS, resolve
 
 __all__ = ["BACKENDS", "PRESETS", "choose", "flow", "resolve"]
 
 BACKENDS = {
+    "cuda": "pipeline.tvl1.cuda",
     "cpu": "pipeline.tvl1.cpu",
     "scalar": "pipeline.tvl1.scalar",
     "opencv": "pipeline.tvl1.reference",
-}  # best first: `auto` takes the first that runs here
+}
 
 
 def flow(
@@ -47,12 +49,16 @@ def cores() -> int:
 
 def choose(backend: str) -> str:
     """The backend that `backend` stands for; `auto` is the best that runs here, and the log says which."""
-    if backend == "auto":
-        chosen = next(iter(BACKENDS))
-        say(f"TV-L1 runs on the backend {chosen}")
-        return chosen
-    if backend not in BACKENDS:
+    if backend not in ("auto", *BACKENDS):
         raise UserError(f"TV-L1 has no backend {backend!r}: choose auto or one of {', '.join(BACKENDS)}")
+    if backend not in ("auto", "cuda"):
+        return backend
+    missing = driver.why_not()
+    if backend == "cuda" and missing:
+        raise UserError(f"TV-L1 cannot run on the backend cuda because {missing}: mend that or use the backend cpu")
+    if backend == "auto":
+        backend = "cpu" if missing else "cuda"
+        say(f"TV-L1 runs on the backend {backend}" + (f", not on cuda: {missing}" if missing else ""))
     return backend
 
 
