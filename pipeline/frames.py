@@ -3,54 +3,23 @@
 The frame count is what was decoded. A video that does not decode whole is a row in the quarantine file with the reason.
 """
 
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pipeline import cli, manifest, quarantine, video
 from pipeline.codehash import code_hash
+from pipeline.decoders import DECODERS
 from pipeline.errors import UserError
+from pipeline.extract import Pictures, Settings, extract
 from pipeline.files import whole_file
 from pipeline.quarantine import Row
 from pipeline.store import StoreWriter
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-SPOOL = 16 << 20  # bytes of one video's JPEGs kept in memory; longer videos wait on the disk
-
-
-class Pictures(NamedTuple):
-    """One video's JPEGs end to end, rewound, and their lengths; `note` is the quarantine row that it earned, if any."""
-
-    data: IO[bytes]
-    lengths: list[int]
-    fps: float
-    note: Row | None
-
-
-def extract(video_id: str, path: str, size: video.Size, quality: int, decoder: str, max_missing: int) -> Pictures:
-    """Decode, resize and encode one video; a bad one comes back without pictures and with the reason."""
-    data: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115 (its reader closes it)
-    lengths: list[int] = []
-    try:
-        header = video.read_header(path)
-        for planes in video.DECODERS[decoder](path, header, size):
-            lengths.append(data.write(video.encode(planes, quality)))
-        missing = video.shortfall(header, len(lengths))
-        if missing > max_missing:
-            raise video.BadVideo(f"the header promises {len(lengths) + missing} frames but {len(lengths)} decode")
-        if len(lengths) < 2:  # left out for every stream alike, so that streams can be fused
-            raise video.BadVideo(f"{len(lengths)} frame decodes, and flow takes two")
-    except video.BadVideo as error:
-        data.close()
-        return Pictures(data, [], 0.0, Row(video_id, "frames", "bad", str(error)))
-    data.seek(0)
-    doubt = f"the header says {header.frames} frames and {len(lengths)} decode" if missing else ""
-    return Pictures(data, lengths, header.fps, Row(video_id, "frames", "kept", doubt) if doubt else None)
 
 
 def in_order(
@@ -119,6 +88,17 @@ def parse_size(text: str) -> video.Size:
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
+def parse_fps(text: str) -> float:
+    """`native` -> 0, the video's own; `25` -> 25."""
+    try:
+        fps = 0.0 if text == "native" else float(text)
+    except ValueError:
+        fps = -1
+    if not (0 < fps < 1000 or text == "native"):
+        raise UserError(f"--fps is {text!r}: write native, or frames per second, such as 25")
+    return fps
+
+
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
@@ -128,18 +108,18 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--quarantine", required=True, type=Path, help="table of the videos left out or in doubt")
     parser.add_argument("--size", default="340x256", help="WIDTHxHEIGHT, or the short side, in pixels")
     parser.add_argument("--quality", type=int, default=90, help="JPEG quality")
-    parser.add_argument("--decoder", choices=sorted(video.DECODERS), default="pyav")
+    parser.add_argument("--fps", default="native", help="native, or frames per second to resample to by time stamps")
+    parser.add_argument("--decoder", choices=sorted(DECODERS), default="pyav")
     parser.add_argument("--max-missing", type=int, default=2, help="frames that the header may promise too many")
     parser.add_argument("--max-bad-share", type=float, default=0.2, help="a larger share of bad videos is an error")
+    parser.add_argument("--repair", action="store_true", help="save what ffmpeg can of a bad video")
     parser.add_argument("--threads", type=int, default=1)
     a = parser.parse_args(argv)
-    size, videos = parse_size(a.size), members(a.manifest, a.slice)
+    size, fps, videos = parse_size(a.size), parse_fps(a.fps), members(a.manifest, a.slice)
+    how = Settings(size, a.quality, fps, a.decoder, a.max_missing, a.repair)
     settings = {"stage": "frames", "code": code_hash("pipeline.frames"), "size": a.size, "quality": a.quality}
-
-    def work(video: tuple[str, str]) -> Pictures:
-        return extract(*video, size, a.quality, a.decoder, a.max_missing)
-
-    rows = write_slice(videos, work, a.out, {**settings, "decoder": a.decoder}, a.threads)
+    settings |= {"fps": a.fps, "decoder": a.decoder, "repair": a.repair}
+    rows = write_slice(videos, lambda video: extract(*video, how), a.out, settings, a.threads)
     quarantine.write(a.quarantine, rows)
     refuse_many_bad(rows, len(videos), a.max_bad_share, a.out)
 

@@ -124,6 +124,11 @@ def fuse_inputs(config: Config, dataset: str, split: int | str, run: str, subset
     return [score_file(dataset, split, part, subset) for part in settings["scores"]] if needed else []
 
 
+def repair_option(config: Config, dataset: str) -> str:
+    """The option of pipeline.frames that saves what ffmpeg can of bad videos."""
+    return "--repair" if of_dataset(config, dataset)["frames"]["repair"] else ""
+
+
 def slice_files(config: Config, dataset: str, modality: str, suffix: str = ".h5") -> list[str]:
     """One file a slice of a modality, rgb or flow."""
     return [

@@ -1,13 +1,10 @@
-"""Videos to JPEG frames: one decode, resized without aliasing, rotation applied, every shortfall noticed."""
+"""What a video file is: its header, its promised frames, how it may fail; and pictures to JPEG."""
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import av
-import ffmpeg
-import imageio_ffmpeg
 import numpy as np
 import simplejpeg
 
@@ -16,7 +13,10 @@ Size = int | tuple[int, int]  # the short side, or (width, height), in pixels
 
 
 class Header(NamedTuple):
-    """What a file says about its first video stream; 0 where it says nothing."""
+    """What a file says about its first video stream; 0 where it says nothing.
+
+    `packets` and `end` (seconds) are counted, and only where the container keeps no frame count.
+    """
 
     width: int
     height: int
@@ -24,6 +24,8 @@ class Header(NamedTuple):
     frames: int
     seconds: float
     fps: float
+    packets: int = 0
+    end: float = 0.0
 
 
 class BadVideo(Exception):
@@ -31,20 +33,15 @@ class BadVideo(Exception):
 
 
 def read_header(path: Path | str) -> Header:
-    """The header, and the first frame for the rotation; raises BadVideo where there is no video stream."""
-    with _opened(path) as container:
+    """The header, and the first frame for the rotation; raises BadVideo where there is no picture."""
+    with opened(path) as container:
         stream = container.streams.video[0]
-        first = next(container.decode(stream), None)
+        first = next(frames_of(container, stream), None)
         if first is None:
             raise BadVideo("no frame decodes")
-        return Header(
-            stream.width,
-            stream.height,
-            first.rotation,
-            stream.frames,
-            _seconds(container),
-            float(stream.average_rate or 0),
-        )
+        fps = float(stream.average_rate or 0)
+        header = Header(stream.width, stream.height, first.rotation, stream.frames, _seconds(container), fps)
+    return header if header.frames else Header(*header[:6], *_packets(path))
 
 
 def fit(header: Header, size: Size) -> tuple[int, int]:
@@ -56,47 +53,6 @@ def fit(header: Header, size: Size) -> tuple[int, int]:
     return tuple(max(2, round(side * size / short / 2) * 2) for side in upright)  # type: ignore[return-value]
 
 
-def pyav_frames(path: Path | str, header: Header, size: Size) -> Iterator[Planes]:
-    """Every frame, decoded in this process; raises BadVideo where decoding stops or marks a frame as corrupt."""
-    width, height = fit(header, size)
-    turned = header.rotation % 180 != 0
-    target = (height, width) if turned else (width, height)
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1  # the stage runs one video a thread
-        for number, frame in enumerate(_decode(container, stream)):
-            if frame.is_corrupt:
-                raise BadVideo(f"frame {number} is corrupt")
-            yield tuple(np.rot90(plane, header.rotation // 90) for plane in _planes(frame, target))  # type: ignore[misc]
-
-
-def ffmpeg_frames(path: Path | str, header: Header, size: Size) -> Iterator[Planes]:
-    """The same through an ffmpeg process, which turns the picture itself; raises BadVideo with ffmpeg's own words."""
-    width, height = fit(header, size)
-    flags = "area" if _shrinks(header.width, header.height, width, height) else "bicubic"
-    command = (
-        ffmpeg.input(str(path))["v:0"]
-        .filter("scale", width, height, flags=flags, out_range="full", out_color_matrix="bt601")
-        .output("pipe:", format="rawvideo", pix_fmt="yuv420p", fps_mode="passthrough")
-        .global_args("-v", "error", "-nostdin", "-threads", "1")
-        .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
-    )
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        try:
-            yield from _split_planes(process.stdout.read, width, height)  # type: ignore[union-attr]
-            complaint = process.stderr.read().decode("utf-8", "replace").strip()  # type: ignore[union-attr]
-        finally:
-            process.kill()
-    if complaint:
-        raise BadVideo(f"ffmpeg says: {complaint.splitlines()[0]}")
-
-
-DECODERS: dict[str, Callable[[Path | str, Header, Size], Iterator[Planes]]] = {
-    "pyav": pyav_frames,
-    "ffmpeg": ffmpeg_frames,
-}
-
-
 def encode(planes: Planes, quality: int) -> bytes:
     """A colour JPEG, 4:2:0, straight from the planes: no conversion to RGB and back."""
     return simplejpeg.encode_jpeg_yuv_planes(*(np.ascontiguousarray(plane) for plane in planes), quality=quality)
@@ -106,61 +62,65 @@ def shortfall(header: Header, decoded: int) -> int:
     """How many frames fewer decoded than the header promises; negative where there are more.
 
     An edit list hides frames that the count still has, so the duration counts where it promises fewer. A container
-    without a frame count (Matroska) is judged by its duration alone, which may be its sound's: a twentieth is forgiven.
+    without a frame count (Matroska) promises its packets; a tenth is forgiven, since some of VP8's show nothing.
     """
     by_time = round(header.seconds * header.fps)
     if header.frames:
         return min(header.frames, by_time or header.frames) - decoded
-    return max(0, round(by_time * 0.95) - decoded)
+    return max(0, round(header.packets * 0.9) - decoded)
 
 
-def _opened(path: Path | str):
+def refuse_cut_off(header: Header) -> None:
+    """Raise BadVideo where the pictures end well before the duration, which may be its sound's."""
+    if header.end and header.end < 0.95 * header.seconds - 0.5:
+        raise BadVideo(f"the header promises {header.seconds:.2f} s but the pictures end at {header.end:.2f} s")
+
+
+def opened(path: Path | str):
+    """An open container with a video stream in it, or BadVideo."""
     try:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
-        raise BadVideo(f"cannot be opened: {_words(error)}") from error
+        raise BadVideo(f"cannot be opened: {words(error)}") from error
     if not container.streams.video:
         container.close()
         raise BadVideo("there is no video stream in it")
     return container
 
 
-def _decode(container, stream) -> Iterator:
+def frames_of(container, stream) -> Iterator:
+    """The decoder's frames; raises BadVideo where it stops."""
     frames = container.decode(stream)
     count = 0
     while True:
         try:
             frame = next(frames, None)
         except (av.error.FFmpegError, OSError) as error:
-            raise BadVideo(f"decoding stops after frame {count}: {_words(error)}") from error
+            raise BadVideo(f"decoding stops after frame {count}: {words(error)}") from error
         if frame is None:
             return
         count += 1
         yield frame
 
 
-def _planes(frame, target: tuple[int, int]) -> Planes:
-    width, height = target
-    kernel = "AREA" if _shrinks(frame.width, frame.height, width, height) else "BICUBIC"
-    resized = frame.reformat(width, height, "yuvj420p", dst_colorspace="ITU601", interpolation=kernel)
-    return tuple(
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in resized.planes
-    )  # type: ignore[return-value]
+def words(error: Exception) -> str:
+    """What an error says, without its numbers and paths."""
+    return getattr(error, "strerror", None) or str(error)
 
 
-def _split_planes(read: Callable[[int], bytes], width: int, height: int) -> Iterator[Planes]:
-    half = ((height + 1) // 2, (width + 1) // 2)
-    luma, chroma = width * height, half[0] * half[1]
-    while len(data := read(luma + 2 * chroma)) == luma + 2 * chroma:
-        flat = np.frombuffer(data, np.uint8)
-        cb, cr = flat[luma:].reshape(2, *half)
-        yield flat[:luma].reshape(height, width), cb, cr
-
-
-def _shrinks(width: int, height: int, new_width: int, new_height: int) -> bool:
-    # swscale's area filter is a box: right for shrinking, nearest neighbour for growing.
-    return new_width * new_height < width * height
+def _packets(path: Path | str) -> tuple[int, float]:
+    """(packets, the time in seconds at which the last one's picture ends) of the first video stream, undecoded."""
+    count, end = 0, 0.0
+    with opened(path) as container:
+        stream = container.streams.video[0]
+        try:
+            for packet in container.demux(stream):
+                if packet.pts is not None:
+                    count += 1
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        except (av.error.FFmpegError, OSError) as error:
+            raise BadVideo(f"reading stops after packet {count}: {words(error)}") from error
+    return count, end
 
 
 def _seconds(container) -> float:
@@ -168,7 +128,3 @@ def _seconds(container) -> float:
     if stream.duration:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / av.time_base
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -14,9 +14,11 @@ rule frames:
     threads: 4
     params:
         stage=stage_params("frames"),
+        repair=ask(targets.repair_option),
     shell:
         "python -m pipeline.frames {input.manifest} {output.frames} --slice {wildcards.slice}"
         " --quarantine {output.quarantine}"
-        " --size {params.stage[size]} --quality {params.stage[quality]} --decoder {params.stage[decoder]}"
-        " --max-missing {params.stage[max_missing]} --max-bad-share {params.stage[max_bad_share]}"
+        " --size {params.stage[size]} --quality {params.stage[quality]} --fps {params.stage[fps]}"
+        " --decoder {params.stage[decoder]}"
+        " --max-missing {params.stage[max_missing]} --max-bad-share {params.stage[max_bad_share]} {params.repair}"
         " --threads {threads} > {log} 2>&1"
