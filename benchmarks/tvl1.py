@@ -26,8 +26,9 @@ import numpy as np
 from pipeline import cli, tvl1
 from pipeline.errors import UserError
 from pipeline.files import whole_file
-from pipeline.tvl1 import cpu, vector
+from pipeline.tvl1 import cpu, cuda, driver, vector
 from pipeline.tvl1.parameters import resolve
+from pipeline.tvl1.pyramid import sizes
 
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 NAMES = ("test.avi", "arm_wrestling.mp4", "demo.mp4", "surveillance_fights/fight/fi005.mp4")
@@ -36,6 +37,10 @@ SKIP = 30  # frames: past fades and title cards
 
 # Counted in pipeline/tvl1/sweep.py; a multiply-add is two, a root and a quotient one each.
 FLOPS = {"threshold": 11, "primal": 10, "change": 7, "dual": 26}
+
+# Counted in the machine code for sm_90: one iteration of a thread's 16 pixels is 876 instructions, none of them spills.
+INSTRUCTIONS = 876 / 16
+BYTES = 4 * (6 + 4 + 6)  # a pixel a launch: u, q and data in, u and q out
 
 
 def read(path: Path, count: int) -> np.ndarray:
@@ -207,6 +212,68 @@ def on_cpu(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def on_cuda(options: argparse.Namespace) -> dict[str, Any]:
+    """The whole GPU measurement: speed by preset and batch, its floors, and the difference to OpenCV."""
+    if missing := driver.why_not():
+        raise UserError(f"TV-L1 cannot be measured on a GPU because {missing}: leave out --device cuda")
+    found = clips(options.clips, options.pairs + 1)
+    gpu = driver.device()
+    per_clip = {name: compare(frames, options.rounds, "cuda") for name, frames in found.items()}
+    frames = np.concatenate([turned(clip, 65) for clip in found.values()])
+    presets = ("opencv-cuda", "opencv")
+    return {
+        "machine": machine() | {"gpu": gpu.name, "tile": gpu.tile._asdict()},
+        "clips": per_clip,
+        "presets": {name: batches(gpu, frames, options.rounds, name) for name in presets},
+    }
+
+
+def turned(frames: np.ndarray, count: int) -> np.ndarray:
+    """The clip there and back again, until there are `count` frames."""
+    return np.resize(np.concatenate([frames, frames[-2:0:-1]]), (count, *frames.shape[1:]))
+
+
+def batches(gpu: driver.Gpu, frames: np.ndarray, rounds: int, preset: str) -> list[dict[str, float]]:
+    """Pairs a second, transfers included, at several batch sizes; the larger floor and the share of it."""
+    parameters = resolve(preset)
+    levels = sizes(*frames.shape[1:], parameters["scales"], parameters["scale_step"])
+    rows = []
+    for pairs in (8, 64, 256):
+        clip, out = turned(frames, pairs + 1), np.empty((pairs, 2, *frames.shape[1:]), np.float32)
+        engine = cuda.Batch(gpu, levels, pairs, parameters)
+        engine.run(clip, out)
+        runs = [timed(lambda engine=engine, clip=clip, out=out: engine.run(clip, out)) for _ in range(rounds)]
+        gpu.free()
+        seconds, iterations = statistics.median(taken for taken, _ in runs) / pairs, runs[0][1] / pairs
+        floors = floor(gpu, iterations, out[0].nbytes + frames[0].nbytes)
+        rows.append(
+            {
+                "pairs": pairs,
+                "pairs_per_second": round(1 / seconds, 1),
+                "pixel_iterations_per_pair": round(iterations),
+                **{f"floor_us_{name}": round(1e6 * value, 1) for name, value in floors.items()},
+                "share_of_floor": round(max(floors.values()) / seconds, 3),
+            }
+        )
+        cli.say(f"{preset}: {json.dumps(rows[-1])}")
+    return rows
+
+
+def floor(gpu: driver.Gpu, iterations: float, transferred: int) -> dict[str, float]:
+    """Seconds a pair cannot go below, counted: instructions issued, bytes of device memory, bytes over the bus.
+
+    The first takes every pixel-iteration once, without the tiles' overlap; the second reads u, q and data and writes u
+    and q once in `depth` iterations; the last assumes 16 lanes of PCI Express 5.
+    """
+    issue = gpu.attribute("MULTIPROCESSOR_COUNT") * 4 * 32 * gpu.attribute("CLOCK_RATE") * 1e3
+    memory = gpu.attribute("MEMORY_CLOCK_RATE") * 1e3 * 2 * gpu.attribute("GLOBAL_MEMORY_BUS_WIDTH") / 8
+    return {
+        "instructions": INSTRUCTIONS * iterations / issue,
+        "memory": BYTES / gpu.tile.depth * iterations / memory,
+        "transfer": transferred / 63e9,
+    }
+
+
 def main(argv: Sequence[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--clips", type=Path, nargs="*", default=[], help="video files")
@@ -215,7 +282,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="JSON file for the result")
     options = parser.parse_args(argv)
-    result = json.dumps(on_cpu(options), indent=1)
+    result = json.dumps(on_cuda(options) if options.device == "cuda" else on_cpu(options), indent=1)
     print(result)
     if options.out:
         with whole_file(options.out) as scratch:

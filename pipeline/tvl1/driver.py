@@ -50,15 +50,17 @@ class Gpu:
     def __init__(self, gpu: Any) -> None:
         from cuda.bindings import driver
 
-        attributes = driver.CUdevice_attribute
-        self.driver = driver
+        self.driver, self.gpu = driver, gpu
         self.kept: list[Any] = []
         self.name = check(driver.cuDeviceGetName(128, gpu)).split(b"\0")[0].decode()
-        shared = attributes.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
-        self.tile = fitting(check(driver.cuDeviceGetAttribute(shared, gpu)))
-        major = check(driver.cuDeviceGetAttribute(attributes.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, gpu))
-        minor = check(driver.cuDeviceGetAttribute(attributes.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, gpu))
-        self.module = loaded(int(gpu), 10 * major + minor, self.tile)
+        self.tile = fitting(self.attribute("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"))
+        capability = 10 * self.attribute("COMPUTE_CAPABILITY_MAJOR") + self.attribute("COMPUTE_CAPABILITY_MINOR")
+        self.module = loaded(int(gpu), capability, self.tile)
+
+    def attribute(self, name: str) -> int:
+        """One of the driver's numbers about the GPU."""
+        number = getattr(self.driver.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}")
+        return int(check(self.driver.cuDeviceGetAttribute(number, self.gpu)))
 
     def allocate(self, count: int) -> int:
         self.kept.append(check(self.driver.cuMemAlloc(count)))
