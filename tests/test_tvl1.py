@@ -193,6 +193,11 @@ def test_on_a_gpu_flow_is_that_of_the_cpu():
     assert np.percentile(away, 95) <= 0.06
 
 
+def test_no_threads_are_refused_in_a_sentence():
+    with pytest.raises(UserError, match="0 threads"):
+        tvl1.flow(np.zeros((2, 4, 4), np.uint8), backend="cpu", threads=0)
+
+
 def test_an_unknown_backend_is_refused_in_a_sentence():
     with pytest.raises(UserError, match="no backend 'gpu'"):
         tvl1.flow(np.zeros((2, 4, 4), np.uint8), backend="gpu")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline import tvl1
-from pipeline.tvl1 import median, pyramid, scalar, sweep, warp
+from pipeline.tvl1 import compile, level, median, pyramid, scalar, sweep, warp
 
 SIZES = [(1, 1), (5, 7), (9, 16), (16, 15), (33, 50)]
 random = np.random.default_rng(7)
@@ -135,3 +135,15 @@ def test_narrower_processors_give_the_same_flow(processor, tmp_path):
     exec(NARROW, here)  # noqa: S102
     away = np.abs(np.fromfile(tmp_path / "flow", np.float32) - here["found"].ravel())
     assert np.percentile(away, 95) < 1e-3
+
+
+def test_a_change_in_any_file_makes_the_compiled_kernels_stale(monkeypatch):
+    codegen = level.solve.targetctx.codegen()
+    before = level.solve._cache._index_key("signature", codegen)
+    monkeypatch.setattr(compile, "STAMP", "another")
+    assert level.solve._cache._index_key("signature", codegen) != before
+
+
+def test_kernels_compile_where_no_folder_can_be_written(monkeypatch):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", "/proc/nowhere")
+    assert compile.kernel(lambda x: x + 1)(1) == 2

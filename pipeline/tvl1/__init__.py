@@ -38,6 +38,8 @@ def flow(
     """
     resolved = resolve(preset, **parameters)
     images = checked(frames)
+    if threads is not None and threads < 1:
+        raise UserError(f"TV-L1 was given {threads} threads but needs at least 1: leave it out for all cores")
     engine = importlib.import_module(BACKENDS[choose(backend)])
     return engine.flow(images, resolved, threads or cores())
 

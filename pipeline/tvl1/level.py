@@ -1,14 +1,14 @@
 """All warps of one pair at one level of the pyramid: OpenCV's schedule."""
 
 import numpy as np
-from numba import njit
 
+from pipeline.tvl1.compile import kernel
 from pipeline.tvl1.median import median
 from pipeline.tvl1.sweep import sweep
 from pipeline.tvl1.warp import warp
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def solve(first, second, u1, u2, planes, places, columns, mask, size, schedule, steps, limit):
     """Refine the flow u1, u2 (flat planes) in place -> how many iterations it took.
 
@@ -40,7 +40,7 @@ def solve(first, second, u1, u2, planes, places, columns, mask, size, schedule, 
     return iterations
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def smooth(plane, spare, columns, size, side):
     """The median filter in place, and its border column."""
     h, w, stride = size

@@ -1,11 +1,10 @@
 """Median filters 5x5 and 3x3 with repeated borders, 16 pixels at a time and exact, by sorting networks."""
 
-from numba import njit
-
+from pipeline.tvl1.compile import inline, kernel
 from pipeline.tvl1.vector import LANES, least, load, most, store
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def median(plane, out, columns, size, side):
     """The side x side median of a flat `plane` into `out`; `columns` (5, stride + 2 LANES) is scratch.
 
@@ -26,7 +25,7 @@ def median(plane, out, columns, size, side):
             store(out, y * stride + x, middle)
 
 
-@njit(forceinline=True)
+@inline
 def sort_columns5(plane, columns, y, h, w, stride):
     """Columns (y-2 .. y+2, x), each sorted, into `columns`, smallest first."""
     r0, r1, r2 = max(y - 2, 0) * stride, max(y - 1, 0) * stride, y * stride
@@ -41,7 +40,7 @@ def sort_columns5(plane, columns, y, h, w, stride):
         store(columns[4], x + LANES, e)
 
 
-@njit(forceinline=True)
+@inline
 def sort_columns3(plane, columns, y, h, w, stride):
     """Columns (y-1 .. y+1, x), each sorted, into `columns`, smallest first."""
     for x in range(0, w, LANES):
@@ -52,7 +51,7 @@ def sort_columns3(plane, columns, y, h, w, stride):
         store(columns[2], x + LANES, c)
 
 
-@njit(forceinline=True)
+@inline
 def middle_of_25(columns, x):
     """The median of five sorted columns about x.
 
@@ -71,7 +70,7 @@ def middle_of_25(columns, x):
     return most(least(low, mid), least(most(low, mid), high))
 
 
-@njit(forceinline=True)
+@inline
 def middle_of_9(columns, x):
     """The median of three sorted columns: that of the largest minimum, the middle's median, the smallest maximum."""
     low = most(most(load(columns[0], x - 1), load(columns[0], x)), load(columns[0], x + 1))
@@ -80,19 +79,19 @@ def middle_of_9(columns, x):
     return most(least(low, mid), least(most(low, mid), high))
 
 
-@njit(forceinline=True)
+@inline
 def around(line, x):
     return load(line, x - 2), load(line, x - 1), load(line, x), load(line, x + 1), load(line, x + 2)
 
 
-@njit(forceinline=True)
+@inline
 def sort3(a, b, c):
     a, b = least(a, b), most(a, b)
     b, c = least(b, c), most(b, c)
     return least(a, b), most(a, b), c
 
 
-@njit(forceinline=True)
+@inline
 def sort5(a, b, c, d, e):
     """Nine exchanges; LLVM drops those whose outcome nobody uses."""
     a, b = least(a, b), most(a, b)

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numba import njit
 
+from pipeline.tvl1.compile import kernel
 from pipeline.tvl1.warp import BORDER, CHANNELS
 
 SMALLEST_SIDE = 16  # no level but the finest has a shorter side
@@ -54,7 +54,7 @@ def level(image: np.ndarray) -> Level:
     return Level(plane, sampled)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread(image, plane, sampled):
     """Fill both forms of a level from its grey values."""
     half = np.float32(0.5)

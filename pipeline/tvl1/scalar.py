@@ -12,12 +12,13 @@ import numpy as np
 from numba import njit
 
 from pipeline.tvl1 import cpu, level
+from pipeline.tvl1.compile import OPTIONS, inline, kernel
 from pipeline.tvl1.warp import BORDER, CHANNELS, CUBIC, SMALLEST
 
 ONE, HALF = np.float32(1), np.float32(0.5)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def sweep(u1, u2, q, data, mask, size, steps):
     """One iteration: all of u, then all of q (`pipeline.tvl1.sweep` derives how the two become one sweep)."""
     h, w, stride = size
@@ -38,13 +39,13 @@ def sweep(u1, u2, q, data, mask, size, steps):
     return change
 
 
-@njit(error_model="numpy")
+@inline
 def threshold(old1, old2, data, at, most):
     rho = data[2][at] + data[0][at] * old1 + data[1][at] * old2
     return min(max(rho * data[3][at], -most), most)
 
 
-@njit(error_model="numpy")
+@inline
 def divergence(qx, qy, x, y, stride):
     """Backward differences; q is zero beyond the left and the upper border."""
     at = y * stride + x
@@ -53,7 +54,7 @@ def divergence(qx, qy, x, y, stride):
     return (qx[at] - left) + (qy[at] - above)
 
 
-@njit(error_model="numpy")
+@inline
 def dual(u, qx, qy, x, y, size, t):
     """q = (q + grad u) / (1 + t |grad u|); grad takes forward differences, zero at the right and the lower border."""
     h, w, stride = size
@@ -65,7 +66,7 @@ def dual(u, qx, qy, x, y, size, t):
     qy[at] = (qy[at] + uy) * shrink
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def warp(first, second, u1, u2, data, places, size):
     """Sample the second image and its gradient; linearise."""
     h, w, stride = size
@@ -84,7 +85,7 @@ def warp(first, second, u1, u2, data, places, size):
             data[3][at] = -ONE / max(ix * ix + iy * iy, SMALLEST)
 
 
-@njit(error_model="numpy")
+@inline
 def split(position, length):
     """A coordinate -> the index of its first tap, counted with the border, and its fraction."""
     near = min(max(position, np.float32(-3)), np.float32(length + 1))
@@ -92,7 +93,7 @@ def split(position, length):
     return int(below) + BORDER - 1, np.float32(near - below)
 
 
-@njit(error_model="numpy")
+@inline
 def sample(pixels, row, column, wx, wy, channel):
     """One channel's 4x4 taps from (row, column) on, weighted."""
     value = np.float32(0)
@@ -102,18 +103,18 @@ def sample(pixels, row, column, wx, wy, channel):
     return value
 
 
-@njit(error_model="numpy")
+@inline
 def weights(t):
     return weight(0, t), weight(1, t), weight(2, t), weight(3, t)
 
 
-@njit(error_model="numpy")
+@inline
 def weight(tap, t):
     k = tap * CHANNELS
     return CUBIC[0, k] + t * (CUBIC[1, k] + t * (CUBIC[2, k] + t * CUBIC[3, k]))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def median(plane, out, columns, size, side):
     """Sort every window; the image's border is repeated."""
     h, w, stride = size
@@ -129,7 +130,7 @@ def median(plane, out, columns, size, side):
             out[y * stride + x] = window[side * side // 2]
 
 
-@njit(error_model="numpy")
+@inline
 def insert(window, count, value):
     """Put `value` in its place among the first `count`, which are sorted."""
     while count > 0 and window[count - 1] > value:
@@ -141,7 +142,7 @@ def insert(window, count, value):
 def _with_these(function: Any, **names: Any) -> Any:
     """The same code compiled with other kernels under the names that it calls."""
     code = function.py_func.__code__
-    return njit(nogil=True, error_model="numpy")(types.FunctionType(code, vars(level) | names))
+    return njit(**OPTIONS)(types.FunctionType(code, vars(level) | names))
 
 
 smooth = _with_these(level.smooth, median=median)

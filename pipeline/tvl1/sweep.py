@@ -24,14 +24,14 @@ of the sum of squared changes (OpenCV's stopping test).
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.tvl1.compile import inline, kernel
 from pipeline.tvl1.vector import LANES, least, leftward, load, most, reciprocal, rightward, root, splat, store, total
 
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sweep(u1, u2, q, data, mask, size, steps):
     """One iteration in place -> the sum of (change of u)^2, pixels^2.
 
@@ -48,7 +48,7 @@ def sweep(u1, u2, q, data, mask, size, steps):
     return total(change)
 
 
-@njit(forceinline=True)
+@inline
 def fused(u1, u2, q, data, mask, row, w, stride, steps):
     """Renew the row of u that starts at `row` and the row of q above it."""
     q11, q12, q21, q22 = q
@@ -74,7 +74,7 @@ def fused(u1, u2, q, data, mask, row, w, stride, steps):
     return change
 
 
-@njit(forceinline=True)
+@inline
 def threshold(old1, old2, data, here, steps):
     """The thresholding step: v from u."""
     ix, iy, rho_c, inverse = data
@@ -84,7 +84,7 @@ def threshold(old1, old2, data, here, steps):
     return old1 + f * dx, old2 + f * dy
 
 
-@njit(forceinline=True)
+@inline
 def dual(qx, qy, at, old_y, ux, uy, t):
     """Renew the dual vectors at `at` by the gradient (ux, uy) of one component of the flow."""
     shrink = reciprocal(splat(ONE) + t * root(squares(ux, uy)))
@@ -92,12 +92,12 @@ def dual(qx, qy, at, old_y, ux, uy, t):
     store(qy, at, (old_y + uy) * shrink)
 
 
-@njit(forceinline=True)
+@inline
 def squares(a, b):
     return a * a + b * b
 
 
-@njit(forceinline=True)
+@inline
 def first(u1, u2, q, data, mask, size, steps):
     """Renew row 0 of u, above which there is no q."""
     q11, q12, q21, q22 = q
@@ -119,7 +119,7 @@ def first(u1, u2, q, data, mask, size, steps):
     return change
 
 
-@njit(forceinline=True)
+@inline
 def last(u1, u2, q, row, w, steps):
     """Renew the last row of q, below which there is no u."""
     q11, q12, q21, q22 = q

@@ -6,8 +6,8 @@ lies further out is moved to where all its taps are zero.
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.tvl1.compile import inline, kernel
 from pipeline.tvl1.vector import (
     LANES,
     floor,
@@ -39,7 +39,7 @@ SMALLEST = np.float32(1e-30)  # for |grad|^2 = 0, where Ix = Iy = 0 and the quot
 MINUS_ONE = np.float32(-1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def warp(first, second, u1, u2, data, places, size):
     """Fill `data` (Ix, Iy, rho_c, -1/|grad|^2) for the flow u1, u2.
 
@@ -61,7 +61,7 @@ def warp(first, second, u1, u2, data, places, size):
             constants(first, u1, u2, data, here)
 
 
-@njit(forceinline=True)
+@inline
 def taps_of(u1, u2, places, y, size):
     """Where row y's pixels look: first taps' columns and rows (int32), counted with the border, and the fractions."""
     h, w, stride = size
@@ -73,7 +73,7 @@ def taps_of(u1, u2, places, y, size):
         split(row + load(u2, y * stride + x), h, rows, down, x)
 
 
-@njit(forceinline=True)
+@inline
 def split(position, length, whole, fraction, x):
     near = least(most(position, splat(np.float32(-3))), splat(np.float32(length + 1)))
     below = floor(near)
@@ -81,7 +81,7 @@ def split(position, length, whole, fraction, x):
     store(fraction, x, near - below)
 
 
-@njit(forceinline=True)
+@inline
 def sample(image, at, width, across, down):
     """16 taps of four channels -> the four values, in the first four lanes."""
     wy = weights(splat(down))
@@ -91,12 +91,12 @@ def sample(image, at, width, across, down):
     return (quarter0(rows) + quarter1(rows)) + (quarter2(rows) + quarter3(rows))
 
 
-@njit(forceinline=True)
+@inline
 def weights(t):
     return load(CUBIC[0], 0) + t * (load(CUBIC[1], 0) + t * (load(CUBIC[2], 0) + t * load(CUBIC[3], 0)))
 
 
-@njit(forceinline=True)
+@inline
 def constants(first, u1, u2, data, here):
     """rho_c = I1w - Ix u1 - Iy u2 - I0 (from I1w, in its place) and -1/|grad|^2."""
     ix, iy, rho_c, inverse = data
