@@ -1,5 +1,6 @@
 """Dual TV-L1 optical flow (Zach, Pock, Bischof 2007), the flow that OpenCV's DualTVL1OpticalFlow gives, much faster."""
 
+import functools
 import importlib
 import os
 from collections.abc import Sequence
@@ -60,8 +61,14 @@ def choose(backend: str) -> str:
         raise UserError(f"TV-L1 cannot run on the backend cuda because {missing}: mend that or use the backend cpu")
     if backend == "auto":
         backend = "cpu" if missing else "cuda"
-        say(f"TV-L1 runs on the backend {backend}" + (f", not on cuda: {missing}" if missing else ""))
+        announce(f"TV-L1 runs on the backend {backend}" + (f", not on cuda: {missing}" if missing else ""))
     return backend
+
+
+@functools.cache
+def announce(message: str) -> None:
+    """Say it once a process, however many clips follow."""
+    say(message)
 
 
 def checked(frames: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
