@@ -21,6 +21,7 @@ DATASET_DEFAULTS: Settings = {
     "lists": None,
     "archives": None,
     "split_file": None,
+    "label_map": None,
     "test_share": 0.3,
     "splits": [1],
     "slices": 4,
@@ -114,16 +115,21 @@ def _wanted(error: Any) -> str:
 
 
 def _check_dataset(name: str, settings: Settings) -> None:
-    for key in ("folder", "lists", "split_file"):
+    for key in ("folder", "lists", "split_file", "label_map"):
         if settings[key] and not Path(settings[key]).exists():
             raise UserError(f"datasets.{name}.{key} is {settings[key]}, which does not exist: mend the path")
     if settings["layout"] == "folder" and not settings["folder"]:
         raise UserError(f"datasets.{name} has no folder, which layout folder needs: add folder: /path/to/class/folders")
     if settings["folder"] and not Path(settings["folder"]).is_dir():
         raise UserError(f"datasets.{name}.folder is {settings['folder']}, a file: give the folder of class folders")
-    if settings["folder"] and settings["layout"] == "ucf101" and not settings["lists"]:
+    if settings["folder"] and settings["layout"] != "folder" and not settings["lists"]:
         folder = settings["folder"]
         raise UserError(f"datasets.{name} adopts the folder {folder} but has no lists: add lists: /its/split/lists")
+    if settings["split_file"] and settings["layout"] != "folder":
+        raise UserError(
+            f"datasets.{name} has both layout {settings['layout']}, which has its own lists, and a split_file:"
+            " drop the split_file or set layout: folder"
+        )
     if not settings["folder"]:
         sources(name)  # raises where sources.tsv does not know the data set
 

@@ -1,63 +1,46 @@
 """Index a data set: its videos, classes, splits and slices, from the official lists or from a folder of class folders.
 
-Writes manifest.parquet, splits.parquet, and index.quarantine.tsv with what does not fit.
+Writes manifest.parquet, splits.parquet, coverage.tsv (n of N videos per class), and index.quarantine.tsv with what does
+not fit.
 """
 
-import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline import annotations, cli, manifest, quarantine, slices
-from pipeline.annotations import Entry
+from pipeline import annotations, cli, kinetics, manifest, quarantine, slices
+from pipeline.annotations import Annotations, Entry
 from pipeline.errors import UserError
+from pipeline.files import write_tsv
 from pipeline.quarantine import Row
+from pipeline.scanning import scan, sort_files
 
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
-    | {".vob", ".webm", ".wmv"}
-)
+COVERAGE = ("class", "label", "listed", "present", "unlisted", "bytes")
+
+Draw = Callable[[Mapping[str, str]], list[Entry]]  # video -> class, to entries
 
 
 class Built(NamedTuple):
-    """What one data set's index holds; the tables' columns are manifest.MANIFEST and manifest.SPLITS."""
+    """What one data set's index holds; the tables' columns are manifest.MANIFEST, manifest.SPLITS and COVERAGE."""
 
     videos: pd.DataFrame
     splits: pd.DataFrame
     classes: list[str]
+    coverage: list[tuple[object, ...]]
     quarantine: list[Row]
 
 
-def scan(folder: Path) -> dict[str, int]:
-    """Every file below `folder` but hidden ones: its path there, with forward slashes -> bytes. Links are followed."""
-    found: dict[str, int] = {}
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
-                found[path.relative_to(folder).as_posix()] = path.stat().st_size
-    return found
+class Found(NamedTuple):
+    """Lists and files brought together. `classes` is path -> class of the videos that count, `ids` path -> video_id."""
 
-
-def sort_files(files: Mapping[str, int]) -> tuple[dict[str, int], list[Row]]:
-    """The videos among `files` (by suffix), and a row for every other file."""
-    videos = {name: size for name, size in files.items() if Path(name).suffix.lower() in VIDEO_SUFFIXES}
-    ignored = [Row(name, "index", "ignored", f"{Path(name).suffix or 'no suffix'} is no video's suffix")
-               for name in files if name not in videos]  # fmt: skip
-    return videos, ignored
-
-
-def from_folder(root: Path, videos: Mapping[str, int]) -> tuple[dict[str, str], list[Row]]:
-    """Video -> class, the class being the first folder below `root`; a row for empty classes and for loose videos."""
-    classes = {name: name.split("/")[0] for name in videos if "/" in name}
-    loose = [Row(name, "index", "ignored", "lies in no class folder") for name in videos if "/" not in name]
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    empty = [Row(f"{name}/", "index", "missing", "the class folder holds no video")
-             for name in folders if name not in classes.values()]  # fmt: skip
-    return classes, loose + empty
+    listed: Annotations
+    files: dict[str, str]  # list's spelling -> path
+    classes: dict[str, str]
+    ids: dict[str, str]
+    rows: list[Row]
 
 
 def match(listed: Iterable[str], videos: Iterable[str]) -> dict[str, str]:
@@ -66,88 +49,137 @@ def match(listed: Iterable[str], videos: Iterable[str]) -> dict[str, str]:
     folded = {name.casefold(): name for name in exact}
     by_name: dict[str, list[str]] = {}
     for name in exact:
-        by_name.setdefault(Path(name).name.casefold(), []).append(name)
+        by_name.setdefault(name.rpartition("/")[2].casefold(), []).append(name)
     found = {}
     for video in dict.fromkeys(listed):
-        same_name = by_name.get(Path(video).name.casefold(), [])
+        same_name = by_name.get(video.rpartition("/")[2].casefold(), [])
         target = video if video in exact else folded.get(video.casefold())
         if target or len(same_name) == 1:
             found[video] = target or same_name[0]
     return found
 
 
-def catalogue(
-    root: Path, layout: str, lists: str | None, by_folder: Mapping[str, str]
-) -> tuple[list[str], list[Entry]]:
-    """(class names in label order, entries) of the official lists; for a plain folder its classes and no entry."""
-    if layout == "ucf101":
-        listed = annotations.ucf101(lists or root)
-        return listed.classes, listed.entries
-    return sorted(set(by_folder.values())), []
+class Layout(NamedTuple):
+    """How a data set's lists are read, and which of the files below the videos' folder a listed video is."""
+
+    read: Callable[[Path | str], Annotations]
+    match: Callable[[Iterable[str], Iterable[str]], dict[str, str]]
+    class_folders: bool  # a file that no list names has its folder's class
 
 
-def class_of(listed: Mapping[str, str], by_folder: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
-    """Video -> class by the list that names it (list's spelling -> video), else by folder; known classes only."""
-    by_list = {video: entry.split("/")[0] for entry, video in listed.items()}
-    classes = {video: by_list.get(video, folder) for video, folder in by_folder.items()}
-    return {video: name for video, name in classes.items() if name in names}
+LAYOUTS = {
+    "ucf101": Layout(annotations.ucf101, match, True),
+    "hmdb51": Layout(annotations.hmdb51, match, True),
+    "kinetics": Layout(kinetics.read, kinetics.match, False),
+}
 
 
-def split_table(
-    entries: Sequence[Entry], found: Mapping[str, str], classes: Mapping[str, str], names: Sequence[str]
-) -> tuple[pd.DataFrame, list[Row]]:
-    """The rows of splits.parquet, and a quarantine row for every listed video that has no file.
+def of_folder(root: Path, videos: Mapping[str, int], draw: Draw) -> Found:
+    """A folder of class folders: the class is the first folder below `root`; rows for loose videos, empty folders."""
+    classes = {name: name.split("/")[0] for name in videos if "/" in name}
+    loose = [Row(name, "index", "ignored", "lies in no class folder") for name in videos if "/" not in name]
+    known = set(classes.values())
+    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    empty = [Row(f"{name}/", "index", "missing", "the class folder holds no video")
+             for name in folders if name not in known]  # fmt: skip
+    _refuse_none(root, classes)
+    entries = draw(classes)
+    files = match((entry.video for entry in entries), classes)
+    named = {entry.video: classes.get(files.get(entry.video, ""), entry.video.split("/")[0]) for entry in entries}
+    _refuse_unknown_classes(entries, named, known)
+    listed = Annotations(sorted(known), entries, named)
+    return Found(listed, files, classes, {}, loose + empty)
 
-    A missing video keeps its place and its class, so that results can say n of N.
-    """
+
+def of_lists(root: Path, videos: Mapping[str, int], layout: Layout, lists: str) -> Found:
+    """The official lists' videos, wherever they lie below `root`; rows for files that are not among them."""
+    listed = layout.read(lists)
+    _refuse_none(root, videos)
+    files = layout.match(listed.videos, videos)
+    classes = {path: listed.videos[name] for name, path in files.items()}
+    if layout.class_folders:
+        known = {path: path.split("/")[0] for path in videos if path.split("/")[0] in set(listed.classes)}
+        classes = known | classes
+    ids = {} if layout.class_folders else {path: name for name, path in files.items()}
+    names = {PurePosixPath(path).stem for path in files.values()} - {""}
+    return Found(listed, files, classes, ids, [_strange(path, names) for path in videos if path not in classes])
+
+
+def split_table(found: Found, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of splits.parquet; a missing video keeps its place and its class, so that results can say n of N."""
     labels = {name: label for label, name in enumerate(names)}
-    rows, missing = [], {}
-    for entry in entries:
-        video = found.get(entry.video, entry.video)
-        name = classes.get(video, entry.video.split("/")[0])
-        rows.append((video, name, labels.get(name, -1), entry.split, entry.role, entry.video in found))
-        if entry.video not in found:
-            missing[video] = Row(video, "index", "missing", f"named in {entry.source}, but there is no such file")
+    rows = []
+    for entry in found.listed.entries:
+        path, name = found.files.get(entry.video), found.listed.videos[entry.video]
+        video = entry.video if path is None else found.ids.get(path, path)
+        rows.append((video, name, labels[name], entry.split, entry.role, path is not None))
     table = pd.DataFrame(rows, columns=list(manifest.SPLITS))
     _refuse_both_roles(table)
-    return table, list(missing.values())
+    return table
+
+
+def missing_rows(found: Found) -> list[Row]:
+    """A row for every listed video that has no file, with the list that names it."""
+    sources = {entry.video: entry.source for entry in reversed(found.listed.entries)}
+    return [
+        Row(video, "index", "missing", f"named in {sources.get(video, 'the lists')}, but there is no such file")
+        for video in found.listed.videos
+        if video not in found.files
+    ]
+
+
+def coverage(found: Found, sizes: Mapping[str, int], names: Sequence[str]) -> list[tuple[object, ...]]:
+    """Rows of coverage.tsv: of a class's listed videos so many are present, and so many files are in no list."""
+    listed = Counter(found.listed.videos.values())
+    present = Counter(found.listed.videos[video] for video in found.files)
+    having, size = Counter(found.classes.values()), Counter[str]()
+    for path, name in found.classes.items():
+        size[name] += sizes[path]
+    return [
+        (name, label, listed[name], present[name], having[name] - present[name], size[name])
+        for label, name in enumerate(names)
+    ]
 
 
 def build(
     root: Path,
-    draw: Callable[[Mapping[str, str]], list[Entry]],
+    draw: Draw,
     layout: str,
     lists: str | None,
     slice_count: int,
     seed: int,
+    label_map: str | None = None,
 ) -> Built:
     """Index the videos below `root`; `draw` makes entries from video -> class where no official list does."""
     videos, rows = sort_files(scan(root))
-    by_folder, odd = from_folder(root, videos)
-    names, entries = catalogue(root, layout, lists, by_folder)
-    _refuse_too_few(root, by_folder, names)
-    classes = class_of(match((entry.video for entry in entries), by_folder), by_folder, names)
-    entries = entries or draw(classes)
-    table, missing = split_table(entries, match((entry.video for entry in entries), classes), classes, names)
-    strange = [Row(video, "index", "ignored", f"{by_folder[video]} is not in the class index")
-               for video in by_folder if video not in classes]  # fmt: skip
-    frame = video_table(root, classes, {video: videos[video] for video in classes}, names, slice_count, seed)
-    return Built(frame, table, names, rows + odd + strange + missing)
+    if layout == "folder":
+        found = of_folder(root, videos, draw)
+    else:
+        found = of_lists(root, videos, LAYOUTS[layout], lists or str(root))
+    names = annotations.label_map(label_map, found.listed.classes) if label_map else found.listed.classes
+    _refuse_one_class(root, names)
+    frame = video_table(root, found, videos, names, slice_count, seed)
+    rows += found.rows + missing_rows(found)
+    return Built(frame, split_table(found, names), names, coverage(found, videos, names), rows)
 
 
 def video_table(
-    root: Path, classes: Mapping[str, str], sizes: Mapping[str, int], names: Sequence[str], slice_count: int, seed: int
+    root: Path, found: Found, sizes: Mapping[str, int], names: Sequence[str], slice_count: int, seed: int
 ) -> pd.DataFrame:
     """The rows of manifest.parquet, by video_id."""
     labels = {name: label for label, name in enumerate(names)}
-    places = slices.assign(sizes, slice_count, seed)
-    rows = [(v, str(root / v), name, labels[name], sizes[v], places[v]) for v, name in sorted(classes.items())]
-    return pd.DataFrame(rows, columns=list(manifest.MANIFEST))
+    ids = {path: found.ids.get(path, path) for path in found.classes}
+    places = slices.assign({ids[path]: sizes[path] for path in ids}, slice_count, seed)
+    rows = [
+        (ids[path], f"{root}/{path}", name, labels[name], sizes[path], places[ids[path]])
+        for path, name in found.classes.items()
+    ]
+    return pd.DataFrame(sorted(rows), columns=list(manifest.MANIFEST))
 
 
 def write(out: Path, dataset: str, built: Built, count: int) -> None:
     """Everything the stage declares, below `out`."""
-    videos, table, classes, rows = built
+    videos, table, classes, covered, rows = built
     metadata = {
         "dataset": dataset,
         "classes": classes,
@@ -155,24 +187,43 @@ def write(out: Path, dataset: str, built: Built, count: int) -> None:
     }
     manifest.write_parquet(out / "splits.parquet", table, metadata)
     quarantine.write(out / "index.quarantine.tsv", rows)
+    write_tsv(out / "coverage.tsv", COVERAGE, covered)
     manifest.write_parquet(out / "manifest.parquet", videos, metadata)
     cli.say(
-        f"{dataset}: {len(videos)} videos of {len(classes)} classes in {count} slices, fingerprint"
-        f" {metadata['fingerprint']}; {len(rows)} rows in {out / 'index.quarantine.tsv'}"
+        f"{dataset}: {sum(row[3] for row in covered)} of {sum(row[2] for row in covered)} listed videos,"  # type: ignore
+        f" {len(videos)} in all, of {len(classes)} classes in {count} slices, fingerprint {metadata['fingerprint']};"
+        f" {len(rows)} rows in {out / 'index.quarantine.tsv'}"
     )
 
 
+def _strange(path: str, taken: set[str]) -> Row:
+    reason = "is another copy of a listed clip" if PurePosixPath(path).stem in taken else "is in no list"
+    return Row(path, "index", "ignored", reason)
+
+
 def _refuse_both_roles(table: pd.DataFrame) -> None:
-    roles = table.groupby(["video_id", "split"])["role"].nunique()
-    twice = roles[roles > 1]
+    once = table.drop_duplicates(["video_id", "split", "role"])
+    twice = once[once.duplicated(["video_id", "split"])]
     if len(twice):
-        video, split = twice.index[0]
+        video, split = twice.iloc[0][["video_id", "split"]]
         raise UserError(f"{video} is in both train and test of split {split}: take it out of one of them")
 
 
-def _refuse_too_few(root: Path, by_folder: Mapping[str, str], names: Sequence[str]) -> None:
-    if not by_folder:
+def _refuse_unknown_classes(entries: Sequence[Entry], named: Mapping[str, str], known: set[str]) -> None:
+    odd = next((entry for entry in entries if named[entry.video] not in known), None)
+    if odd is not None:
+        raise UserError(
+            f"{odd.source} names {odd.video}, but there is no class folder {named[odd.video]}: write paths such as"
+            f" {min(known)}/clip.avi"
+        )
+
+
+def _refuse_none(root: Path, videos: Mapping[str, object]) -> None:
+    if not videos:
         raise UserError(f"{root} holds no class folder with a video in it: it should hold one sub-folder a class")
+
+
+def _refuse_one_class(root: Path, names: Sequence[str]) -> None:
     if len(names) < 2:
         raise UserError(f"{root} holds one class, {names[0]}, and telling classes apart takes two: add another folder")
 
@@ -187,10 +238,11 @@ def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
     parser.add_argument("--dataset", required=True, help="the data set's name")
-    parser.add_argument("--videos", required=True, type=Path, help="folder of class folders")
-    parser.add_argument("--layout", choices=["ucf101", "folder"], default="folder", help="how to know the splits")
-    parser.add_argument("--lists", help="folder of UCF-101's classInd.txt, trainlistNN.txt, testlistNN.txt")
+    parser.add_argument("--videos", required=True, type=Path, help="folder of videos, in class folders or as fetched")
+    parser.add_argument("--layout", choices=[*LAYOUTS, "folder"], default="folder", help="how to know the splits")
+    parser.add_argument("--lists", help="folder of the official lists; otherwise they lie in the videos' folder")
     parser.add_argument("--split-file", help="table with the columns video, split, role; otherwise splits are drawn")
+    parser.add_argument("--label-map", help="file with a class name a line, in label order")
     parser.add_argument("--splits", type=int, nargs="+", default=[1], help="splits that are asked for")
     parser.add_argument("--test-share", type=float, default=0.3, help="share of each class that tests, when drawn")
     parser.add_argument("--slices", type=int, default=4, help="number of slices")
@@ -203,7 +255,7 @@ def main(argv: Sequence[str]) -> None:
             return annotations.split_file(a.split_file)
         return annotations.stratified(classes, a.splits, a.test_share, a.seed)
 
-    built = build(a.videos, draw, a.layout, a.lists, a.slices, a.seed)
+    built = build(a.videos, draw, a.layout, a.lists, a.slices, a.seed, a.label_map)
     _refuse_unknown_splits(built.splits, a.splits)
     write(a.out, a.dataset, built, a.slices)
 

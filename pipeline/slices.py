@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 SLACK = 1.05  # a slice may hold this many times the mean; less slack moves more videos when one changes
 
@@ -15,28 +15,32 @@ def names(count: int) -> list[str]:
 def assign(sizes: Mapping[str, int], count: int, seed: int) -> dict[str, str]:
     """Video -> slice, seeded, mixing the classes, balanced by `sizes` (video -> bytes).
 
-    Each video ranks the slices by a hash of its own and takes the first with room (consistent hashing with bounded
-    loads), so that a video that is added or changed moves few others and few slices have to be made again. Where none
-    has room, the emptiest takes it.
+    Each video visits slices in an order of its own and takes the first with room (consistent hashing with bounded
+    loads), so that a video that is added or changed moves few others and few slices have to be made again. Where it
+    finds none with room, the emptiest takes it.
     """
     slices = names(count)
     limit = _limit(sum(sizes.values()), max(sizes.values(), default=0), count)
-    loads = dict.fromkeys(slices, 0)
+    loads = [0] * count
     assigned = {}
-    for video in sorted(sizes, key=lambda video: (-_magnitude(sizes[video]), _hash(seed, video))):
-        room = (name for name in _preference(video, slices, seed) if loads[name] + sizes[video] <= limit)
-        chosen = next(room, None) or min(slices, key=lambda name: loads[name])
+    for video in sorted(sizes, key=lambda video: (-_magnitude(sizes[video]), _hash(f"{seed}/{video}"))):
+        room = (place for place in _visits(video, count, seed) if loads[place] + sizes[video] <= limit)
+        chosen = next(room, None)
+        chosen = min(range(count), key=loads.__getitem__) if chosen is None else chosen
         loads[chosen] += sizes[video]
-        assigned[video] = chosen
+        assigned[video] = slices[chosen]
     return assigned
 
 
-def _preference(video: str, slices: Sequence[str], seed: int) -> list[str]:
-    return sorted(slices, key=lambda name: _hash(seed, f"{name}/{video}"))
+def _visits(video: str, count: int, seed: int) -> Iterator[int]:
+    # Eight places a digest; after four times as many visits as there are slices, hardly one is unseen.
+    for attempt in range(count // 2 + 1):
+        digest = _hash(f"{seed}/{attempt}/{video}")
+        yield from (int.from_bytes(digest[at : at + 8], "little") % count for at in range(0, 64, 8))
 
 
-def _hash(seed: int, text: str) -> bytes:
-    return hashlib.blake2b(f"{seed}/{text}".encode(), digest_size=8).digest()
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode()).digest()
 
 
 def _limit(total: int, largest: int, count: int) -> float:

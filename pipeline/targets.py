@@ -15,15 +15,16 @@ from typing import Any
 from pipeline import recipes, slices, tables
 from pipeline.codehash import code_hash
 from pipeline.config import Settings, of_dataset
+from pipeline.files import sha256
 from pipeline.fusions import FITTED
-from pipeline.index import scan
+from pipeline.scanning import walk
 from pipeline.sources import sources
 
 Config = Mapping[str, Any]
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow"}
-INDEX_KEYS = ("layout", "lists", "split_file", "test_share", "splits", "slices")
+INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "splits", "slices")
 
 
 def experiment_files(config: Config, dataset: str) -> list[str]:
@@ -88,6 +89,7 @@ def index_options(config: Config, dataset: str) -> str:
     """The options of pipeline.index that depend on where the data set's splits come from."""
     settings = of_dataset(config, dataset)
     options = {"--lists": lists(config, dataset), "--split-file": settings["split_file"]}
+    options["--label-map"] = settings["label_map"]
     return shlex.join(itertools.chain.from_iterable((key, value) for key, value in options.items() if value))
 
 
@@ -163,9 +165,10 @@ def stage_settings(config: Config, stage: str, dataset: str, run: str = "") -> S
     return {"code": code_hash(f"pipeline.{stage}"), **_DECISIVE[stage](config, dataset, run)}
 
 
+@functools.cache
 def inventory(folder: str) -> str:
     """A hash of the files below a user's folder by path, size and time, so that a changed one is noticed."""
-    rows = [(path, size, Path(folder, path).stat().st_mtime_ns) for path, size in scan(Path(folder)).items()]
+    rows = [(path, state.st_size, state.st_mtime_ns) for path, state in walk(folder)]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
 
 
@@ -179,7 +182,8 @@ def _demo(config: Config, dataset: str, run: str) -> Settings:
 
 def _index(config: Config, dataset: str, run: str) -> Settings:
     settings = of_dataset(config, dataset)
-    files = inventory(settings["folder"]) if settings["folder"] else ""
+    files = [inventory(settings[key]) for key in ("folder", "lists") if settings[key]]
+    files += [sha256(settings[key]) for key in ("split_file", "label_map") if settings[key]]
     return {**{key: settings[key] for key in INDEX_KEYS}, "seed": config["seed"], "files": files}
 
 

@@ -1,10 +1,11 @@
 rule index:
-    """Videos, classes, splits and slices, from the official lists or a folder of class folders."""
+    """Videos, classes, splits, coverage and slices, from the official lists or a folder of class folders."""
     input:
         fetched=ask(targets.fetched),
     output:
         manifest="data/{dataset}/manifest.parquet",
         splits="data/{dataset}/splits.parquet",
+        coverage="data/{dataset}/coverage.tsv",
         quarantine="data/{dataset}/index.quarantine.tsv",
     log:
         "logs/index/{dataset}.log",
