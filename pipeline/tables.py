@@ -168,7 +168,7 @@ def table(
             results = [Result(split, scores.read(path)) for split, path in paths.items() if path.exists()]
             published = published_value(facts, row.get("published"), dataset)
             lines += rows_of(row, experiment.name, dataset, published, results, splits, groups)
-    return pd.DataFrame(lines, columns=list(COLUMNS)).fillna("")
+    return pd.DataFrame([[cells.get(name, "") for name in COLUMNS] for cells in lines], columns=list(COLUMNS))
 
 
 def show(path: Path) -> str:

@@ -1,0 +1,63 @@
+"""config.yaml: every mistake is one sentence with the key, the value and the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import config
+from pipeline.errors import UserError
+
+COMMITTED = config.load_yaml(Path(__file__).parents[1] / "config.yaml")
+
+
+def refusal(difference):
+    with pytest.raises(UserError) as caught:
+        config.check(config.merge(COMMITTED, difference))
+    return str(caught.value)
+
+
+def test_the_committed_config_is_valid():
+    config.check(COMMITTED)
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        ({"frame": {}}, ["frame", "not known", "did you mean frames?"]),
+        ({"flow": {"bond": 20}}, ["flow.bond", "20", "did you mean bound?"]),
+        ({"datasets": {"demo": {"slcies": 4}}}, ["datasets.demo.slcies", "did you mean slices?"]),
+        ({"frames": {"size": "big"}}, ["frames.size", "'big'", "[width, height]"]),
+        ({"flow": {"bound": -1}}, ["flow.bound", "-1", "above 0"]),
+        ({"seed": "a"}, ["seed", "'a'", "integer"]),
+        ({"datasets": {"demo": {"slices": 2000}}}, ["datasets.demo.slices", "2000", "at most 1000"]),
+        (
+            {"datasets": {"mine": {"folder": "/no/such/place"}}},
+            ["datasets.mine.folder", "/no/such/place", "mend the path"],
+        ),
+        ({"datasets": {"mine": {}}}, ["datasets.mine", "no folder", "add folder"]),
+        ({"datasets": {"mine": {"folder": __file__}}}, ["datasets.mine.folder", "a file", "give the folder"]),
+        ({"datasets": {"ucf102": {"layout": "ucf101"}}}, ["ucf102", "ucf101"]),
+        ({"datasets": {"my set": {"folder": "/tmp"}}}, ["my set"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_key_value_and_way_out(difference, words):
+    sentence = refusal(difference)
+    assert "\n" not in sentence
+    assert [word for word in words if word not in sentence] == []
+
+
+def test_a_missing_key_is_named():
+    with pytest.raises(UserError, match="seed is missing: add it"):
+        config.check({key: value for key, value in COMMITTED.items() if key != "seed"})
+
+
+def test_a_data_set_differs_from_the_stages_only_where_it_says():
+    merged = config.of_dataset(COMMITTED, "demo")
+    assert merged["frames"] == {**COMMITTED["frames"], "size": [80, 60]}
+    assert merged["flow"] == COMMITTED["flow"]
+
+
+def test_yaml_that_is_none_names_its_line(tmp_path):
+    (tmp_path / "broken.yaml").write_text("a: [1\nb: 2")
+    with pytest.raises(UserError, match=r"broken.yaml cannot be read as YAML.*line 2"):
+        config.load_yaml(tmp_path / "broken.yaml")

@@ -1,0 +1,79 @@
+"""experiments/*.yaml: recipes as data."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import protocols, recipes, tables
+from pipeline.errors import UserError
+from pipeline.files import read_tsv
+
+FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.yaml"))
+
+
+def presets(path):
+    return yaml.safe_load(path.read_text())["presets"]
+
+
+@pytest.mark.parametrize(("path", "preset"), [(path, preset) for path in FILES for preset in presets(path)])
+def test_every_recipe_of_every_preset_is_whole(path, preset):
+    for recipe in recipes.load(path, preset).runs.values():
+        protocols.named(recipe["protocol"])
+        protocols.named(recipe["train_protocol"])
+        assert recipe["steps"] > max(recipe["drops"])
+        assert recipe["cost"]
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_every_published_row_that_is_pointed_at_exists(path):
+    facts = read_tsv(tables.PUBLISHED, tables.PUBLISHED_COLUMNS)
+    for row in recipes.load(path, "paper").rows:
+        found = [tables.published_value(facts, row.get("published"), name) for name in ("ucf101", "hmdb51")]
+        assert any(found), row
+
+
+def test_the_demo_is_the_papers_recipe_but_for_its_differences():
+    paper, demo = (
+        recipes.load(FILES[0].parent / "two_stream.yaml", preset).run("temporal") for preset in ("paper", "demo")
+    )
+    assert demo["options"]["norm2"] is False
+    assert {key for key in paper if paper[key] != demo[key]} == {
+        "options", "crop", "batch", "drops", "steps", "threads", "cost",
+    }  # fmt: skip
+
+
+def test_prose_and_threads_do_not_change_the_hash_but_the_rate_does():
+    recipe = recipes.load(FILES[0], "demo").run("spatial")
+    assert recipes.recipe_hash({**recipe, "cost": "more", "threads": 7}) == recipes.recipe_hash(recipe)
+    assert recipes.recipe_hash({**recipe, "rate": 0.5}) != recipes.recipe_hash(recipe)
+
+
+def spoiled(tmp_path, **changes):
+    document = yaml.safe_load((FILES[0].parent / "two_stream.yaml").read_text())
+    path = tmp_path / "spoiled.yaml"
+    path.write_text(yaml.safe_dump({**document, **changes}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"runs": {"a": {"modality": "audio"}}}, "runs.a.modality is 'audio'"),
+        ({"runs": {"a": {"lenght": 1}}}, "lenght.*did you mean length"),
+        (
+            {"fusions": {"f": {"scores": ["spatial", "idt"], "method": "average", "of": "logits"}}},
+            "idt, which is not a run",
+        ),
+        ({"rows": [{"method": "m", "run": "nobody"}]}, "'nobody', which is no run"),
+        ({"fusions": {"spatial": {"scores": ["spatial", "temporal"], "method": "max", "of": "logits"}}}, "both a run"),
+    ],
+)
+def test_a_mistake_in_an_experiment_is_one_sentence(tmp_path, changes, words):
+    with pytest.raises(UserError, match=words):
+        recipes.load(spoiled(tmp_path, **changes), "paper")
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
+    with pytest.raises(UserError, match="no preset 'fast'.*paper, demo"):
+        recipes.load(FILES[0].parent / "two_stream.yaml", "fast")
