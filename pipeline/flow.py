@@ -97,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
         settings |= {"bound": a.bound, "quality": a.quality, "size": frames.attributes["size"]}
 
         def engine(run: np.ndarray) -> np.ndarray:
-            return tvl1.flow(run, backend=backend, threads=a.threads, preset=a.preset, **parse_parameters(a.parameters))
+            return tvl1.flow(run, backend=backend, threads=a.threads, **parameters)
 
         write_slice(frames, engine, a.out, settings, f"{backend}, {a.threads} threads")
 

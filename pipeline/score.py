@@ -1,5 +1,6 @@
 """Score a split's videos with a trained network: the logits of every view of the test protocol, as Parquet."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,13 @@ BATCH = 128  # views scored at a time
 
 
 def inputs(reader: ShardReader, video: str, views: Sequence[View], recipe: recipes.Recipe) -> Tensor:
-    """Network inputs of every view, (views, C, H, W); a clip is read once for all its views."""
-    made = []
-    for start in sorted({view.start for view in views}):
+    """Network inputs of every view, (views, C, H, W); a clip is read once for all its views, which stand together."""
+    volumes = []
+    for start, of_clip in itertools.groupby(views, key=lambda view: view.start):
         pictures = clips.numbers(start, recipe["length"], reader.count(video))
         whole = clips.read(reader, video, pictures, recipe["mean_subtraction"])
-        made += [
-            (view, one_view(whole, view, reader.modality, recipe["crop"])) for view in views if view.start == start
-        ]
-    place = {view: position for position, view in enumerate(views)}
-    return torch.from_numpy(np.stack([picture for _, picture in sorted(made, key=lambda pair: place[pair[0]])]))
+        volumes += [one_view(whole, view, reader.modality, recipe["crop"]) for view in of_clip]
+    return torch.from_numpy(np.stack(volumes))
 
 
 def one_view(whole: np.ndarray, view: View, modality: str, size: int) -> np.ndarray:
