@@ -1,0 +1,58 @@
+"""What every stage's command shares."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli
+
+ROOT = Path(__file__).parents[1]
+STAGES = ("fetch", "index", "frames", "flow", "shard", "train", "score", "fuse", "tables")
+COUNT = "from pipeline import cli\nfor _ in cli.progress(range(3), 3, 'frames'): pass"
+
+
+def python(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, **options
+    )
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_a_command_with_help(stage):
+    run = python("-m", f"pipeline.{stage}", "--help")
+    assert run.returncode == 0
+    assert "usage:" in run.stdout
+
+
+def test_a_users_mistake_is_one_sentence_and_status_1():
+    run = python(
+        "-m", "pipeline.tables", "make", "--dataset", "x", "--experiments", "/no.yaml", "--runs", ".", "--out", "t.csv"
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: /no.yaml cannot be read")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_bug_of_ours_keeps_its_traceback():
+    run = python("-c", "from pipeline import cli\ncli.run(lambda argv: 1 / 0)")
+    assert "ZeroDivisionError" in run.stderr
+
+
+def test_progress_in_a_log_is_plain_lines():
+    assert python("-c", COUNT).stderr == "frames 3/3, 0 s, 0 s left\n"
+
+
+def test_progress_on_a_terminal_is_a_bar():
+    master, slave = pty.openpty()
+    subprocess.run([sys.executable, "-c", COUNT], cwd=ROOT, stderr=slave, check=True)
+    os.close(slave)
+    assert "100%|" in os.read(master, 1 << 16).decode()
+    os.close(master)
+
+
+def test_progress_says_how_long_it_will_take():
+    assert cli.progress_line("flow s", done=25, total=100, seconds=10) == "flow s 25/100, 10 s, 30 s left"
