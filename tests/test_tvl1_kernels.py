@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline import tvl1
-from pipeline.tvl1 import compile, level, median, pyramid, scalar, sweep, warp
+from pipeline.tvl1 import compile, median, pyramid, scalar, sweep, warp
+from pipeline.tvl1 import level as solver
 
 SIZES = [(1, 1), (5, 7), (9, 16), (16, 15), (33, 50)]
 random = np.random.default_rng(7)
@@ -30,6 +31,12 @@ def state(height, width):
     u, q, data = ([plane(height, width, scale)[0] for _ in range(n)] for n, scale in ((2, 2), (4, 0.3), (4, 4)))
     data[3][:] = -1 / np.maximum(data[0] ** 2 + data[1] ** 2, 1e-30)
     return u, tuple(q), tuple(data), (height, width, pyramid.stride(width))
+
+
+def filled(frame):
+    level = pyramid.blank(*frame.shape)
+    pyramid.fill([level], frame, 0.8)
+    return level
 
 
 def inside(flat, size):
@@ -54,7 +61,7 @@ def test_a_fused_sweep_is_an_iteration_of_the_scalar_form(shape):
 def test_the_vector_warp_is_that_of_the_scalar_form(shape):
     u, _, data, size = state(*shape)
     expected = tuple(a.copy() for a in data)
-    level = pyramid.level(random.uniform(0, 255, shape).astype(np.float32))
+    level = filled(random.integers(0, 256, shape, dtype=np.uint8))
     places = (np.zeros((2, size[2]), np.int32), np.zeros((2, size[2]), np.float32))
     warp.warp(level.grey, level.sampled, *u, data, places, size)
     scalar.warp(level.grey, level.sampled, *u, expected, places, size)
@@ -66,8 +73,7 @@ def test_the_vector_warp_is_that_of_the_scalar_form(shape):
 def test_the_warp_samples_as_opencv_does_within_and_beyond_the_image():
     u, _, data, size = state(33, 50)
     u[0] *= 20
-    image = random.uniform(0, 255, (33, 50)).astype(np.float32)
-    level = pyramid.level(image)
+    level = filled(random.integers(0, 256, (33, 50), dtype=np.uint8))
     places = (np.zeros((2, size[2]), np.int32), np.zeros((2, size[2]), np.float32))
     warp.warp(level.grey, level.sampled, *u, data, places, size)
     y, x = np.mgrid[:33, :50].astype(np.float32)
@@ -138,10 +144,10 @@ def test_narrower_processors_give_the_same_flow(processor, tmp_path):
 
 
 def test_a_change_in_any_file_makes_the_compiled_kernels_stale(monkeypatch):
-    codegen = level.solve.targetctx.codegen()
-    before = level.solve._cache._index_key("signature", codegen)
+    codegen = solver.solve.targetctx.codegen()
+    before = solver.solve._cache._index_key("signature", codegen)
     monkeypatch.setattr(compile, "STAMP", "another")
-    assert level.solve._cache._index_key("signature", codegen) != before
+    assert solver.solve._cache._index_key("signature", codegen) != before
 
 
 def test_kernels_compile_where_no_folder_can_be_written(monkeypatch):

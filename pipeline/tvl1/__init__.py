@@ -1,4 +1,9 @@
-"""Dual TV-L1 optical flow (Zach, Pock, Bischof 2007), the flow that OpenCV's DualTVL1OpticalFlow gives, much faster."""
+"""Dual TV-L1 optical flow (Zach, Pock, Bischof 2007), the flow that OpenCV's DualTVL1OpticalFlow gives, much faster.
+
+On the processor: cpu.py hands runs of pairs to threads; pyramid.py prepares a frame; level.py solves a level with
+warp.py, median.py and sweep.py (which derives the iteration), in the 16-float vectors of vector.py; scalar.py says the
+same one pixel at a time. On a GPU: cuda.py is the host's side, tvl1.cu the kernels, driver.py the way to both.
+"""
 
 import functools
 import importlib

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from pipeline.tvl1.level import solve
-from pipeline.tvl1.pyramid import Level, flat, pyramid, sizes, stride
+from pipeline.tvl1.pyramid import Level, blank, fill, flat, sizes, stride
 from pipeline.tvl1.vector import LANES
 
 RUN = 8  # pairs at most that one thread takes in a row, sharing their frames' pyramids
@@ -31,12 +31,15 @@ def run(frames: np.ndarray, out: np.ndarray, parameters: dict[str, Any], solver:
     """Consecutive pairs, one after the other, into `out` -> pixel-iterations of all of them."""
     step = parameters["scale_step"]
     _, height, width = frames.shape
-    levels = [Work(*size, parameters, solver) for size in sizes(height, width, parameters["scales"], step)]
-    first, count = pyramid(frames[0], len(levels), step), 0
+    shapes = sizes(height, width, parameters["scales"], step)
+    work = [Work(*shape, parameters, solver) for shape in shapes]
+    first, second = ([blank(*shape) for shape in shapes] for _ in range(2))
+    fill(first, frames[0], step)
+    count = 0
     for index, frame in enumerate(frames[1:]):
-        second = pyramid(frame, len(levels), step)
-        count += pair(first, second, levels, step, out[index])
-        first = second
+        fill(second, frame, step)
+        count += pair(first, second, work, step, out[index])
+        first, second = second, first
     return count
 
 

@@ -30,33 +30,28 @@ def sizes(height: int, width: int, scales: int, step: float) -> list[tuple[int, 
     return levels
 
 
-def pyramid(frame: np.ndarray, scales: int, step: float) -> list[Level]:
-    """uint8 (H, W) -> levels, finest first; each the one before, resized linearly."""
-    image: np.ndarray = frame.astype(np.float32)
-    height, width = image.shape
-    levels = [level(image)]
-    for _ in sizes(height, width, scales, step)[1:]:  # given the step, not the size: the two differ by the rounding
-        image = cv2.resize(image, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
-        levels.append(level(image))
-    return levels
-
-
-def level(image: np.ndarray) -> Level:
-    """float32 (H, W) -> its plane, and it with its central differences (one-sided halves at the border)."""
-    height, width = image.shape
-    plane = flat((height + 1) * stride(width))
-    sampled = flat((height + 2 * BORDER) * (width + 2 * BORDER) * CHANNELS)
-    spread(
-        image,
-        plane.reshape(height + 1, -1),
-        sampled.reshape(height + 2 * BORDER, width + 2 * BORDER, CHANNELS),
+def blank(height: int, width: int) -> Level:
+    """A level to be filled, frame after frame."""
+    return Level(
+        flat((height + 1) * stride(width)),
+        flat((height + 2 * BORDER) * (width + 2 * BORDER) * CHANNELS),
     )
-    return Level(plane, sampled)
+
+
+def fill(levels: list[Level], frame: np.ndarray, step: float) -> None:
+    """Make `levels`, finest first, those of `frame`, uint8 (H, W): each the one before, resized linearly."""
+    image: np.ndarray = frame.astype(np.float32)
+    for index, level in enumerate(levels):
+        if index:  # given the step, not the size: the two differ by the rounding
+            image = cv2.resize(image, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+        height, width = image.shape
+        sampled = level.sampled.reshape(height + 2 * BORDER, width + 2 * BORDER, CHANNELS)
+        spread(image, level.grey.reshape(height + 1, -1), sampled)
 
 
 @kernel
 def spread(image, plane, sampled):
-    """Fill both forms of a level from its grey values."""
+    """Both forms of a level from its grey values; differences are central, at the border halves of one-sided ones."""
     half = np.float32(0.5)
     h, w = image.shape
     for y in range(h):
