@@ -101,6 +101,19 @@ def test_with_the_stopping_test_too(small, preset):
     assert np.percentile(difference, 95) < 0.06
 
 
+def test_real_frames_have_the_flow_of_opencv(build):
+    path = Path(__file__).parents[2] / "shared" / "clips" / "test.avi"
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    reader = cv2.VideoCapture(str(path))
+    grey = [cv2.cvtColor(reader.read()[1], cv2.COLOR_BGR2GRAY) for _ in range(3)]
+    frames = np.stack([cv2.resize(frame, (200, 150), interpolation=cv2.INTER_AREA) for frame in grey])
+    ours = cuda.on_device(build(cuda.TILES[0]), frames, tvl1.resolve())
+    difference = np.hypot(*np.moveaxis(ours - tvl1.flow(frames, backend="opencv"), 1, 0))
+    assert difference.mean() <= 0.02
+    assert np.percentile(difference, 95) <= 0.06
+
+
 @pytest.mark.parametrize("median", [0, 3])
 def test_with_other_medians_too(small, median):
     assert np.percentile(away(small, moving(40, 50), median=median, **FIXED), 98) < 2e-3
