@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -48,10 +49,12 @@ def test_progress_in_a_log_is_plain_lines():
 
 def test_progress_on_a_terminal_is_a_bar():
     master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
     subprocess.run([sys.executable, "-c", COUNT], cwd=ROOT, stderr=slave, check=True)
+    shown = os.read(master, 1 << 16).decode()
     os.close(slave)
-    assert "100%|" in os.read(master, 1 << 16).decode()
     os.close(master)
+    assert "frames: 100%|" in shown
 
 
 def test_progress_says_how_long_it_will_take():
