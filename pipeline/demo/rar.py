@@ -8,9 +8,8 @@ MARKER = b"Rar!\x1a\x07\x00"
 ARCHIVE, MEMBER, END = 0x73, 0x74, 0x7B  # block types
 HAS_DATA, SKIP_IF_UNKNOWN = 0x8000, 0x4000  # block flags
 UNIX, VERSION, STORED, FILE_MODE = 3, 20, 0x30, 0o100644
-DATE = (
-    (2012 - 1980) << 25 | 12 << 21 | 3 << 16
-)  # MS-DOS form; one fixed day, so that the same clips give the same bytes
+# One fixed day in MS-DOS form, so that the same clips give the same bytes.
+DATE = (2012 - 1980) << 25 | 12 << 21 | 3 << 16
 
 
 class RarWriter:
