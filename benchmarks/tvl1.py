@@ -239,6 +239,7 @@ def on_cuda(options: argparse.Namespace) -> dict[str, Any]:
         **summary(per_clip),
         "clips": per_clip,
         "presets": {name: batches(gpu, frames, options.rounds, name) for name in presets},
+        "flow": {name: whole(turned(frames, 513), options.rounds, name) for name in presets},
     }
 
 
@@ -271,6 +272,12 @@ def batches(gpu: driver.Gpu, frames: np.ndarray, rounds: int, preset: str) -> li
         )
         cli.say(f"{preset}: {json.dumps(rows[-1])}")
     return rows
+
+
+def whole(frames: np.ndarray, rounds: int, preset: str) -> dict[str, float]:
+    """Pairs a second of `tvl1.flow` as a stage calls it: allocation, both transfers and all."""
+    runs = [timed(lambda: tvl1.flow(frames, backend="cuda", preset=preset))[0] for _ in range(rounds)]
+    return {"pairs": len(frames) - 1, "pairs_per_second": round((len(frames) - 1) / statistics.median(runs), 1)}
 
 
 def floor(gpu: driver.Gpu, iterations: float, transferred: int) -> dict[str, float]:

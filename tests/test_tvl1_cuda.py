@@ -76,9 +76,16 @@ def moving(height, width, count=3):
     return np.stack([cv2.warpAffine(grey, step, (width, height), borderMode=cv2.BORDER_REFLECT) for step in steps])
 
 
+def flow(device, frames, most=256, **parameters):
+    out = np.full((len(frames) - 1, 2, *frames.shape[1:]), np.nan, np.float32)
+    cuda.into(device, frames, out, tvl1.resolve(**parameters), most)
+    return out
+
+
 def away(device, frames, **parameters):
-    ours = cuda.on_device(device, frames, tvl1.resolve(**parameters))
-    return np.hypot(*np.moveaxis(ours - tvl1.flow(frames, backend="cpu", **parameters), 1, 0))
+    return np.hypot(
+        *np.moveaxis(flow(device, frames, **parameters) - tvl1.flow(frames, backend="cpu", **parameters), 1, 0)
+    )
 
 
 FIXED = {"epsilon": 0, "inner_iterations": 10, "outer_iterations": 2, "warps": 2}
@@ -108,7 +115,7 @@ def test_real_frames_have_the_flow_of_opencv(build):
     reader = cv2.VideoCapture(str(path))
     grey = [cv2.cvtColor(reader.read()[1], cv2.COLOR_BGR2GRAY) for _ in range(3)]
     frames = np.stack([cv2.resize(frame, (200, 150), interpolation=cv2.INTER_AREA) for frame in grey])
-    ours = cuda.on_device(build(cuda.TILES[0]), frames, tvl1.resolve())
+    ours = flow(build(cuda.TILES[0]), frames)
     difference = np.hypot(*np.moveaxis(ours - tvl1.flow(frames, backend="opencv"), 1, 0))
     assert difference.mean() <= 0.02
     assert np.percentile(difference, 95) <= 0.06
@@ -120,22 +127,23 @@ def test_with_other_medians_too(small, median):
 
 
 def test_no_thread_reads_what_another_writes_between_two_barriers(build):
-    frames, parameters = moving(70, 90), tvl1.resolve()
-    ways = [cuda.on_device(build(cuda.TILES[-1], backwards=way), frames, parameters) for way in (False, True)]
+    ways = [flow(build(cuda.TILES[-1], backwards=way), moving(70, 90)) for way in (False, True)]
     assert np.array_equal(*ways)
 
 
 def test_batches_change_no_bit(small):
-    frames, parameters = moving(40, 50, count=6), tvl1.resolve()
-    whole = cuda.on_device(small, frames, parameters)
-    assert np.array_equal(whole, cuda.on_device(small, frames, parameters, most=2))
-    assert np.array_equal(whole[2:3], cuda.on_device(small, frames[2:4], parameters))
+    frames = moving(40, 50, count=6)
+    whole = flow(small, frames)
+    assert np.array_equal(whole, flow(small, frames, most=2))
+    assert np.array_equal(whole[2:3], flow(small, frames[2:4]))
 
 
-def test_identical_frames_have_no_flow_and_one_frame_no_pairs(small):
-    frames = moving(30, 40, count=1)
-    assert not cuda.on_device(small, np.repeat(frames, 3, axis=0), tvl1.resolve()).any()
-    assert cuda.on_device(small, frames, tvl1.resolve()).shape == (0, 2, 30, 40)
+def test_identical_frames_have_no_flow(small):
+    assert not flow(small, np.repeat(moving(30, 40, count=1), 3, axis=0)).any()
+
+
+def test_one_frame_has_no_pairs_and_needs_no_gpu():
+    assert cuda.flow(moving(30, 40, count=1), tvl1.resolve(), 1).shape == (0, 2, 30, 40)
 
 
 @pytest.mark.parametrize("length", range(1, 400, 7))
@@ -159,6 +167,6 @@ def test_the_kernels_compile_for_every_gpu(capability, tile):
 def test_a_gpu_without_enough_memory_is_refused_in_a_sentence(small, monkeypatch):
     monkeypatch.setattr(Processor, "room", lambda self: 1000)
     with pytest.raises(UserError, match="do not fit"):
-        cuda.on_device(small, moving(8, 9), tvl1.resolve())
+        flow(small, moving(8, 9))
     with pytest.raises(UserError, match="shared memory"):
         cuda.fitting(1000)

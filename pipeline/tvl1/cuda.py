@@ -5,6 +5,8 @@ of its iterations, so a pair that converged within one is run again from where t
 iterations as OpenCV's stopping test allows: the flow does not depend on `depth`, nor on what else is in the batch.
 """
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_double, c_float, c_int, c_void_p
 from typing import Any, NamedTuple, Protocol
 
@@ -14,7 +16,8 @@ from pipeline.errors import UserError
 from pipeline.tvl1.pyramid import sizes
 
 P, N = c_void_p, c_int  # how a pointer and a whole number go to a kernel
-SHARE = 0.8  # of the free memory
+LANES = 2
+SHARE = 0.4  # of the free memory, for each of them
 MOST_PAIRS = 256  # in a batch: more gains nothing
 THREADS = 256  # a block, where every thread has a pixel of its own
 
@@ -85,18 +88,30 @@ class Device(Protocol):
 
 
 def flow(frames: np.ndarray, parameters: dict[str, Any], threads: int) -> np.ndarray:
-    """uint8 (T, H, W) -> float32 (T-1, 2, H, W); `threads` does not matter here."""
+    """uint8 (T, H, W) -> float32 (T-1, 2, H, W); `threads` does not matter here.
+
+    Two lanes share the GPU, each with half of the pairs, so that one computes while the other's flow is fetched.
+    """
     from pipeline.tvl1.driver import device
 
-    return on_device(device(), frames, parameters)
+    pairs = len(frames) - 1
+    out = np.empty((pairs, 2, *frames.shape[1:]), np.float32)
+    half = -(-pairs // LANES) or 1
+
+    def lane(begin: int) -> None:
+        with contextlib.closing(device()) as gpu:
+            into(gpu, frames[begin : begin + half + 1], out[begin : begin + half], parameters)
+
+    with ThreadPoolExecutor(LANES) as pool:
+        list(pool.map(lane, range(0, pairs, half)))
+    return out
 
 
-def on_device(device: Device, frames: np.ndarray, parameters: dict[str, Any], most: int = MOST_PAIRS) -> np.ndarray:
-    """The same on `device`, in batches of at most `most` pairs and as many as its memory holds."""
-    pairs, height, width = len(frames) - 1, *frames.shape[1:]
-    out = np.empty((pairs, 2, height, width), np.float32)
-    if not pairs:
-        return out
+def into(
+    device: Device, frames: np.ndarray, out: np.ndarray, parameters: dict[str, Any], most: int = MOST_PAIRS
+) -> None:
+    """Flow of n + 1 frames on `device` into `out` (n, 2, H, W), in batches of at most `most` pairs that fit it."""
+    pairs, _, height, width = out.shape
     levels = sizes(height, width, parameters["scales"], parameters["scale_step"])
     batch = min(pairs, most, int(device.room() * SHARE) // Batch.bytes_a_pair(levels) - 1)
     if batch < 1:
@@ -108,7 +123,6 @@ def on_device(device: Device, frames: np.ndarray, parameters: dict[str, Any], mo
             engine.run(frames[begin : begin + count + 1], out[begin : begin + count])
     finally:
         device.free()
-    return out
 
 
 class Batch:

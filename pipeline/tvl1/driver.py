@@ -45,12 +45,13 @@ def device() -> "Gpu":
 
 
 class Gpu:
-    """Memory and launches, in order and without overlap: every `get` waits for what was launched before it."""
+    """Memory and launches on a stream of its own: in order, and every `get` waits for what was asked before it."""
 
     def __init__(self, gpu: Any) -> None:
         from cuda.bindings import driver
 
         self.driver, self.gpu = driver, gpu
+        self.stream = check(driver.cuStreamCreate(driver.CUstream_flags.CU_STREAM_NON_BLOCKING))
         self.kept: list[Any] = []
         self.name = check(driver.cuDeviceGetName(128, gpu)).split(b"\0")[0].decode()
         self.tile = fitting(self.attribute("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"))
@@ -67,26 +68,32 @@ class Gpu:
         return int(self.kept[-1])
 
     def free(self) -> None:
+        check(self.driver.cuStreamSynchronize(self.stream))
         while self.kept:
             check(self.driver.cuMemFree(self.kept.pop()))
+
+    def close(self) -> None:
+        self.free()
+        check(self.driver.cuStreamDestroy(self.stream))
 
     def room(self) -> int:
         return int(check(self.driver.cuMemGetInfo())[0])
 
     def clear(self, address: int, count: int) -> None:
-        check(self.driver.cuMemsetD8(address, 0, count))
+        check(self.driver.cuMemsetD8Async(address, 0, count, self.stream))
 
     def put(self, address: int, array: np.ndarray) -> None:
-        whole = np.ascontiguousarray(array)
-        check(self.driver.cuMemcpyHtoD(address, whole.ctypes.data, whole.nbytes))
+        whole = np.ascontiguousarray(array)  # read before the call returns: it is not page-locked
+        check(self.driver.cuMemcpyHtoDAsync(address, whole.ctypes.data, whole.nbytes, self.stream))
 
     def get(self, address: int, array: np.ndarray) -> None:
-        check(self.driver.cuMemcpyDtoH(array.ctypes.data, address, array.nbytes))
+        check(self.driver.cuMemcpyDtoHAsync(array.ctypes.data, address, array.nbytes, self.stream))
+        check(self.driver.cuStreamSynchronize(self.stream))
 
     def launch(self, name: str, blocks: tuple[int, int], threads: int, shared: int, *arguments: Any) -> None:
         packed = tuple(argument.value for argument in arguments), tuple(type(argument) for argument in arguments)
         function = kernel(self.module, name, self.tile.shared)
-        check(self.driver.cuLaunchKernel(function, *blocks, 1, threads, 1, 1, shared, 0, packed, 0))
+        check(self.driver.cuLaunchKernel(function, *blocks, 1, threads, 1, 1, shared, self.stream, packed, 0))
 
 
 @functools.cache
