@@ -15,12 +15,21 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def code_hash(module: str) -> str:
     """Twelve hex digits over `module` and every module of this package that it imports, directly or not.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count; CUDA sources that a module names count as they are.
     """
     digest = hashlib.sha256()
     for name in sorted(reachable(module)):
         digest.update(f"{name}\n{essence(_source(name))}\n".encode())
+        for path in kernels(name):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def kernels(name: str) -> list[Path]:
+    """CUDA sources beside a module that it names in a string."""
+    strings = {node.value for node in ast.walk(ast.parse(_source(name))) if isinstance(node, ast.Constant)}
+    folder = _path(name)
+    return sorted(path for path in folder.parent.glob("*.cu") if path.name in strings) if folder else []
 
 
 def reachable(module: str) -> set[str]:

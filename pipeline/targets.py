@@ -15,7 +15,7 @@ from typing import Any
 from pipeline import recipes, slices, tables
 from pipeline.codehash import code_hash
 from pipeline.config import Settings, of_dataset
-from pipeline.files import sha256
+from pipeline.files import read_tsv, sha256
 from pipeline.fusions import FITTED
 from pipeline.scanning import walk
 from pipeline.sources import sources
@@ -218,7 +218,9 @@ def _tables(config: Config, dataset: str, run: str) -> Settings:
     settings = of_dataset(config, dataset)
     rows = {experiment.name: experiment.rows for experiment in experiments(config, dataset).values()}
     groups = json.dumps(settings["groups"], sort_keys=True)
-    return {"rows": rows, "groups": groups, "splits": settings["splits"], "preset": settings["preset"]}
+    published = [fact for fact in read_tsv(tables.PUBLISHED) if fact["dataset"] == dataset]
+    chosen = {key: settings[key] for key in ("splits", "preset")}
+    return {"rows": rows, "published": published, "groups": groups, **chosen}
 
 
 _DECISIVE = {

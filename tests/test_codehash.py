@@ -2,7 +2,7 @@
 
 import ast
 
-from pipeline.codehash import code_hash, essence, imports, reachable
+from pipeline.codehash import code_hash, essence, imports, kernels, reachable
 
 
 def test_comments_docstrings_and_layout_do_not_count():
@@ -35,3 +35,8 @@ def test_relative_imports_are_resolved():
 
 def test_stages_have_different_hashes():
     assert code_hash("pipeline.flow") != code_hash("pipeline.frames")
+
+
+def test_a_cuda_source_that_a_module_names_counts():
+    assert [path.name for path in kernels("pipeline.tvl1.driver")] == ["tvl1.cu"]
+    assert "pipeline.tvl1.driver" in reachable("pipeline.flow")
