@@ -1,4 +1,6 @@
-"""Every network, as the papers give it and at demo size."""
+"""Every network at demo size, and what the papers' first one is made of."""
+
+import time
 
 import pytest
 import torch
@@ -6,19 +8,51 @@ import torch
 from pipeline import models
 from pipeline.errors import UserError
 
-DEMO = {"width": 0.1667, "stride2": 1, "crop": 56}
+CNN_M = {"width": 0.1667, "stride2": 1, "crop": 56}
+# A line a network and form: its name, its options at demo size, the shapes of its inputs without the batch.
+DEMO = [
+    ("cnn_m_2048", CNN_M, (3, 56, 56)),
+    ("cnn_m_2048", CNN_M | {"channels": 20, "norm2": False}, (20, 56, 56)),
+    ("vgg_16", {"width": 0.125, "crop": 56}, (3, 56, 56)),
+    ("vgg_16", {"width": 0.125, "crop": 56, "channels": 20}, (20, 56, 56)),
+]
+every_net = pytest.mark.parametrize(("name", "options", "shapes"), [(n, o, s) for n, o, *s in DEMO])
 
 
-@pytest.mark.parametrize("channels", [3, 20])
-@pytest.mark.parametrize("name", models.names())
-def test_a_network_gives_a_logit_a_class_and_every_parameter_a_gradient(name, channels):
+def built(name, options):
     torch.manual_seed(0)
-    net = models.build(name, num_classes=7, channels=channels, **DEMO)
-    logits = net(torch.randn(4, channels, 56, 56))
-    logits.sum().backward()
-    assert logits.shape == (4, 7)
-    assert torch.isfinite(logits).all()
-    assert all(parameter.grad is not None for parameter in net.parameters())
+    return models.build(name, num_classes=7, **options)
+
+
+def outputs(net, inputs):
+    """A tuple of logits, one for each loss."""
+    made = net(*inputs)
+    return made if isinstance(made, tuple) else (made,)
+
+
+def test_every_network_has_a_line():
+    assert {name for name, *_ in DEMO} == set(models.names())
+
+
+@every_net
+def test_a_network_gives_finite_logits_and_every_trained_parameter_a_gradient_in_time(name, options, shapes):
+    net = built(name, options)
+    began = time.process_time()
+    made = outputs(net, [torch.randn(2, *shape) for shape in shapes])
+    sum(logits.sum() for logits in made).backward()
+    assert time.process_time() - began < 2 * torch.get_num_threads()
+    assert all(logits.ndim == 2 and len(logits) == 2 and torch.isfinite(logits).all() for logits in made)
+    assert [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+@every_net
+def test_a_network_states_its_inputs_and_its_weights_carry_all_it_knows(name, options, shapes):
+    net, copy = built(name, options).eval(), models.build(name, num_classes=7, **options).eval()
+    assert len(net.inputs) == len(shapes)
+    assert set(net.inputs) <= {"rgb", "flow", "difference"}
+    copy.load_state_dict(net.state_dict())
+    inputs = [torch.randn(2, *shape) for shape in shapes]
+    assert all(torch.equal(a, b) for a, b in zip(outputs(net, inputs), outputs(copy, inputs), strict=True))
 
 
 def test_cnn_m_has_the_papers_layers():
@@ -32,12 +66,12 @@ def test_the_temporal_form_drops_the_second_normalisation():
     def count(net):
         return sum(isinstance(layer, torch.nn.LocalResponseNorm) for layer in net.modules())
 
-    assert count(models.build("cnn_m_2048", num_classes=2, **DEMO)) == 2
-    assert count(models.build("cnn_m_2048", num_classes=2, norm2=False, **DEMO)) == 1
+    assert count(models.build("cnn_m_2048", num_classes=2, **CNN_M)) == 2
+    assert count(models.build("cnn_m_2048", num_classes=2, norm2=False, **CNN_M)) == 1
 
 
 def test_an_input_of_another_size_is_refused_with_both():
-    net = models.build("cnn_m_2048", num_classes=2, **DEMO)
+    net = models.build("cnn_m_2048", num_classes=2, **CNN_M)
     with pytest.raises(UserError, match=r"\(3, 64, 64\).*\(3, 56, 56\)"):
         net(torch.zeros(1, 3, 64, 64))
 

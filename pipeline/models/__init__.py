@@ -1,15 +1,18 @@
 """The papers' networks by name."""
 
 import importlib
+import inspect
 from typing import Any
 
 from torch import nn
 
 from pipeline.errors import UserError
 
-# name -> module with a function `build(num_classes, **options)`; imported on demand.
+# name -> (module, its function of `num_classes` and options), imported on demand. A module's name stands alone, so that
+# the hash of the code that a stage runs covers it.
 NETS = {
-    "cnn_m_2048": "pipeline.models.cnn_m",
+    "cnn_m_2048": ("pipeline.models.cnn_m", "build"),
+    "vgg_16": ("pipeline.models.vgg", "build"),
 }
 
 
@@ -22,7 +25,10 @@ def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
     """The network with fresh weights; an unknown name or option is a UserError."""
     if name not in NETS:
         raise UserError(f"there is no network {name!r}: choose one of {', '.join(names())}")
+    module, function = NETS[name]
+    builder = getattr(importlib.import_module(module), function)
     try:
-        return importlib.import_module(NETS[name]).build(num_classes, **options)
+        inspect.signature(builder).bind(num_classes, **options)
     except TypeError as error:
         raise UserError(f"network {name} does not take the options {options}: {error}") from error
+    return builder(num_classes, **options)

@@ -1,6 +1,20 @@
 """Layers under one-word names, so that a network's file reads like its paper's table."""
 
+from typing import TypeVar
+
 from torch import nn
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def wide(filters: int, width: float) -> int:
+    """`width` times as many filters, 8 at the least."""
+    return max(8, round(filters * width))
+
+
+def inputs_of(channels: int) -> tuple[str, ...]:
+    """What a network of one input of so many channels looks at: three are a picture, any other number is flow."""
+    return ("rgb",) if channels == 3 else ("flow",)
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
@@ -23,11 +37,13 @@ def fc(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout))
 
 
-def initialise(net: nn.Module) -> nn.Module:
-    """He et al.'s normal weights and zero biases; a small last layer, so that training starts at chance."""
-    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+def initialise(net: N, *heads: nn.Conv2d | nn.Conv3d | nn.Linear) -> N:
+    """He et al.'s normal weights and zero biases; small `heads` (the last layer), so that training starts at chance."""
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear)]
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    nn.init.normal_(layers[-1].weight, std=0.01)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    for head in heads or layers[-1:]:
+        nn.init.normal_(head.weight, std=0.01)
     return net

@@ -9,31 +9,30 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.models.blocks import conv, fc, initialise, lrn, pool
+from pipeline.models.blocks import conv, fc, initialise, inputs_of, lrn, pool, wide
 
 
 class CNNM(nn.Module):
     """(B, C, H, W) -> logits (B, classes); `norm2=False` is the temporal form, whose second LRN the paper drops."""
 
+    inputs: tuple[str, ...] = ("rgb",)
+
     def __init__(self, classes: int, channels: int, crop: int, dropout: float, norm2: bool, width: float, stride2: int):
         super().__init__()
-        self.channels, self.crop = channels, crop
-
-        def wide(filters: int) -> int:
-            return max(8, round(filters * width))
-
+        self.channels, self.crop, self.inputs = channels, crop, inputs_of(channels)
+        c1, c2, c3, f6, f7 = (wide(filters, width) for filters in (96, 256, 512, 4096, 2048))
         self.features = nn.Sequential(
-            conv(channels, wide(96), 7, stride=2), lrn(), pool(),
-            conv(wide(96), wide(256), 5, stride=stride2, padding=1), lrn() if norm2 else nn.Identity(), pool(),
-            conv(wide(256), wide(512), 3, padding=1),
-            conv(wide(512), wide(512), 3, padding=1),
-            conv(wide(512), wide(512), 3, padding=1), pool(),
+            conv(channels, c1, 7, stride=2), lrn(), pool(),
+            conv(c1, c2, 5, stride=stride2, padding=1), lrn() if norm2 else nn.Identity(), pool(),
+            conv(c2, c3, 3, padding=1),
+            conv(c3, c3, 3, padding=1),
+            conv(c3, c3, 3, padding=1), pool(),
             nn.Flatten(),
         )  # fmt: skip
         self.classifier = nn.Sequential(
-            fc(self._flat(), wide(4096), dropout),
-            fc(wide(4096), wide(2048), dropout),
-            nn.Linear(wide(2048), classes),
+            fc(self._flat(), f6, dropout),
+            fc(f6, f7, dropout),
+            nn.Linear(f7, classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
