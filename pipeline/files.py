@@ -2,9 +2,11 @@
 
 import contextlib
 import csv
+import errno
 import glob
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +15,27 @@ from pathlib import Path
 from pipeline.errors import UserError
 
 BLOCK = 1 << 20
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFull(UserError):
+    """A file outgrew its disk, a quota or a limit; `written` bytes of `target` were there, `free` were left."""
+
+    def __init__(self, target: Path, written: int, free: int, needed: str = "") -> None:
+        super().__init__(
+            f"{target} does not fit on its disk: {needed or f'{written:,} bytes were written'} and {free:,} bytes are"
+            " free: make room, raise the limit or choose another disk, and run again"
+        )
+        self.target, self.written, self.free = target, written, free
+
+
+def refuse_full_disk(target: Path | str, needed: int) -> None:
+    """Raise DiskFull before anything is written where the disk of `target` has not `needed` bytes free."""
+    target = Path(target)
+    place = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise DiskFull(target, 0, free, f"{needed:,} bytes are needed")
 
 
 @contextlib.contextmanager
@@ -28,7 +51,8 @@ def whole_file(target: Path | str) -> Iterator[Path]:
     os.close(handle)
     scratch = Path(name)
     try:
-        yield scratch
+        with _noticing_full_disk(target, scratch):
+            yield scratch
         scratch.chmod(0o666 & ~_umask())  # mkstemp's files are private; results are not
         sync(scratch)
         scratch.replace(target)
@@ -45,7 +69,8 @@ def whole_folder(target: Path | str) -> Iterator[Path]:
     remove_scratch(target)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=_scratch_prefix(target)))
     try:
-        yield scratch
+        with _noticing_full_disk(target, scratch):
+            yield scratch
         scratch.chmod(0o777 & ~_umask())
         for path in scratch.rglob("*"):
             sync(path)
@@ -56,6 +81,17 @@ def whole_folder(target: Path | str) -> Iterator[Path]:
         sync(target.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(target: Path | str) -> Iterator[Path]:
+    """A folder beside `target` for work in progress, gone when the block ends; a killed attempt's goes before."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(target)
+    scratch = tempfile.TemporaryDirectory(dir=target.parent, prefix=_scratch_prefix(target))
+    with scratch as name, _noticing_full_disk(target, Path(name)):
+        yield Path(name)
 
 
 def remove_scratch(target: Path) -> None:
@@ -101,6 +137,23 @@ def read_tsv(path: Path | str, columns: Sequence[str] = ()) -> list[dict[str, st
             f"{path} has the columns {reader.fieldnames} but needs {', '.join(missing)} too: mend its header line"
         )
     return rows
+
+
+@contextlib.contextmanager
+def _noticing_full_disk(target: Path, scratch: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # h5py raises either
+        if not _says_full(error):
+            raise
+        parts = scratch.rglob("*") if scratch.is_dir() else [scratch]
+        written = sum(path.stat().st_size for path in parts)
+        raise DiskFull(target, written, shutil.disk_usage(target.parent).free) from error
+
+
+def _says_full(error: BaseException) -> bool:
+    numbers = {getattr(error, "errno", None), *map(int, re.findall(r"errno = (\d+)", str(error)))}
+    return bool(numbers & set(DISK_FULL))
 
 
 def _scratch_prefix(target: Path) -> str:

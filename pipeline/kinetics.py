@@ -97,7 +97,10 @@ def _lines(folder: Path) -> Iterator[Clip]:
     for path in files:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            if missing := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+            if missing and path.suffix == ".txt":
+                continue  # a label map or a note lies beside the lists
+            if missing:
                 raise UserError(f"{path} has no column {missing[0]}, which Kinetics' lists have: take the file away")
             for line, row in enumerate(reader, 2):
                 yield _clip(path, line, row)

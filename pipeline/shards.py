@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ import simplejpeg
 
 from pipeline.errors import UserError
 from pipeline.manifest import read_parquet
-from pipeline.shard import INDEX
+from pipeline.shard_tools.tables import INDEX
 from pipeline.store import require
 
 OFFSET = 8  # bytes of an int64 in a shard's `offsets`
+OPEN = 128  # shards open at a time; Kinetics has about as many as a process may have files
+
+Crop = tuple[int, int, int, int]  # top, left, height, width in pixels of the stored picture
+Size = tuple[int, int]  # height, width
 
 
 class ShardReader:
@@ -33,56 +38,131 @@ class ShardReader:
         self.fingerprint: str = facts["fingerprint"]
         self.settings: dict[str, Any] = facts["settings"]
         self._places: dict[str, dict[str, int]] = facts["places"]
-        self._rows = {
-            row[0]: row[1:] for row in index[["video_id", "shard", "first", "pictures"]].itertuples(index=False)
-        }
-        self._handles: dict[str, int] = {}
+        columns = [index[name].tolist() for name in ("shard", "first", "pictures", "class", "fps")]
+        self._rows = dict(zip(index["video_id"], zip(*columns, strict=True), strict=True))
+        self._handles: OrderedDict[str, int] = OrderedDict()
 
     def __contains__(self, video: str) -> bool:
         return video in self._rows
 
+    @property
+    def videos(self) -> list[str]:
+        """Every video, in the order in which they lie in the shards."""
+        return list(self._rows)
+
     def count(self, video: str) -> int:
         """Pictures of a video: frames, or flow fields."""
-        return int(self._rows[video][2])
+        return int(self._row(video)[2])
+
+    def label(self, video: str) -> str:
+        """A video's class."""
+        return str(self._row(video)[3])
+
+    def fps(self, video: str) -> float:
+        """A video's frames per second; 0 where they are not known."""
+        return float(self._row(video)[4])
 
     def jpegs(self, video: str, numbers: Sequence[int]) -> list[bytes]:
         """The pictures at `numbers` (any order, repetitions allowed) as JPEG bytes."""
-        shard, first, count = self._rows[video]
-        if not all(0 <= number < count for number in numbers):
-            raise UserError(f"{video} has {count} {self.modality} pictures but number {max(numbers)} is asked for")
+        shard, first, count, *_ = self._row(video)
+        wrong = next((number for number in numbers if not 0 <= number < count), None)
+        if wrong is not None:
+            raise UserError(f"{video} has {count} {self.modality} pictures but number {wrong} is asked for")
         read: dict[int, bytes] = {}
         for begin, end in _runs(sorted(set(numbers))):
-            read.update(zip(range(begin, end), self._run(shard, int(first) + begin, end - begin), strict=True))
+            read.update(zip(range(begin, end), self._run(shard, first + begin, end - begin), strict=True))
         return [read[number] for number in numbers]
 
-    def rgb(self, video: str, numbers: Sequence[int]) -> np.ndarray:
-        """Frames, uint8 (T, H, W, 3)."""
-        return np.stack([simplejpeg.decode_jpeg(jpeg) for jpeg in self.jpegs(video, numbers)])
+    def rgb(
+        self, video: str, numbers: Sequence[int], crop: Crop | None = None, at_least: Size | None = None
+    ) -> np.ndarray:
+        """Frames, uint8 (T, H, W, 3), or the same `crop` of each.
 
-    def flow(self, video: str, numbers: Sequence[int]) -> np.ndarray:
+        Decoding is exact unless `at_least` is given: then each picture is decoded straight to the smallest eighth of
+        its size that is no smaller than that, which is faster, and `crop`, still in stored pixels, shrinks with it.
+        """
+        return _cropped(*_decode(self.jpegs(video, numbers), "RGB", at_least), crop)
+
+    def flow(self, video: str, numbers: Sequence[int], crop: Crop | None = None) -> np.ndarray:
         """Flow levels, uint8 (T, 2, H, W), x then y; `pipeline.quantise.dequantise` gives pixels."""
-        stacked = [simplejpeg.decode_jpeg(jpeg, colorspace="GRAY") for jpeg in self.jpegs(video, numbers)]  # (2H, W, 1)
-        return np.stack([picture.reshape(2, -1, picture.shape[1]) for picture in stacked])
+        stacked, _ = _decode(self.jpegs(video, numbers), "GRAY")  # (T, 2H, W, 1)
+        fields = stacked.reshape(len(stacked), 2, -1, stacked.shape[2])
+        if crop is None:
+            return fields
+        top, left, height, width = crop
+        _refuse_outside(crop, fields.shape[2], fields.shape[3])
+        return fields[:, :, top : top + height, left : left + width]
+
+    def close(self) -> None:
+        """Close the files; the next read opens them again."""
+        while self._handles:
+            os.close(self._handles.popitem()[1])
+
+    def __del__(self) -> None:
+        if "_handles" in self.__dict__:
+            self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handles": {}}
+        return {**self.__dict__, "_handles": OrderedDict()}
+
+    def _row(self, video: str) -> tuple[Any, ...]:
+        if video not in self._rows:
+            raise UserError(f"{video} is not among the {len(self._rows)} videos of {self.folder}: pack it, or leave it")
+        return self._rows[video]
 
     def _run(self, shard: str, first: int, count: int) -> list[bytes]:
         place = self._places[shard]
         ends = np.frombuffer(self._pread(shard, (count + 1) * OFFSET, place["offsets"] + first * OFFSET), np.int64)
         data = memoryview(self._pread(shard, int(ends[-1] - ends[0]), place["jpeg"] + int(ends[0])))
         ends = ends - ends[0]
-        return [bytes(data[begin:end]) for begin, end in itertools.pairwise(ends)]
+        return [bytes(data[begin:end]) for begin, end in itertools.pairwise(ends.tolist())]
 
     def _pread(self, shard: str, size: int, offset: int) -> bytes:
-        if shard not in self._handles:
-            self._handles[shard] = os.open(self.folder / f"{shard}.h5", os.O_RDONLY)
-        data = os.pread(self._handles[shard], size, offset)
+        data = os.pread(self._handle(shard), size, offset)
         if len(data) < size:
             raise UserError(
                 f"{self.folder / shard}.h5 ends {size - len(data)} bytes early: delete the folder and run again"
             )
         return data
+
+    def _handle(self, shard: str) -> int:
+        if shard not in self._handles:
+            if len(self._handles) >= OPEN:
+                os.close(self._handles.popitem(last=False)[1])
+            try:
+                self._handles[shard] = os.open(self.folder / f"{shard}.h5", os.O_RDONLY)
+            except OSError as error:
+                raise UserError(f"{self.folder / shard}.h5 cannot be opened ({error.strerror}): pack again") from error
+        self._handles.move_to_end(shard)
+        return self._handles[shard]
+
+
+def _decode(jpegs: Sequence[bytes], colours: str, at_least: Size | None = None) -> tuple[np.ndarray, Size]:
+    """Pictures of one size, decoded into one array (T, H, W, C); and the size of the stored ones."""
+    height, width, *_ = simplejpeg.decode_jpeg_header(jpegs[0])
+    options = {"min_height": at_least[0], "min_width": at_least[1]} if at_least else {}
+    first = simplejpeg.decode_jpeg(jpegs[0], colorspace=colours, **options)
+    clip = np.empty((len(jpegs), *first.shape), np.uint8)
+    clip[0] = first
+    for place, jpeg in enumerate(jpegs[1:], 1):
+        simplejpeg.decode_jpeg(jpeg, colorspace=colours, buffer=clip[place], **options)
+    return clip, (height, width)
+
+
+def _cropped(clip: np.ndarray, stored: Size, crop: Crop | None) -> np.ndarray:
+    if crop is None:
+        return clip
+    _refuse_outside(crop, *stored)
+    down, across = clip.shape[1] / stored[0], clip.shape[2] / stored[1]
+    top, height = round(crop[0] * down), round(crop[2] * down)
+    left, width = round(crop[1] * across), round(crop[3] * across)
+    return clip[:, top : top + height, left : left + width]
+
+
+def _refuse_outside(crop: Crop, height: int, width: int) -> None:
+    top, left, tall, wide = crop
+    if min(top, left) < 0 or top + tall > height or left + wide > width:
+        raise UserError(f"the crop {crop} (top, left, height, width) is not inside pictures of {height}x{width}")
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

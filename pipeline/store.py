@@ -47,8 +47,12 @@ class StoreWriter:
 
     def add(self, video_id: str, lengths: Iterable[int], data: IO[bytes], fps: float) -> None:
         """One video: its pictures' lengths in bytes, and a stream of just those bytes."""
+        self.add_blocks(video_id, lengths, iter(lambda: data.read(CHUNK), b""), fps)
+
+    def add_blocks(self, video_id: str, lengths: Iterable[int], blocks: Iterable[bytes], fps: float) -> None:
+        """The same with the bytes in blocks of any sizes."""
         before = self._end
-        while block := data.read(CHUNK):
+        for block in blocks:
             self._append(np.frombuffer(block, np.uint8))
         self._lengths += lengths
         self._first.append(len(self._lengths))

@@ -23,6 +23,7 @@ from pipeline.sources import sources
 Config = Mapping[str, Any]
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+CODE = {"shard": "shard_tools.pack"}  # a stage whose result hangs on less than its whole module
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow"}
 INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "splits", "slices")
 
@@ -162,7 +163,7 @@ def tables_of(config: Config) -> list[str]:
 
 def stage_settings(config: Config, stage: str, dataset: str, run: str = "") -> Settings:
     """What decides a stage's result: its settings and the hash of its code. Snakemake re-runs it when this changes."""
-    return {"code": code_hash(f"pipeline.{stage}"), **_DECISIVE[stage](config, dataset, run)}
+    return {"code": code_hash(f"pipeline.{CODE.get(stage, stage)}"), **_DECISIVE[stage](config, dataset, run)}
 
 
 @functools.cache

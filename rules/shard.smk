@@ -34,5 +34,5 @@ rule shard:
     params:
         stage=stage_params("shard"),
     shell:
-        "python -m pipeline.shard {input.slices} --manifest {input.manifest} --quarantine {input.quarantine}"
+        "python -m pipeline.shard pack {input.slices} --manifest {input.manifest} --quarantine {input.quarantine}"
         " --modality {wildcards.modality} --mib {params.stage[mib]} --out {output.shards} > {log} 2>&1"

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import simplejpeg
-from makevideo import copy, pictures, promise, sound, truncate, video
 
 from pipeline import frames, manifest, quarantine
 from pipeline.decoders import resample
 from pipeline.errors import UserError
 from pipeline.extract import Settings, extract
 from pipeline.store import Store
+from tests.makevideo import copy, pictures, promise, sound, truncate, video
 
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 SMALL = Settings((64, 48))
@@ -256,7 +256,7 @@ def test_a_slice_job_stays_below_a_gibibyte_and_a_half(tmp_path):
     program = partial(subprocess.run, capture_output=True, text=True, check=True)
     here = Path(__file__).parent
     code = (
-        "import resource, sys; from test_frames import run; from pathlib import Path\n"
+        "import resource, sys; from tests.test_frames import run; from pathlib import Path\n"
         "run(Path(sys.argv[1]), sys.argv[2:], '--threads', '4')\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

@@ -5,8 +5,9 @@ import io
 import pandas as pd
 import simplejpeg
 
-from pipeline import manifest, quarantine, shard
+from pipeline import manifest, quarantine
 from pipeline.quarantine import Row
+from pipeline.shard_tools import pack
 from pipeline.shards import ShardReader
 from pipeline.store import StoreWriter
 
@@ -32,7 +33,7 @@ def tiny_shards(folder, videos, modality, classes=("left", "right"), bad=()):
     writer.close()
     out = folder / "shards" / modality
     paths = (folder / "manifest.parquet", folder / "quarantine.tsv")
-    shard.write([folder / "0000.h5"], *paths, out, modality, 1)
+    pack.write([folder / "0000.h5"], *paths, out, modality, 1)
     return ShardReader(out)
 
 

@@ -4,7 +4,7 @@ The JPEG bytes are unchanged and a video lies in one piece. The folder written h
 shard, pictures) and shards.tsv (bytes, sha256).
 """
 
-import io
+import argparse
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +15,9 @@ import pandas as pd
 
 from pipeline import cli, manifest, quarantine
 from pipeline.errors import UserError
-from pipeline.files import sha256, whole_folder, write_tsv
+from pipeline.files import refuse_full_disk, sha256, whole_folder, write_tsv
+from pipeline.shard_tools.tables import INDEX, SHARDS
 from pipeline.store import Store, StoreWriter, require
-
-INDEX = ("video_id", "class", "label", "shard", "first", "pictures", "bytes", "fps")
-SHARDS = ("shard", "videos", "pictures", "bytes", "sha256")
 
 
 class Member(NamedTuple):
@@ -81,8 +79,8 @@ def pack(run: Sequence[Member], settings: dict[str, Any], path: Path) -> dict[st
     for source, its_members in itertools.groupby(run, key=lambda member: member.store):
         with Store(source) as store:
             for member in its_members:
-                data = io.BytesIO(b"".join(store.blocks(member.number)))
-                writer.add(member.video_id, store.lengths(member.number), data, member.fps)
+                lengths, blocks = store.lengths(member.number), store.blocks(member.number)
+                writer.add_blocks(member.video_id, lengths, blocks, member.fps)
     writer.close()
     with Store(path) as packed:
         return {"jpeg": packed.begins("jpeg"), "offsets": packed.begins("offsets")}
@@ -92,9 +90,30 @@ def index_rows(run: Sequence[Member], shard: str, labels: pd.DataFrame) -> list[
     """Rows of index.parquet for one shard."""
     rows, first = [], 0
     for member in run:
-        name, label = labels["class"][member.video_id], labels["label"][member.video_id]
+        name, label = labels.at[member.video_id, "class"], labels.at[member.video_id, "label"]
         rows.append((member.video_id, name, label, shard, first, member.pictures, member.bytes, member.fps))
         first += member.pictures
+    return rows
+
+
+def write_shards(runs: Sequence[Sequence[Member]], labels: pd.DataFrame, out: Path, facts: dict[str, Any]) -> list[Any]:
+    """Pack every run into a shard and write the tables; returns the index's rows.
+
+    `facts` are the manifest's metadata, `modality` and `settings`; `labels` has class and label by video_id.
+    """
+    rows: list[tuple[Any, ...]] = []
+    sums, places = [], {}
+    refuse_full_disk(out, sum(member.bytes for run in runs for member in run))
+    with whole_folder(out) as scratch:
+        for number, run in enumerate(cli.progress(runs, len(runs), f"shards {facts['modality']}")):
+            name = f"{number:04d}"
+            path = scratch / f"{name}.h5"
+            places[name] = pack(run, facts["settings"], path)
+            sums.append((name, len(run), sum(m.pictures for m in run), path.stat().st_size, sha256(path)))
+            rows += index_rows(run, name, labels)
+        write_tsv(scratch / "shards.tsv", SHARDS, sums)
+        index = pd.DataFrame(rows, columns=list(INDEX))
+        manifest.write_parquet(scratch / "index.parquet", index, {**facts, "places": places})
     return rows
 
 
@@ -106,35 +125,23 @@ def write(
     bad = {row.video_id for row in quarantine.read([quarantine_path]) if row.verdict == "bad"}
     found, settings = members(slices)
     check(found, videos, bad, manifest_path)
-    labels = videos.set_index("video_id")
     runs = list(group(found, mib << 20))
-    rows: list[tuple[Any, ...]] = []
-    sums, places = [], {}
-    with whole_folder(out) as scratch:
-        for number, run in enumerate(cli.progress(runs, len(runs), f"shards {modality}")):
-            name = f"{number:04d}"
-            path = scratch / f"{name}.h5"
-            places[name] = pack(run, settings, path)
-            sums.append((name, len(run), sum(m.pictures for m in run), path.stat().st_size, sha256(path)))
-            rows += index_rows(run, name, labels)
-        write_tsv(scratch / "shards.tsv", SHARDS, sums)
-        facts = {**metadata, "modality": modality, "settings": settings, "places": places}
-        manifest.write_parquet(scratch / "index.parquet", pd.DataFrame(rows, columns=list(INDEX)), facts)
-    cli.say(f"{out}: {len(rows)} of {len(videos)} videos, {sum(row[5] for row in rows)} pictures, {len(runs)} shards")
+    facts = {**metadata, "modality": modality, "settings": settings}
+    rows = write_shards(runs, videos.set_index("video_id"), out, facts)
+    pictures = sum(member.pictures for member in found)
+    cli.say(f"{out}: {len(rows)} of {len(videos)} videos, {pictures} pictures, {len(runs)} shards")
 
 
-def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
-    parser = cli.parser(__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
     parser.add_argument("slices", nargs="+", type=Path, help="the slices of one modality")
     parser.add_argument("--manifest", required=True, type=Path)
     parser.add_argument("--quarantine", required=True, type=Path, help="the data set's quarantine file")
     parser.add_argument("--modality", choices=["rgb", "flow"], required=True)
     parser.add_argument("--mib", type=int, default=1024, help="a shard is closed at the first video past this size")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
-    a = parser.parse_args(argv)
+
+
+def run(a: argparse.Namespace) -> None:
+    """Pack as asked."""
     write(a.slices, a.manifest, a.quarantine, a.out, a.modality, a.mib)
-
-
-if __name__ == "__main__":
-    cli.run(main)

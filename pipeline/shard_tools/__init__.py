@@ -1,0 +1,1 @@
+"""What `python -m pipeline.shard` does: pack, verify, export, import."""

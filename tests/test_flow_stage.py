@@ -1,0 +1,101 @@
+"""The flow stage: one picture fewer than frames, whatever the batches, and every setting in the file."""
+
+import io
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from pipeline import flow, tvl1
+from pipeline.errors import UserError
+from pipeline.quantise import dequantise
+from pipeline.store import Store, StoreWriter
+from tests.makevideo import pictures
+
+SHIFT = 2
+
+
+def slice_of(path, *counts, width=64):
+    writer = StoreWriter(path, {"stage": "frames", "size": f"{width}x48"})
+    for count in counts:
+        jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(p)) for p in pictures(count, width, 48)]
+        writer.add(f"v{count}", map(len, jpegs), io.BytesIO(b"".join(jpegs)), 25.0)
+    writer.close()
+    return path
+
+
+def run(tmp_path, *options, counts=(2, 5)):
+    frames = slice_of(tmp_path / "frames.h5", *counts)
+    flow.main([str(frames), str(tmp_path / "flow.h5"), "--backend", "cpu", *options])
+    return Store(tmp_path / "flow.h5")
+
+
+def right(run):
+    """An engine that says every pixel moves by SHIFT to the right."""
+    return np.broadcast_to(np.array([SHIFT, 0], np.float32).reshape(1, 2, 1, 1), (len(run) - 1, 2, *run.shape[1:]))
+
+
+@pytest.mark.parametrize("count", [2, 3, flow.BATCH, flow.BATCH + 1, flow.BATCH + 2, 2 * flow.BATCH + 1])
+def test_flow_is_always_one_fewer_than_frames(count):
+    jpeg = simplejpeg.encode_jpeg(np.zeros((16, 16, 3), np.uint8))
+    assert len(flow.flow_of(iter([jpeg] * count), right, 20, 90)) == count - 1
+
+
+def test_batches_overlap_by_one_frame():
+    runs = [run.tolist() for run in flow.batches(iter([np.array(n) for n in range(8)]), 3)]
+    assert runs == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7]]
+
+
+def test_a_single_frame_makes_no_batch():
+    assert list(flow.batches(iter([np.array(0)]), 3)) == []
+
+
+def test_a_picture_stacks_x_above_y():
+    field = right(np.zeros((2, 16, 24)))
+    picture = simplejpeg.decode_jpeg(flow.encode(field, 20, 90)[0], colorspace="GRAY")
+    x, y = dequantise(picture.reshape(2, 16, 24), 20)
+    assert abs(x - SHIFT).max() < 0.2
+    assert abs(y).max() < 0.2
+
+
+def test_a_slice_has_the_same_videos_and_one_picture_fewer_each(tmp_path):
+    with run(tmp_path, counts=(2, 5, 3)) as store:
+        assert store.videos == ["v2", "v5", "v3"]
+        assert [store.count(n) for n in range(3)] == [1, 4, 2]
+        assert store.fps.tolist() == [25, 25, 25]
+
+
+def test_the_file_says_every_parameter(tmp_path):
+    with run(tmp_path, "--bound", "15", "--parameters", '{"warps": 3}') as store:
+        said = store.attributes
+    assert (said["stage"], said["algorithm"], said["bound"], said["quality"], said["size"]) == (
+        "flow",
+        "tvl1",
+        15,
+        90,
+        "64x48",
+    )
+    assert said["warps"] == 3
+    assert set(tvl1.resolve("opencv")) < set(said)
+
+
+def test_threads_change_no_byte(tmp_path):
+    both = []
+    for threads in ("1", "2"):
+        run(tmp_path, "--threads", threads).__exit__()
+        both.append((tmp_path / "flow.h5").read_bytes())
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("{", "is not JSON"), ("[1]", "must be a JSON object"), ('{"wraps": 3}', "wraps")]
+)
+def test_bad_parameters_are_one_sentence(tmp_path, text, words):
+    with pytest.raises(UserError, match=words):
+        run(tmp_path, "--parameters", text)
+
+
+def test_a_frames_file_that_is_not_whole_is_one_sentence(tmp_path):
+    (tmp_path / "frames.h5").write_bytes(b"half")
+    with pytest.raises(UserError, match="is not a whole frames or flow file"):
+        flow.main([str(tmp_path / "frames.h5"), str(tmp_path / "flow.h5")])
