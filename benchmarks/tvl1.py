@@ -38,6 +38,7 @@ SKIP = 10  # frames: past what encoders do to the first
 # Counted in pipeline/tvl1/sweep.py; a multiply-add is two, a root and a quotient one each.
 FLOPS = {"threshold": 11, "primal": 10, "change": 7, "dual": 26}
 
+CHAINS = 2_000_000  # rounds of the multiply-adds that find a core's peak
 # Counted in the machine code for sm_90: one iteration of a thread's 16 pixels is 876 instructions, none of them spills.
 INSTRUCTIONS = 876 / 16
 BYTES = 4 * (6 + 4 + 6)  # a pixel a launch: u, q and data in, u and q out
@@ -122,17 +123,27 @@ def difference(flow: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 
 
 def scaling(frames: np.ndarray) -> list[dict[str, float]]:
-    """Pairs a second by number of threads up to all cores: the median of three, the thread counts by turns."""
+    """Pairs a second by number of threads up to all cores: the median of three, the thread counts by turns.
+
+    Where threads do not hinder each other the processor's time a pair stays the same, even on a machine in use by others.
+    """
     counts = sorted({1, *(2**k for k in range(1, 12) if 2**k < tvl1.cores()), tvl1.cores()})
     clip = np.concatenate([frames, frames[-2:0:-1]] * 4)
-    speeds: dict[int, list[float]] = {count: [] for count in counts}
+    runs: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
     for _ in range(3):
         for count in counts:
+            before = time.process_time()
             taken, _ = timed(lambda count=count: tvl1.flow(clip, backend="cpu", threads=count))
-            speeds[count].append((len(clip) - 1) / taken)
-    rates = {count: statistics.median(values) for count, values in speeds.items()}
+            runs[count].append((taken / (len(clip) - 1), (time.process_time() - before) / (len(clip) - 1)))
+    seconds, busy = ({count: statistics.median(run[i] for run in runs[count]) for count in counts} for i in range(2))
     return [
-        {"threads": n, "pairs_per_second": round(r, 1), "speedup": round(r / rates[1], 2)} for n, r in rates.items()
+        {
+            "threads": count,
+            "pairs_per_second": round(1 / seconds[count], 1),
+            "speedup": round(seconds[1] / seconds[count], 2),
+            "processor_ms_per_pair": round(1e3 * busy[count], 2),
+        }
+        for count in counts
     ]
 
 
@@ -147,23 +158,29 @@ def multiply_add(numbers: np.ndarray, count: int) -> None:
     vector.store(numbers, 0, a + b + c + d + e + f + g + h + i + j + k + m)
 
 
-def arithmetic(frames: np.ndarray, rounds: int) -> dict[str, float]:
-    """What share of the core's multiply-add peak the sweeps reach, counting all of a pair's time as theirs."""
-    parameters, count = resolve(), 2_000_000
-    out = np.empty((len(frames) - 1, 2, *frames.shape[1:]), np.float32)
-    numbers = np.full(16, 0.5, np.float32)
+def arithmetic(frames: np.ndarray, rounds: int) -> dict[str, Any]:
+    """What share of a core's multiply-add peak is reached, by a whole pair and by its sweeps alone."""
+    alone = {"scales": 1, "warps": 1, "median": 0, "epsilon": 0}  # 300 sweeps, one warp
+    return {
+        "flops_per_pixel_iteration": sum(FLOPS.values()),
+        "whole": share(frames, rounds, resolve()),
+        "sweeps": share(frames, rounds, resolve(**alone)),
+    }
+
+
+def share(frames: np.ndarray, rounds: int, parameters: dict[str, Any]) -> dict[str, float]:
+    """Speed and peak by turns, on one core."""
+    out, numbers = np.empty((len(frames) - 1, 2, *frames.shape[1:]), np.float32), np.full(16, 0.5, np.float32)
     multiply_add(numbers, 1)
     peaks, rates, iterations = [], [], 0
     for _ in range(rounds):
-        taken, _ = timed(lambda: multiply_add(numbers, count))
-        peaks.append(12 * 2 * vector.LANES * count / taken)
+        taken, _ = timed(lambda: multiply_add(numbers, CHAINS))
+        peaks.append(12 * 2 * vector.LANES * CHAINS / taken)
         taken, iterations = timed(lambda: cpu.run(frames, out, parameters))
         rates.append(iterations / taken)
     flops = sum(FLOPS.values())
     return {
-        "flops_per_pixel_iteration": flops,
         "pixel_iterations_per_pair": round(iterations / len(out)),
-        "pixel_iterations_per_second": round(statistics.median(rates)),
         "ns_per_pixel_iteration": round(1e9 / statistics.median(rates), 3),
         "peak_gflops_per_core": round(statistics.median(peaks) / 1e9, 1),
         "share_of_peak": round(statistics.median(flops * r / p for r, p in zip(rates, peaks, strict=True)), 3),
