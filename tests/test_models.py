@@ -9,10 +9,13 @@ from pipeline import models
 from pipeline.errors import UserError
 
 CNN_M = {"width": 0.1667, "stride2": 1, "crop": 56}
+RESNET = {"width": 0.125, "depth": (2, 2, 2, 2), "crop": 48}
 # A line a network and form: its name, its options at demo size, the shapes of its inputs without the batch.
 DEMO = [
     ("cnn_m_2048", CNN_M, (3, 56, 56)),
     ("cnn_m_2048", CNN_M | {"channels": 20, "norm2": False}, (20, 56, 56)),
+    ("resnet_50", RESNET, (3, 48, 48)),
+    ("resnet_50", RESNET | {"channels": 20, "form": "caffe"}, (20, 48, 48)),
     ("vgg_16", {"width": 0.125, "crop": 56}, (3, 56, 56)),
     ("vgg_16", {"width": 0.125, "crop": 56, "channels": 20}, (20, 56, 56)),
 ]

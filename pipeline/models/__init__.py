@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 # the hash of the code that a stage runs covers it.
 NETS = {
     "cnn_m_2048": ("pipeline.models.cnn_m", "build"),
+    "resnet_50": ("pipeline.models.resnet", "build"),
     "vgg_16": ("pipeline.models.vgg", "build"),
 }
 

@@ -16,6 +16,7 @@ class CNNM(nn.Module):
     """(B, C, H, W) -> logits (B, classes); `norm2=False` is the temporal form, whose second LRN the paper drops."""
 
     inputs: tuple[str, ...] = ("rgb",)
+    stem = "features.0.0"
 
     def __init__(self, classes: int, channels: int, crop: int, dropout: float, norm2: bool, width: float, stride2: int):
         super().__init__()

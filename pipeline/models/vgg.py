@@ -21,6 +21,7 @@ class VGG(nn.Module):
     """(B, C, H, W) -> logits (B, K), for crops of one size."""
 
     inputs: tuple[str, ...] = ("rgb",)
+    stem = "features.0"
 
     def __init__(self, classes: int, channels: int, crop: int, dropout: float, width: float):
         super().__init__()
