@@ -125,7 +125,7 @@ def difference(flow: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 def scaling(frames: np.ndarray) -> list[dict[str, float]]:
     """Pairs a second by number of threads up to all cores: the median of three, the thread counts by turns.
 
-    Where threads do not hinder each other the processor's time a pair stays the same, even on a machine in use by others.
+    Where threads do not hinder each other the processor's time a pair stays the same, even on a busy machine.
     """
     counts = sorted({1, *(2**k for k in range(1, 12) if 2**k < tvl1.cores()), tvl1.cores()})
     clip = np.concatenate([frames, frames[-2:0:-1]] * 4)
