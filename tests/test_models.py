@@ -10,12 +10,19 @@ from pipeline.errors import UserError
 
 CNN_M = {"width": 0.1667, "stride2": 1, "crop": 56}
 RESNET = {"width": 0.125, "depth": (2, 2, 2, 2), "crop": 48}
+INCEPTION = {"width": 0.125, "crop": 56}
 # A line a network and form: its name, its options at demo size, the shapes of its inputs without the batch.
 DEMO = [
     ("cnn_m_2048", CNN_M, (3, 56, 56)),
     ("cnn_m_2048", CNN_M | {"channels": 20, "norm2": False}, (20, 56, 56)),
+    ("cnn_m_multitask", CNN_M | {"second_classes": 5}, (20, 56, 56)),
+    ("cnn_m_slow_fusion", CNN_M, (33, 56, 56)),
     ("resnet_50", RESNET, (3, 48, 48)),
     ("resnet_50", RESNET | {"channels": 20, "form": "caffe"}, (20, 48, 48)),
+    ("i3d", INCEPTION, (3, 16, 56, 56)),
+    ("i3d", INCEPTION | {"channels": 2}, (2, 16, 56, 56)),
+    ("inception_v1", INCEPTION, (3, 56, 56)),
+    ("inception_v1", INCEPTION | {"channels": 20}, (20, 56, 56)),
     ("vgg_16", {"width": 0.125, "crop": 56}, (3, 56, 56)),
     ("vgg_16", {"width": 0.125, "crop": 56, "channels": 20}, (20, 56, 56)),
 ]
@@ -71,6 +78,22 @@ def test_the_temporal_form_drops_the_second_normalisation():
 
     assert count(models.build("cnn_m_2048", num_classes=2, **CNN_M)) == 2
     assert count(models.build("cnn_m_2048", num_classes=2, norm2=False, **CNN_M)) == 1
+
+
+def test_two_data_sets_share_all_but_their_last_layers():
+    net, x = models.build("cnn_m_multitask", num_classes=7, second_classes=5, **CNN_M), torch.randn(2, 20, 56, 56)
+    own = models.build("cnn_m_2048", num_classes=7, channels=20, norm2=False, **CNN_M)
+    assert [logits.shape for logits in net(x)] == [(2, 7), (2, 5)]
+    assert net.state_dict().keys() - own.state_dict().keys() == {"second.weight", "second.bias"}
+    assert net.eval()(x).shape == (2, 7)
+
+
+def test_slow_fusion_is_one_network_over_eleven_rgb_frames():
+    net = models.build("cnn_m_slow_fusion", num_classes=7, **CNN_M)
+    assert net.features[0][0].weight.shape[1] == 33
+    assert net.inputs == ("rgb",)
+    with pytest.raises(UserError, match="20 channels but stacks frames of 3"):
+        models.build("cnn_m_slow_fusion", num_classes=7, channels=20, **CNN_M)
 
 
 def test_an_input_of_another_size_is_refused_with_both():

@@ -12,6 +12,10 @@ from pipeline.errors import UserError
 # the hash of the code that a stage runs covers it.
 NETS = {
     "cnn_m_2048": ("pipeline.models.cnn_m", "build"),
+    "cnn_m_multitask": ("pipeline.models.cnn_m", "multitask"),
+    "cnn_m_slow_fusion": ("pipeline.models.cnn_m", "slow_fusion"),
+    "i3d": ("pipeline.models.i3d", "build"),
+    "inception_v1": ("pipeline.models.inception", "build"),
     "resnet_50": ("pipeline.models.resnet", "build"),
     "vgg_16": ("pipeline.models.vgg", "build"),
 }
