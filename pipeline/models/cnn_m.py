@@ -36,11 +36,15 @@ class CNNM(nn.Module):
             nn.Linear(f7, classes),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        return self.classifier[2](self.fc7(x))
+
+    def fc7(self, x: Tensor) -> Tensor:
+        """(B, C, crop, crop) -> (B, 2048), after its ReLU and dropout."""
         if x.shape[1:] != (self.channels, self.crop, self.crop):
             wanted = (self.channels, self.crop, self.crop)
             raise UserError(f"CNN-M got an input of shape {tuple(x.shape[1:])} but was built for {wanted}: change crop")
-        return self.classifier(self.features(x))
+        return self.classifier[:2](self.features(x))
 
     def _flat(self) -> int:
         try:
@@ -52,9 +56,44 @@ class CNNM(nn.Module):
             ) from error
 
 
+class MultiTask(CNNM):
+    """Two softmax layers on one fc7, for two data sets (2014, section 4): logits (B, K) and (B, second) in training.
+
+    In evaluation it is the first data set's network alone.
+    """
+
+    second: nn.Linear
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        hidden = self.fc7(x)
+        logits = self.classifier[2](hidden)
+        return (logits, self.second(hidden)) if self.training else logits
+
+
 def build(
     num_classes: int, channels: int = 3, crop: int = 224, dropout: float = 0.9, norm2: bool = True, width: float = 1.0,
     stride2: int = 2,
-) -> nn.Module:  # fmt: skip
+) -> CNNM:  # fmt: skip
     """CNN-M-2048 with `width` times its filters; `stride2` is conv2's (1 keeps small demo pictures large enough)."""
     return initialise(CNNM(num_classes, channels, crop, dropout, norm2, width, stride2))
+
+
+def multitask(
+    num_classes: int, second_classes: int, channels: int = 20, crop: int = 224, dropout: float = 0.9,
+    norm2: bool = False, width: float = 1.0, stride2: int = 2,
+) -> MultiTask:  # fmt: skip
+    """The temporal network of two data sets at once, of which the second has `second_classes`."""
+    net = MultiTask(num_classes, channels, crop, dropout, norm2, width, stride2)
+    net.second = nn.Linear(wide(2048, width), second_classes)
+    return initialise(net, net.classifier[2], net.second)  # type: ignore[arg-type]
+
+
+def slow_fusion(
+    num_classes: int, channels: int = 33, crop: int = 224, dropout: float = 0.9, width: float = 1.0, stride2: int = 2,
+) -> CNNM:  # fmt: skip
+    """CNN-M-2048 over 11 RGB frames stacked into one input volume, to which the paper's section 6 takes slow fusion."""
+    if channels % 3:
+        raise UserError(f"slow fusion got {channels} channels but stacks frames of 3: make it 33 for 11 frames")
+    net = build(num_classes, channels, crop, dropout, True, width, stride2)
+    net.inputs = ("rgb",)
+    return net
