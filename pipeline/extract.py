@@ -1,5 +1,6 @@
 """One video to its JPEG frames, or to the reason why not."""
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import imageio_ffmpeg
 
 from pipeline import video
 from pipeline.decoders import DECODERS, Frames
+from pipeline.files import DISK_FULL, DiskFull
 from pipeline.quarantine import Row
 
 SPOOL = 16 << 20  # bytes of one video's JPEGs kept in memory; longer videos wait on the disk
@@ -74,8 +76,11 @@ def encoded(path: str | Path, header: video.Header, settings: Settings) -> tuple
     frames = DECODERS[settings.decoder](path, header, settings.size, settings.fps)
     try:
         lengths, decoded = _drain(frames, lambda planes: data.write(video.encode(planes, settings.quality)))
-    except BaseException:
+    except BaseException as error:
         data.close()
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            folder = Path(tempfile.gettempdir())
+            raise DiskFull(folder / "(long videos wait here)", 0, shutil.disk_usage(folder).free) from error
         raise
     data.seek(0)
     return Pictures(data, lengths, settings.fps or header.fps, None), decoded

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -39,10 +39,11 @@ def refuse_full_disk(target: Path | str, needed: int) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(target: Path | str) -> Iterator[Path]:
+def whole_file(target: Path | str, needed: Callable[[], float] = lambda: 0.0) -> Iterator[Path]:
     """A scratch path beside `target` that becomes `target` when the block ends well and vanishes when it does not.
 
-    The suffix is kept, because libraries choose a format by it.
+    The suffix is kept, because libraries choose a format by it. `needed` says, as soon as it is known, about how
+    many bytes the whole takes, for the message of a full disk.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +52,7 @@ def whole_file(target: Path | str) -> Iterator[Path]:
     os.close(handle)
     scratch = Path(name)
     try:
-        with _noticing_full_disk(target, scratch):
+        with _noticing_full_disk(target, scratch, needed):
             yield scratch
         scratch.chmod(0o666 & ~_umask())  # mkstemp's files are private; results are not
         sync(scratch)
@@ -140,7 +141,7 @@ def read_tsv(path: Path | str, columns: Sequence[str] = ()) -> list[dict[str, st
 
 
 @contextlib.contextmanager
-def _noticing_full_disk(target: Path, scratch: Path) -> Iterator[None]:
+def _noticing_full_disk(target: Path, scratch: Path, needed: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:  # h5py raises either
@@ -148,7 +149,8 @@ def _noticing_full_disk(target: Path, scratch: Path) -> Iterator[None]:
             raise
         parts = scratch.rglob("*") if scratch.is_dir() else [scratch]
         written = sum(path.stat().st_size for path in parts)
-        raise DiskFull(target, written, shutil.disk_usage(target.parent).free) from error
+        words = f"about {round(needed()):,} bytes are needed" if needed() else ""
+        raise DiskFull(target, written, shutil.disk_usage(target.parent).free, words) from error
 
 
 def _says_full(error: BaseException) -> bool:

@@ -53,14 +53,15 @@ def flow_of(jpegs: Iterator[bytes], engine: Engine, bound: float, quality: int) 
 
 def write_slice(frames: Store, engine: Engine, out: Path, settings: dict[str, Any], threads_note: str) -> None:
     """Flow of every video in `frames` into `out`."""
-    with whole_file(out) as scratch:
+    numbers, number, size = range(len(frames.videos)), 0, 0
+    with whole_file(out, lambda: size / max(number, 1) * len(numbers)) as scratch:
         writer = StoreWriter(scratch, settings)
-        numbers = range(len(frames.videos))
         for number in cli.progress(numbers, len(numbers), f"flow {out.stem} ({threads_note})"):
             pictures = flow_of(frames.pictures(number), engine, settings["bound"], settings["quality"])
             if len(pictures) != frames.count(number) - 1:
                 raise RuntimeError(f"{frames.videos[number]}: {len(pictures)} flows of {frames.count(number)} frames")
             data = io.BytesIO(b"".join(pictures))
+            size += len(data.getbuffer())
             writer.add(frames.videos[number], map(len, pictures), data, float(frames.fps[number]))
         writer.close()
 

@@ -46,16 +46,17 @@ def write_slice(
     threads: int,
 ) -> list[Row]:
     """Write the slice's file; returns the quarantine rows."""
-    rows = []
-    with whole_file(out) as scratch:
+    rows, done, size = [], 0, 0
+    with whole_file(out, lambda: size / max(done, 1) * len(videos)) as scratch:
         writer = StoreWriter(scratch, settings)
-        done = in_order(work, videos, threads)
-        for (video_id, _), pictures in cli.progress(done, len(videos), f"frames {out.stem}"):
+        results = in_order(work, videos, threads)
+        for (video_id, _), pictures in cli.progress(results, len(videos), f"frames {out.stem}"):
             if pictures.note:
                 rows.append(pictures.note)
             if pictures.lengths:
                 with pictures.data as data:
                     writer.add(video_id, pictures.lengths, data, pictures.fps)
+            done, size = done + 1, size + sum(pictures.lengths)
         writer.close()
     return rows
 

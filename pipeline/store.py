@@ -12,6 +12,7 @@ shards have the same form. Flat bytes with offsets are read several times faster
 
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +23,7 @@ import numpy as np
 from pipeline.errors import UserError
 
 CHUNK = 1 << 20
+MARGIN = 4 << 20  # bytes that HDF5 may need beyond the pictures: a part of a chunk, its own tables
 
 
 class StoreWriter:
@@ -31,7 +33,12 @@ class StoreWriter:
     """
 
     def __init__(self, path: Path | str, attributes: Mapping[str, Any], total_bytes: int | None = None) -> None:
+        self._path = Path(path)
+        self._reserved = 0
+        self._reserve(MARGIN)  # once before HDF5 opens the file and empties it, once after
         self._file = h5py.File(path, "w")
+        self._reserved = 0
+        self._reserve((total_bytes or 0) + MARGIN)
         for name, value in attributes.items():
             self._file.attrs[name] = _plain(value)
         if total_bytes is None:
@@ -43,6 +50,7 @@ class StoreWriter:
         self._lengths: list[int] = []
         self._first = [0]
         self._videos: list[str] = []
+        self._names = 0
         self._fps: list[float] = []
 
     def add(self, video_id: str, lengths: Iterable[int], data: IO[bytes], fps: float) -> None:
@@ -59,17 +67,34 @@ class StoreWriter:
         if self._end - before != sum(self._lengths[self._first[-2] :]):
             raise ValueError(f"{video_id}: {self._end - before} bytes came, not what the lengths sum to")
         self._videos.append(video_id)
+        self._names += 64 + 2 * len(video_id.encode())  # HDF5 keeps strings in a heap of its own
         self._fps.append(fps)
 
     def close(self) -> None:
         """Write the tables and flush."""
+        self._reserve(self._end + MARGIN + 8 * len(self._lengths) + 16 * len(self._first) + self._names)
         self._file["offsets"] = np.concatenate(([0], np.cumsum(self._lengths, dtype=np.int64))).astype(np.int64)
         self._file["first"] = np.array(self._first, np.int64)
         self._file["fps"] = np.array(self._fps, np.float64)
         self._file.create_dataset("video_id", data=self._videos, dtype=h5py.string_dtype())
+        self._file.flush()
+        size = self._file.id.get_filesize()
         self._file.close()
+        os.truncate(self._path, size)  # what was reserved and not used
+
+    def _reserve(self, size: int) -> None:
+        """Have the disk set aside `size` bytes, or raise OSError: HDF5 itself crashes where it cannot write."""
+        if size <= self._reserved or not hasattr(os, "posix_fallocate"):
+            return
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT)
+        try:
+            os.posix_fallocate(handle, self._reserved, size + CHUNK - self._reserved)
+        finally:
+            os.close(handle)
+        self._reserved = size + CHUNK
 
     def _append(self, block: np.ndarray) -> None:
+        self._reserve(self._end + len(block) + self._end // 1000 + MARGIN)  # a thousandth: HDF5's table of chunks
         if self._resizable:
             self._jpeg.resize((self._end + len(block),))
         self._jpeg[self._end : self._end + len(block)] = block

@@ -1,0 +1,139 @@
+"""A stage that is killed, and the same command again: byte for byte what an undisturbed run gives."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline import flow, frames, manifest, quarantine, shard
+from tests.makeshards import manifest_file, slices
+from tests.makevideo import truncate, video
+
+ROOT = Path(__file__).parents[1]
+STAGES = {"frames": frames, "flow": flow, "shard": shard}
+CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Videos, a manifest, a slice of frames, slices to pack: the inputs of every stage."""
+    folder = tmp_path_factory.mktemp("killed")
+    videos = [video(folder / f"{n}.mp4", 100, (320, 240), vcodec="libx264", preset="ultrafast") for n in range(6)]
+    videos += [truncate(video(folder / "bad.avi", 60), 0.5)]
+    rows = [(path.name, str(path), "a", 0, 1, "0000") for path in videos]
+    manifest.write_parquet(folder / "videos.parquet", pd.DataFrame(rows, columns=list(manifest.MANIFEST)), {})
+    frames.main([*arguments("frames", folder, folder / "few.h5"), "--size", "96x72"])
+    manifest_file(folder)
+    slices(folder)
+    return folder
+
+
+def arguments(stage, folder, out):
+    """The command line that writes `out`, or files beside it."""
+    tables = f"--manifest={folder}/manifest.parquet", f"--quarantine={folder}/quarantine.tsv"
+    options = ("--slice=0000", f"--quarantine={out}.tsv", "--max-bad-share=1", "--threads=2")
+    return {
+        "frames": [f"{folder}/videos.parquet", str(out), *options],
+        "flow": [f"{folder}/few.h5", str(out), "--backend=cpu"],
+        "shard": [
+            "pack",
+            *map(str, sorted(folder.glob("rgb*.h5"))),
+            *tables,
+            "--modality=rgb",
+            "--mib=0",
+            f"--out={out}",
+        ],
+    }[stage]
+
+
+def tree(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def begin(stage, made, out):
+    command = [sys.executable, "-m", f"pipeline.{stage}", *arguments(stage, made, out / "0000.h5")]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def wait_for_scratch(out, running):
+    """Until the stage has begun to write."""
+    while running.poll() is None and not list(out.glob(".*partial*")):
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("stage", ["frames", "flow"])
+def test_a_kill_at_a_random_moment_and_a_second_run_give_the_same_bytes(made, tmp_path, stage):
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    running = begin(stage, made, whole)
+    wait_for_scratch(whole, running)
+    start = time.monotonic()
+    running.wait()
+    lasts = time.monotonic() - start
+    killed = 0
+    for attempt in range(4):
+        out = tmp_path / str(attempt)
+        out.mkdir()
+        running = begin(stage, made, out)
+        wait_for_scratch(out, running)
+        time.sleep(random.random() * lasts)
+        os.killpg(running.pid, signal.SIGKILL)
+        killed += running.wait() == -signal.SIGKILL
+        STAGES[stage].main(arguments(stage, made, out / "0000.h5"))
+        assert tree(out) == tree(whole)
+    assert killed
+
+
+def killed_at(number, stage, argv):
+    """Run the stage in a child that kills itself before its `number`-th change to the disk; whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def hook(event, given):
+            nonlocal seen
+            writes = event == "open" and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR)
+            if event in CHANGES or writes:
+                seen += 1
+                if seen == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        try:
+            STAGES[stage].main(argv)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(("stage", "step"), [("shard", 1), ("frames", 2)])
+def test_a_kill_at_any_change_to_the_disk_and_a_second_run_give_the_same_bytes(made, tmp_path, stage, step):
+    out = tmp_path / "out"
+    argv = arguments(stage, made, out / "0000.h5")
+    STAGES[stage].main(argv)
+    want = tree(out)
+    for number in range(1, 1000, step):
+        if number % 2:  # once onto nothing, once onto what is there
+            shutil.rmtree(out)
+        if not killed_at(number, stage, argv):
+            break
+        STAGES[stage].main(argv)
+        assert tree(out) == want, f"killed at change {number}"
+    assert number > 8
+
+
+def test_a_killed_run_leaves_no_file_under_its_own_name(made, tmp_path):
+    assert killed_at(2, "frames", arguments("frames", made, tmp_path / "out" / "0000.h5"))
+    assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == []
+
+
+def test_the_bad_video_is_in_every_runs_quarantine(made, tmp_path):
+    frames.main(arguments("frames", made, tmp_path / "0000.h5"))
+    assert [row.video_id for row in quarantine.read([tmp_path / "0000.h5.tsv"])] == ["bad.avi"]
