@@ -9,6 +9,7 @@ from pipeline import models
 from pipeline.errors import UserError
 
 CNN_M = {"width": 0.1667, "stride2": 1, "crop": 56}
+FSTCN = {"width": 0.125, "stride2": 1, "crop": 56}
 RESNET = {"width": 0.125, "depth": (2, 2, 2, 2), "crop": 48}
 INCEPTION = {"width": 0.125, "crop": 56}
 # A line a network and form: its name, its options at demo size, the shapes of its inputs without the batch.
@@ -19,6 +20,10 @@ DEMO = [
     ("cnn_m_slow_fusion", CNN_M, (33, 56, 56)),
     ("resnet_50", RESNET, (3, 48, 48)),
     ("resnet_50", RESNET | {"channels": 20, "form": "caffe"}, (20, 48, 48)),
+    ("fstcn", FSTCN, (3, 5, 56, 56), (3, 5, 56, 56)),
+    ("fstcn", FSTCN | {"stage": 1}, (3, 1, 56, 56)),
+    ("fstcn", FSTCN | {"stage": 2}, (3, 5, 56, 56)),
+    ("fstcn", FSTCN | {"kernels": (5,), "paths": ("temporal",)}, (3, 5, 56, 56)),
     ("i3d", INCEPTION, (3, 16, 56, 56)),
     ("i3d", INCEPTION | {"channels": 2}, (2, 16, 56, 56)),
     ("inception_v1", INCEPTION, (3, 56, 56)),

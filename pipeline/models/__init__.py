@@ -14,6 +14,7 @@ NETS = {
     "cnn_m_2048": ("pipeline.models.cnn_m", "build"),
     "cnn_m_multitask": ("pipeline.models.cnn_m", "multitask"),
     "cnn_m_slow_fusion": ("pipeline.models.cnn_m", "slow_fusion"),
+    "fstcn": ("pipeline.models.fstcn", "build"),
     "i3d": ("pipeline.models.i3d", "build"),
     "inception_v1": ("pipeline.models.inception", "build"),
     "resnet_50": ("pipeline.models.resnet", "build"),
