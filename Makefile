@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo test lint lock clean-env
+.PHONY: help setup cuda demo test lint lock
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -15,7 +15,12 @@ $(STAMP): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"error: {sys.executable} is Python {v[0]}.{v[1]} but 3.11 or newer is needed: call make with PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@if command -v nvidia-smi >/dev/null; then $(MAKE) cuda; fi
 	@touch $@
+
+cuda:  ## what TV-L1 on an NVIDIA GPU needs; setup sees to it where there is one
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cuda"])' \
+		| xargs $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 demo: setup  ## the demo data set through every stage; prints its table
 	$(BIN)/snakemake --cores all results/tables/demo.csv
