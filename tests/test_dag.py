@@ -12,13 +12,18 @@ def test_ucf101_is_planned_whole_with_nothing_downloaded(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+def test_hmdb51_is_planned_by_the_same_rules(tmp_path):
+    planned = jobs(tmp_path, "results/tables/hmdb51.csv")
+    assert (planned["fetch"], planned["frames"], planned["flow"], planned["train"]) == (1, 24, 24, 6)
+
+
 def test_asking_for_one_split_plans_that_split_alone(tmp_path):
     config = {"datasets": {"ucf101": {"splits": [1]}}}
     assert jobs(tmp_path, "results/tables/ucf101.csv", config=config)["train"] == 2
 
 
 def test_the_default_target_is_every_table(tmp_path):
-    assert jobs(tmp_path, "all")["table"] == 2
+    assert jobs(tmp_path, "all")["table"] == 3
 
 
 @pytest.mark.parametrize(
