@@ -62,8 +62,15 @@ def test_inflation_repeats_a_filter_in_time_and_divides_it():
 
 
 def test_weights_of_another_net_do_not_inflate():
-    with pytest.raises(UserError, match="features.0.weight but I3D has no"):
-        inflate({"features.0.weight": torch.zeros(1)}, small("i3d"))
+    with pytest.raises(UserError, match="features.0.weight in the weights alone"):
+        inflate(small("i3d").state_dict() | {"features.0.weight": torch.zeros(1)}, small("i3d"))
+
+
+def test_rgb_filters_inflate_to_flow():
+    flat, net = small(), small("i3d", channels=2)
+    net.load_state_dict(inflate(flat.state_dict(), net))
+    weight = net.Conv3d_1a_7x7.conv3d.weight
+    assert torch.allclose(weight[:, 1].sum(1), flat.Conv2d_1a_7x7.conv2d.weight.mean(1), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ CNN_M = {"width": 0.1667, "stride2": 1, "crop": 56}
 FSTCN = {"width": 0.125, "stride2": 1, "crop": 56}
 RESNET = {"width": 0.125, "depth": (2, 2, 2, 2), "crop": 48}
 INCEPTION = {"width": 0.125, "crop": 56}
+VLAD = {"width": 0.125, "crop": 64}
 # A line a network and form: its name, its options at demo size, the shapes of its inputs without the batch.
 DEMO = [
     ("cnn_m_2048", CNN_M, (3, 56, 56)),
@@ -28,6 +29,20 @@ DEMO = [
     ("i3d", INCEPTION | {"channels": 2}, (2, 16, 56, 56)),
     ("inception_v1", INCEPTION, (3, 56, 56)),
     ("inception_v1", INCEPTION | {"channels": 20}, (20, 56, 56)),
+    ("two_stream_inception", INCEPTION, (3, 56, 56), (20, 56, 56)),
+    ("fused_3d", INCEPTION, (3, 5, 56, 56), (20, 5, 56, 56)),
+    ("conv_lstm", INCEPTION | {"frames": 4}, (3, 4, 56, 56)),
+    ("c3d", INCEPTION, (3, 16, 56, 56)),
+    ("c3d", INCEPTION | {"channels": 2, "frames": 9}, (2, 9, 56, 56)),
+    ("action_vlad", VLAD, (3, 4, 64, 64)),
+    ("action_vlad", VLAD | {"channels": 20, "stage": 1}, (20, 4, 64, 64)),
+    ("action_vlad", VLAD | {"layer": "conv4_3", "stage": 2}, (3, 4, 64, 64)),
+    ("action_vlad", VLAD | {"layer": "fc7"}, (3, 4, 64, 64)),
+    ("action_vlad", VLAD | {"pooling": "average"}, (3, 4, 64, 64)),
+    ("action_vlad", VLAD | {"pooling": "max"}, (3, 4, 64, 64)),
+    ("action_vlad_two_stream", VLAD, (3, 4, 64, 64), (20, 4, 64, 64)),
+    ("action_vlad_two_stream", VLAD | {"fusion": "early"}, (3, 4, 64, 64), (20, 2, 64, 64)),
+    ("action_vlad_two_stream", VLAD | {"fusion": "concat"}, (3, 4, 64, 64), (20, 4, 64, 64)),
     ("vgg_16", {"width": 0.125, "crop": 56}, (3, 56, 56)),
     ("vgg_16", {"width": 0.125, "crop": 56, "channels": 20}, (20, 56, 56)),
 ]

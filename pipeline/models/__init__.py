@@ -11,13 +11,19 @@ from pipeline.errors import UserError
 # name -> (module, its function of `num_classes` and options), imported on demand. A module's name stands alone, so that
 # the hash of the code that a stage runs covers it.
 NETS = {
+    "action_vlad": ("pipeline.models.action_vlad", "build"),
+    "action_vlad_two_stream": ("pipeline.models.action_vlad", "two_stream"),
+    "c3d": ("pipeline.models.c3d", "build"),
     "cnn_m_2048": ("pipeline.models.cnn_m", "build"),
     "cnn_m_multitask": ("pipeline.models.cnn_m", "multitask"),
     "cnn_m_slow_fusion": ("pipeline.models.cnn_m", "slow_fusion"),
+    "conv_lstm": ("pipeline.models.lstm", "build"),
     "fstcn": ("pipeline.models.fstcn", "build"),
+    "fused_3d": ("pipeline.models.fused", "build"),
     "i3d": ("pipeline.models.i3d", "build"),
     "inception_v1": ("pipeline.models.inception", "build"),
     "resnet_50": ("pipeline.models.resnet", "build"),
+    "two_stream_inception": ("pipeline.models.fused", "two_stream"),
     "vgg_16": ("pipeline.models.vgg", "build"),
 }
 

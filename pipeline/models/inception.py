@@ -163,6 +163,7 @@ class Inception(Trunk):
     """(B, C, H, W) -> logits (B, K), the mean over all places; of a crop there is one."""
 
     dims = 2
+    stem = "Conv2d_1a_7x7.conv2d"
     inputs: tuple[str, ...] = ("rgb",)
 
     def __init__(self, classes: int, channels: int, crop: int, dropout: float, epsilon: float, width: float):
