@@ -1,0 +1,89 @@
+"""K-means: clusters found, the same at every run, and read by ActionVLAD."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import kmeans, models, recipes, weights
+from pipeline.errors import UserError
+from tests.tinydata import RECIPE, tiny_shards, tiny_splits
+
+VGG = RECIPE | {"net": "vgg_16", "options": {"width": 0.05}, "crop": 48}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder with shards of four videos and an untrained VGG-16's weights for each modality."""
+    folder = tmp_path_factory.mktemp("kmeans")
+    tiny_splits(folder / "splits.parquet", list("abcd"), test=("d",))
+    random = np.random.default_rng(0)
+    for modality, shape in (("rgb", (5, 64, 64, 3)), ("flow", (5, 2, 64, 64))):
+        videos = {name: random.integers(0, 255, shape, np.uint8) for name in "abcd"}
+        reader = tiny_shards(folder / modality, videos, modality)
+        length = 1 if modality == "rgb" else 2
+        save(folder / f"{modality}.safetensors", reader, VGG | {"modality": modality, "length": length})
+    return folder
+
+
+def save(path, reader, recipe):
+    torch.manual_seed(0)
+    channels = {"rgb": 3, "flow": 2}[recipe["modality"]] * recipe["length"]
+    options = {"channels": channels, "crop": recipe["crop"], **recipe["options"]}
+    net = models.build(recipe["net"], num_classes=2, **options)
+    facts = {
+        "run": "actionvlad.base", "preset": "demo", "recipe": recipe, "recipe_hash": recipes.recipe_hash(recipe),
+        "classes": reader.classes, "fingerprint": reader.fingerprint, "settings": reader.settings, "split": 1,
+    }  # fmt: skip
+    weights.save(path, net.state_dict(), facts)
+
+
+def cluster(run, out, modality="rgb", *options):
+    shards = next((run / modality).rglob("index.parquet")).parent
+    paths = ["--weights", run / f"{modality}.safetensors", "--shards", shards, "--splits", run / "splits.parquet"]
+    kmeans.main([*map(str, paths), "--out", str(out), "--device", "cpu", *options])
+    return kmeans.load(out)
+
+
+def test_clusters_that_are_there_are_found():
+    random, true = np.random.default_rng(0), np.eye(3, 8, dtype=np.float32)
+    found = kmeans.centres(np.repeat(true, 100, 0) + random.normal(0, 0.01, (300, 8)).astype(np.float32), 3, seed=0)
+    assert found[np.argsort(-found @ [3, 2, 1, 0, 0, 0, 0, 0])] == pytest.approx(true, abs=0.01)
+
+
+@pytest.mark.parametrize("modality", ["rgb", "flow"])
+def test_centres_begin_an_action_vlad_and_the_seed_decides_them(run, tmp_path, modality):
+    options = ("--clusters", "4", "--descriptors", "30")
+    centres, facts = cluster(run, tmp_path / "a.safetensors", modality, *options)
+    again, _ = cluster(run, tmp_path / "b.safetensors", modality, *options)
+    other, _ = cluster(run, tmp_path / "c.safetensors", modality, *options, "--seed", "1")
+    net = models.build("action_vlad", num_classes=2, width=0.05, crop=48, clusters=4)
+    net.pooling.set_centres(centres, alpha=1000.0)
+    assert torch.equal(net.pooling.centres, centres)
+    assert torch.equal(centres, again)
+    assert not torch.equal(centres, other)
+    assert (facts["videos"], facts["descriptors"], facts["layer"]) == (3, 3 * 10, "conv5_3")
+
+
+def test_descriptors_have_length_1_and_one_stands_for_each_place(run):
+    net = models.build("vgg_16", num_classes=2, width=0.05, crop=48).eval()
+    found = kmeans.described(net, torch.randn(2, 3, 48, 48), "conv5_3")
+    assert found.shape == (2 * 3 * 3, 26)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(18), abs=1e-5)
+
+
+def test_too_few_descriptors_are_refused_with_both_counts(run, tmp_path):
+    with pytest.raises(UserError, match="9 descriptors do not make 64 clusters"):
+        cluster(run, tmp_path / "k.safetensors", "rgb", "--descriptors", "9")
+
+
+def test_another_network_is_refused_by_name(run, tmp_path):
+    reader = kmeans.ShardReader(next((run / "rgb").rglob("index.parquet")).parent)
+    save(run / "cnn.safetensors", reader, RECIPE)
+    paths = ["--weights", run / "cnn.safetensors", "--shards", reader.folder, "--splits", run / "splits.parquet"]
+    with pytest.raises(UserError, match="holds a CNNM but descriptors are VGG-16's"):
+        kmeans.main([*map(str, paths), "--out", str(tmp_path / "k.safetensors"), "--device", "cpu"])
+
+
+def test_weights_without_centres_are_refused(run):
+    with pytest.raises(UserError, match="of actionvlad.base but no centres"):
+        kmeans.load(run / "rgb.safetensors")
