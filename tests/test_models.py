@@ -43,6 +43,8 @@ DEMO = [
     ("action_vlad_two_stream", VLAD, (3, 4, 64, 64), (20, 4, 64, 64)),
     ("action_vlad_two_stream", VLAD | {"fusion": "early"}, (3, 4, 64, 64), (20, 2, 64, 64)),
     ("action_vlad_two_stream", VLAD | {"fusion": "concat"}, (3, 4, 64, 64), (20, 4, 64, 64)),
+    ("st_resnet", RESNET, (3, 5, 48, 48), (20, 5, 48, 48)),
+    ("st_resnet_star", RESNET, (3, 11, 48, 48), (20, 11, 48, 48)),
     ("vgg_16", {"width": 0.125, "crop": 56}, (3, 56, 56)),
     ("vgg_16", {"width": 0.125, "crop": 56, "channels": 20}, (20, 56, 56)),
 ]

@@ -24,6 +24,8 @@ NETS = {
     "inception_v1": ("pipeline.models.inception", "build"),
     "resnet_50": ("pipeline.models.resnet", "build"),
     "two_stream_inception": ("pipeline.models.fused", "two_stream"),
+    "st_resnet": ("pipeline.models.st_resnet", "build"),
+    "st_resnet_star": ("pipeline.models.st_resnet", "star"),
     "vgg_16": ("pipeline.models.vgg", "build"),
 }
 

@@ -70,8 +70,9 @@ class Bottleneck(nn.Module):
         x = torch.relu(self.bn2(self.conv2(x)))
         return self.bn3(self.conv3(x))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.downsample(x) + self.residual(x))
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        """f(x + F(x)); another stream's map enters F alone: f(x + F(x + other)) (eq. 2, whose f both maps have had)."""
+        return torch.relu(self.downsample(x) + self.residual(x if other is None else x + other))
 
 
 class ResNet(nn.Module):
@@ -90,6 +91,10 @@ class ResNet(nn.Module):
         super().__init__()
         if form not in FORMS:
             raise UserError(f"ResNet-50 has no form {form!r}: choose one of {', '.join(FORMS)}")
+        if crop < 32:
+            raise UserError(
+                f"ResNet-50 cannot take crops of {crop} pixels, which shrink to less than one: 32 is the least"
+            )
         self.channels, self.crop, self.inputs, self.depth = channels, crop, inputs_of(channels), tuple(depth)
         self.caffe, self.taps, self.border, filters = form == "caffe", taps, border, wide(64, width)
         self.conv1 = convolution(channels, filters, 7, 2, taps[1], "zeros")  # 112 x 112
@@ -145,6 +150,4 @@ def build(
     `form` is of whose weights: torchvision's have a stage's stride in its first 3x3 convolution, those of He et al.
     (`caffe`; MatConvNet's are the same) in the 1x1 before it, and their maxpool is not padded.
     """
-    if crop < 32:
-        raise UserError(f"ResNet-50 cannot take crops of {crop} pixels, which shrink to less than one: 32 is the least")
     return initialise(ResNet(num_classes, channels, crop, dropout, width, depth, form))
