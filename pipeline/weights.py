@@ -1,15 +1,21 @@
 """Weights as safetensors: tensors and, in the header, what they are; loading runs no code of theirs."""
 
+import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
+from pipeline import cli
 from pipeline.errors import UserError
 from pipeline.files import whole_file
+
+NAMED = 12  # classes of each side that an error tells
 
 
 def save(path: Path | str, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
@@ -27,3 +33,55 @@ def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise UserError(f"{path} is not a weights file of this pipeline ({error}): train it again") from error
+
+
+def for_classes(path: Path | str, classes: Sequence[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """(state dict, facts) of imported weights whose head has its rows in the order of `classes`, matched by name.
+
+    Weights without a head come as they are. A head of other classes, or without names, is a UserError.
+    """
+    tensors, facts = load(path)
+    heads = [name for name in facts.get("heads", ()) if name in tensors]
+    if not heads:
+        return tensors, facts
+    known = facts["classes"]
+    if known is None:
+        raise UserError(f"{path} has {facts['num_classes']} classes without names: import it again with --classes")
+    if set(known) != set(classes):
+        raise UserError(_differing(path, known, classes))
+    rows = torch.tensor([known.index(name) for name in classes])
+    return tensors | {name: tensors[name][rows] for name in heads}, facts | {"classes": list(classes)}
+
+
+def initialise(net: nn.Module, path: Path | str, classes: Sequence[str]) -> dict[str, Any]:
+    """Put imported weights into a network for `classes`, which keeps its own head if they have none; returns facts."""
+    tensors, facts = for_classes(path, classes)
+    own = net.state_dict()
+    odd = [name for name in own if name not in tensors and name not in facts.get("heads", ())]
+    odd += [name for name, tensor in tensors.items() if name not in own or own[name].shape != tensor.shape]
+    if odd:
+        raise UserError(
+            f"{path} holds a {facts.get('model')} with {facts.get('options')}, of which {len(odd)} tensors, first"
+            f" {odd[0]}, do not fit the network: build it with the same options"
+        )
+    net.load_state_dict(own | tensors)
+    return facts
+
+
+def _differing(path: Path | str, known: Sequence[str], classes: Sequence[str]) -> str:
+    alone = ", ".join(sorted(set(known) - set(classes))[:NAMED]) or "none"
+    missing = ", ".join(sorted(set(classes) - set(known))[:NAMED]) or "none"
+    return (
+        f"{path} has {len(known)} classes and the data set {len(classes)}; in the weights alone: {alone}; in the data"
+        f" set alone: {missing}: import it again with --drop-head to train a new head"
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    """Import another framework's weights, fetch or list released ones: `import FILE`, `fetch MODEL`, `list`."""
+    # By a name made here: whoever only saves and loads does not run the importers, and their change re-runs nothing.
+    importlib.import_module(f"{__package__}.importers.command").main(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main)

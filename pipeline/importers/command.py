@@ -1,0 +1,119 @@
+"""What `python -m pipeline.weights` does: import a release's file, fetch one, list them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from pipeline import cli, weights
+from pipeline.errors import UserError
+from pipeline.files import sha256
+from pipeline.importers import catalogue, convert
+from pipeline.importers.readers import READERS, read
+
+
+def import_file(
+    form: str, path: Path, model: str, classes: Path | None = None, drop_head: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:  # fmt: skip
+    """(state dict, facts) of a release's file for one of our networks.
+
+    `options` are the network's; channels and classes are the file's own. `classes` has a name a line, in the order of
+    the file's head. A file that does not fit whole is a UserError.
+    """
+    entry = convert.find(form, model)
+    options = {**entry.get("options", {}), **(options or {})}
+    made = convert.apply(read(form, path), entry["rules"], convert.table()["words"])
+    options |= convert.count_channels(made.tensors, model, options)
+    heads = convert.heads(model, options)
+    count = convert.count_classes(made.tensors, heads)
+    wanted = convert.shapes_of(model, count or 2, options)
+    convert.fill(made, wanted, entry["rules"])
+    convert.refuse_misfits(made, wanted, path, model, without=() if count else heads if drop_head else ())
+    names = class_names(classes, path, count) if classes else None
+    for name in heads if drop_head else ():
+        made.tensors.pop(name, None)
+    facts = {
+        "model": model, "options": options, "num_classes": None if drop_head else count,
+        "classes": None if drop_head else names, "heads": heads, "dropped": made.dropped, **_origin(form, path),
+    }  # fmt: skip
+    return {name: _tensor(made.tensors[name]) for name in wanted if name in made.tensors}, facts
+
+
+def class_names(path: Path, weights_path: Path, count: int | None) -> list[str]:
+    """The names in a file, one a line, as many as the head has classes."""
+    try:
+        names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a list of class names: {error}") from error
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{path} names {repeated[0]!r} {names.count(repeated[0])} times: name every class once")
+    if count is not None and len(names) != count:
+        raise UserError(f"{path} names {len(names)} classes but {weights_path} has {count}: give the list it came with")
+    return names
+
+
+def _origin(form: str, path: Path) -> dict[str, Any]:
+    """Where the tensors come from; what weights.tsv says of a file of that name goes along."""
+    row = next((row for row in catalogue.rows() if row["file"] == path.name and row["framework"] == form), {})
+    return {
+        "format": form, "file": path.name, "sha256": sha256(path) if path.is_file() else "",
+        "preprocessing": row.get("preprocessing", ""), "licence": row.get("licence", ""),
+    }  # fmt: skip
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    kind = np.float32 if array.dtype.kind == "f" else array.dtype
+    return torch.from_numpy(np.array(array, kind, order="C"))
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--option is {text!r}: write it as NAME=VALUE")
+    return name, yaml.safe_load(value)
+
+
+def _import(a: Any) -> None:
+    options = dict(_option(text) for text in a.option)
+    tensors, facts = import_file(a.format, a.file, a.model, a.classes, a.drop_head, options)
+    weights.save(a.out, tensors, facts)
+    head = "without its head" if a.drop_head else f"{facts['num_classes']} classes"
+    unnamed = "" if a.drop_head or facts["classes"] else ", which have no names: give --classes"
+    dropped = f"; left out as training's own: {convert.listed(facts['dropped'])}" if facts["dropped"] else ""
+    cli.say(f"{a.out}: {len(tensors)} tensors of {a.model}, {head}{unnamed}{dropped}")
+
+
+def _fetch(a: Any) -> None:
+    for row in catalogue.rows_of(a.model):
+        cli.say(str(catalogue.fetch(row, a.folder)))
+
+
+def _list(a: Any) -> None:
+    for row in catalogue.rows():
+        print("\t".join((row["model"], row["framework"], row["file"], row["url"])))
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(weights.__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    importing = commands.add_parser("import", help="another framework's file as one of ours")
+    importing.add_argument("file", type=Path)
+    importing.add_argument("--format", required=True, choices=READERS)
+    importing.add_argument("--model", required=True, help="which of our networks it is")
+    importing.add_argument("--out", required=True, type=Path, help="the .safetensors to write")
+    importing.add_argument("--classes", type=Path, help="names of the file's classes, one a line, in its order")
+    importing.add_argument("--drop-head", action="store_true", help="leave the classes out, for transfer")
+    importing.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the network")
+    importing.set_defaults(run=_import)
+    fetching = commands.add_parser("fetch", help="download what weights.tsv lists for a network")
+    fetching.add_argument("model")
+    fetching.add_argument("--folder", type=Path, default=catalogue.FOLDER)
+    fetching.set_defaults(run=_fetch)
+    commands.add_parser("list", help="print what weights.tsv lists").set_defaults(run=_list)
+    a = parser.parse_args(argv)
+    a.run(a)

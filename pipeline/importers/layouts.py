@@ -1,0 +1,76 @@
+"""What becomes of a tensor between a source's layout and torch's: one-word steps, each an array's function."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+EPSILON = 1e-5  # torch's batch normalisation
+
+Step = Callable[[np.ndarray], np.ndarray | tuple[np.ndarray, ...]]
+
+
+def hwio(x: np.ndarray) -> np.ndarray:
+    """Filters of MatConvNet and TensorFlow as torch's (O, I, H, W); MATLAB has dropped last axes of 1."""
+    return _padded(x, 4).transpose(3, 2, 0, 1)
+
+
+def dhwio(x: np.ndarray) -> np.ndarray:
+    """Filters in time and space as torch's (O, I, T, H, W)."""
+    return _padded(x, 5).transpose(4, 3, 0, 1, 2)
+
+
+def wtio(x: np.ndarray) -> np.ndarray:
+    """ST-ResNet's ConvTime, (1, T, I, O) with time in place of the width, as (O, I, T, 1, 1)."""
+    return hwio(x).transpose(0, 1, 3, 2)[..., None]
+
+
+def hwio_still(x: np.ndarray) -> np.ndarray:
+    """A picture's filters in a net over clips: (O, I, 1, H, W)."""
+    return hwio(x)[:, :, None]
+
+
+def io(x: np.ndarray) -> np.ndarray:
+    """A fully connected layer's weights as (O, I)."""
+    return _padded(x, 2).T
+
+
+def bgr(x: np.ndarray) -> np.ndarray:
+    """First filters over blue, green, red as filters over red, green, blue; flow's stay."""
+    return x[:, ::-1] if x.shape[1] == 3 else x
+
+
+def flat(x: np.ndarray) -> np.ndarray:
+    """Filters as large as their input as a fully connected layer's weights: (O, I, H, W) -> (O, IHW)."""
+    return x.reshape(len(x), -1)
+
+
+def vector(x: np.ndarray) -> np.ndarray:
+    """A number a channel, whatever axes of 1 stand around."""
+    return x.ravel()
+
+
+def matrix(x: np.ndarray) -> np.ndarray:
+    """Caffe's old (1, 1, O, I) as (O, I)."""
+    return x.reshape(x.shape[-2:]) if x.ndim > 2 and set(x.shape[:-2]) == {1} else x
+
+
+def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """MatConvNet's (C, 2), mean and sqrt(variance + epsilon), as mean and the variance to which torch adds its own."""
+    return x[:, 0], np.square(x[:, 1].astype(np.float64)) - EPSILON
+
+
+STEPS: dict[str, Step] = {
+    step.__name__: step for step in (hwio, dhwio, wtio, hwio_still, io, bgr, flat, vector, matrix, moments)
+}
+
+
+def laid_out(x: np.ndarray, steps: list[str]) -> list[np.ndarray]:
+    """The arrays that `steps`, one after another, make of one."""
+    made: np.ndarray | tuple[np.ndarray, ...] = x
+    for step in steps:
+        made = STEPS[step](made)  # type: ignore[arg-type]
+    return list(made) if isinstance(made, tuple) else [made]
+
+
+def _padded(x: np.ndarray, axes: int) -> np.ndarray:
+    return x.reshape(x.shape + (1,) * (axes - x.ndim))
