@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
+import av
+import av.filter
 import ffmpeg
 import imageio_ffmpeg
 import numpy as np
@@ -27,14 +29,15 @@ JUMP = 60  # seconds between two frames that no clip of an action has; filling t
 def pyav_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
     """Decode in this process; raises BadVideo where decoding stops or marks a frame as corrupt."""
     width, height = fit(header, size)
-    turned = header.rotation % 180 != 0
-    target = (height, width) if turned else (width, height)
+    turns = header.rotation // 90 % 4
+    scaler = Scaler((height, width) if turns % 2 else (width, height))
     with opened(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the stage runs one video a thread
         source = Counted(_sound(frames_of(container, stream)))
         for frame in resample(timed(source, header), fps) if fps else source:
-            yield tuple(np.rot90(plane, header.rotation // 90) for plane in _planes(frame, target))  # type: ignore[misc]
+            planes = scaler(frame)
+            yield tuple(np.rot90(plane, turns) for plane in planes) if turns else planes  # type: ignore[misc]
     return source.count
 
 
@@ -57,6 +60,45 @@ DECODERS: dict[str, Callable[[Path | str, Header, Size, float], Frames]] = {
     "pyav": pyav_frames,
     "ffmpeg": ffmpeg_frames,
 }
+
+
+class Scaler:
+    """Frames to planes of one size, by the filter that the ffmpeg process has: set up once, not once a frame."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._form: tuple[int, int, str] | None = None
+        self._last: tuple[Any, Planes] | None = None
+
+    def __call__(self, frame: Any) -> Planes:
+        """Y, Cb and Cr of a frame; one that is asked for twice in a row is scaled once."""
+        if self._last is None or self._last[0] is not frame:
+            self._last = frame, self._scaled(frame)
+        return self._last[1]
+
+    def _scaled(self, frame: Any) -> Planes:
+        form = (frame.width, frame.height, frame.format.name)
+        if form != self._form:  # also in the middle of a stream
+            self._graph, self._form = self._set_up(frame), form
+        self._graph.push(frame)
+        scaled: Any = self._graph.pull()
+        return tuple(
+            np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+            for plane in scaled.planes
+        )
+
+    def _set_up(self, frame: Any) -> av.filter.Graph:
+        width, height = self._size
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
+        )
+        scale = graph.add("scale", f"{width}:{height}:{_scaling(frame.width, frame.height, width, height)}")
+        source.link_to(scale)
+        scale.link_to(form := graph.add("format", "yuv420p"))
+        form.link_to(graph.add("buffersink"))
+        graph.configure()
+        return graph
 
 
 class Counted:
@@ -113,22 +155,12 @@ def _sound(frames: Iterable[Any]) -> Iterator[Any]:
         yield frame
 
 
-def _planes(frame, target: tuple[int, int]) -> Planes:
-    width, height = target
-    kernel = "AREA" if _shrinks(frame.width, frame.height, width, height) else "BICUBIC"
-    resized = frame.reformat(width, height, "yuvj420p", dst_colorspace="ITU601", interpolation=kernel)
-    return tuple(
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in resized.planes
-    )  # type: ignore[return-value]
-
-
 def _ffmpeg_command(path: Path | str, header: Header, width: int, height: int, fps: float) -> list[str]:
     stream = ffmpeg.input(str(path), threads=1)["v:0"]
     stream = stream.filter("fps", fps) if fps else stream
-    flags = "area" if _shrinks(header.width, header.height, width, height) else "bicubic"
+    options = dict(item.split("=") for item in _scaling(header.width, header.height, width, height).split(":"))
     return (
-        stream.filter("scale", width, height, flags=flags, out_range="full", out_color_matrix="bt601")
+        stream.filter("scale", width, height, **options)
         .output("pipe:", format="rawvideo", pix_fmt="yuv420p", fps_mode="passthrough")
         .global_args("-v", "level+verbose", "-nostdin", "-nostats")
         .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
@@ -154,6 +186,7 @@ def _split_planes(read: Callable[[int], bytes], width: int, height: int) -> Iter
         yield flat[:luma].reshape(height, width), cb, cr
 
 
-def _shrinks(width: int, height: int, new_width: int, new_height: int) -> bool:
+def _scaling(width: int, height: int, new_width: int, new_height: int) -> str:
     # swscale's area filter is a box: right for shrinking, nearest neighbour for growing.
-    return new_width * new_height < width * height
+    flags = "area" if new_width * new_height < width * height else "bicubic"
+    return f"flags={flags}:out_range=full:out_color_matrix=bt601"
