@@ -239,10 +239,10 @@ def filters_of(size, ins, outs):
 DEPTH = (2, 3, 1, 1)
 
 
-def res_params(width=8):
+def res_params(depth=DEPTH, width=8):
     p = {"conv1_filter": filters_of(7, 3, width), "conv1_bias": normal(width, 1), **norm_weights("bn_conv1", width)}
     ins = width
-    for stage, units in enumerate(DEPTH, 2):
+    for stage, units in enumerate(depth, 2):
         plane = width << (stage - 2)
         for unit in "abcdef"[:units]:
             branches = [("2a", 1, ins, plane), ("2b", 3, plane, plane), ("2c", 1, plane, 4 * plane)]
