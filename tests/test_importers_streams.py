@@ -36,7 +36,7 @@ def in_time(x, w):
 def st_params():
     p = {}
     for stream, inputs in (("spatial", 3), ("temporal", 20)):
-        own = res_params() | {"conv1_filter": filters_of(7, inputs, 8)}
+        own = res_params(DEPTH) | {"conv1_filter": filters_of(7, inputs, 8)}
         for name in own:
             if "b_branch2a_filter" in name or "b_branch2c_filter" in name:
                 own[name] = normal(1, 3, *own[name].shape[2:], deviation=own[name].shape[2] ** -0.5)
