@@ -5,7 +5,8 @@ A flow picture stacks x above y: (2H, W). A video of T frames has T - 1 of them,
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from pipeline.files import whole_file
 from pipeline.quantise import quantise
 from pipeline.store import Store, StoreWriter
 
-BATCH = 64  # pairs computed at a time, which bounds the memory whatever the video's length
+ROOM = 256 << 20  # bytes of flow computed at a time, which bounds the memory whatever the video's length and size
+MOST_PAIRS = 256  # at a time; a GPU gains nothing from more
 
 Engine = Callable[[np.ndarray], np.ndarray]  # uint8 (T, H, W) -> float32 (T-1, 2, H, W)
+Each = Callable[..., Iterable[Any]]  # `map`, or a thread pool's
 
 
 def grey(jpeg: bytes) -> np.ndarray:
@@ -30,34 +33,48 @@ def grey(jpeg: bytes) -> np.ndarray:
     return simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")[..., 0]
 
 
-def batches(frames: Iterator[np.ndarray], pairs: int) -> Iterator[np.ndarray]:
-    """Runs of up to `pairs` + 1 frames, (T, H, W), each beginning with the last frame of the one before."""
+def decoded(jpegs: Iterator[bytes], each: Each) -> Iterator[np.ndarray]:
+    """The frames of JPEGs, uint8 (H, W), decoded some at a time."""
+    while some := list(islice(jpegs, MOST_PAIRS)):
+        yield from each(grey, some)
+
+
+def batches(frames: Iterator[np.ndarray], pairs: int = MOST_PAIRS) -> Iterator[np.ndarray]:
+    """Runs of up to `pairs` + 1 frames, (T, H, W), each beginning with the last frame of the one before.
+
+    Fewer where frames are so large that their flow would not fit the room there is.
+    """
     last = list(islice(frames, 1))
+    pairs = min(pairs, max(1, ROOM // (8 * max(1, last[0].size)))) if last else 0
     while following := list(islice(frames, pairs)):
         yield np.stack(last + following)
         last = following[-1:]
 
 
-def encode(fields: np.ndarray, bound: float, quality: int) -> list[bytes]:
-    """float32 (T, 2, H, W) in pixels -> a grey JPEG each, x above y."""
-    levels = quantise(fields, bound)
-    stacked = levels.reshape(len(levels), -1, levels.shape[-1], 1)  # (T, 2H, W, 1)
-    return [simplejpeg.encode_jpeg(picture, quality=quality, colorspace="GRAY") for picture in stacked]
+def encode(field: np.ndarray, bound: float, quality: int) -> bytes:
+    """float32 (2, H, W) in pixels -> a grey JPEG, x above y."""
+    levels = quantise(field, bound).reshape(-1, field.shape[-1], 1)  # (2H, W, 1)
+    return simplejpeg.encode_jpeg(levels, quality=quality, colorspace="GRAY")
 
 
-def flow_of(jpegs: Iterator[bytes], engine: Engine, bound: float, quality: int) -> list[bytes]:
-    """One video's frames as JPEGs -> its flow pictures as JPEGs, one fewer."""
-    runs = batches(map(grey, jpegs), BATCH)
-    return [picture for run in runs for picture in encode(engine(run), bound, quality)]
+def flow_of(jpegs: Iterator[bytes], engine: Engine, bound: float, quality: int, each: Each = map) -> list[bytes]:
+    """One video's frames as JPEGs -> its flow pictures as JPEGs, one fewer; `each` decodes and encodes."""
+
+    def encoded(field: np.ndarray) -> bytes:
+        return encode(field, bound, quality)
+
+    return [picture for run in batches(decoded(jpegs, each)) for picture in each(encoded, engine(run))]
 
 
-def write_slice(frames: Store, engine: Engine, out: Path, settings: dict[str, Any], threads_note: str) -> None:
+def write_slice(
+    frames: Store, engine: Engine, out: Path, settings: dict[str, Any], each: Each = map, what: str = "flow"
+) -> None:
     """Flow of every video in `frames` into `out`."""
     numbers, number, size = range(len(frames.videos)), 0, 0
     with whole_file(out, lambda: size / max(number, 1) * len(numbers)) as scratch:
         writer = StoreWriter(scratch, settings)
-        for number in cli.progress(numbers, len(numbers), f"flow {out.stem} ({threads_note})"):
-            pictures = flow_of(frames.pictures(number), engine, settings["bound"], settings["quality"])
+        for number in cli.progress(numbers, len(numbers), f"{what} {out.stem}"):
+            pictures = flow_of(frames.pictures(number), engine, settings["bound"], settings["quality"], each)
             if len(pictures) != frames.count(number) - 1:
                 raise RuntimeError(f"{frames.videos[number]}: {len(pictures)} flows of {frames.count(number)} frames")
             data = io.BytesIO(b"".join(pictures))
@@ -100,7 +117,9 @@ def main(argv: Sequence[str]) -> None:
         def engine(run: np.ndarray) -> np.ndarray:
             return tvl1.flow(run, backend=backend, threads=a.threads, **parameters)
 
-        write_slice(frames, engine, a.out, settings, f"{backend}, {a.threads} threads")
+        # On one thread, decoding and encoding would take longer than a GPU takes for the flow.
+        with ThreadPoolExecutor(a.threads) as pool:
+            write_slice(frames, engine, a.out, settings, pool.map, f"flow on {backend}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The flow stage: one picture fewer than frames, whatever the batches, and every setting in the file."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def right(run):
     return np.broadcast_to(np.array([SHIFT, 0], np.float32).reshape(1, 2, 1, 1), (len(run) - 1, 2, *run.shape[1:]))
 
 
-@pytest.mark.parametrize("count", [2, 3, flow.BATCH, flow.BATCH + 1, flow.BATCH + 2, 2 * flow.BATCH + 1])
+@pytest.mark.parametrize("count", [2, 3, *(flow.MOST_PAIRS + n for n in range(3)), 2 * flow.MOST_PAIRS + 1])
 def test_flow_is_always_one_fewer_than_frames(count):
     jpeg = simplejpeg.encode_jpeg(np.zeros((16, 16, 3), np.uint8))
     assert len(flow.flow_of(iter([jpeg] * count), right, 20, 90)) == count - 1
@@ -46,13 +47,24 @@ def test_batches_overlap_by_one_frame():
     assert runs == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7]]
 
 
+def test_large_frames_come_in_smaller_batches_so_that_their_flow_fits(monkeypatch):
+    monkeypatch.setattr(flow, "ROOM", 3 * 8 * 100)
+    assert [len(run) for run in flow.batches(iter([np.zeros((10, 10), np.uint8)] * 8))] == [4, 4, 2]
+
+
+def test_threads_do_not_change_the_pictures():
+    jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(picture)) for picture in pictures(9, 64, 48)]
+    with ThreadPoolExecutor(3) as pool:
+        assert flow.flow_of(iter(jpegs), right, 20, 90, pool.map) == flow.flow_of(iter(jpegs), right, 20, 90)
+
+
 def test_a_single_frame_makes_no_batch():
     assert list(flow.batches(iter([np.array(0)]), 3)) == []
 
 
 def test_a_picture_stacks_x_above_y():
-    field = right(np.zeros((2, 16, 24)))
-    picture = simplejpeg.decode_jpeg(flow.encode(field, 20, 90)[0], colorspace="GRAY")
+    field = right(np.zeros((2, 16, 24)))[0]
+    picture = simplejpeg.decode_jpeg(flow.encode(field, 20, 90), colorspace="GRAY")
     x, y = dequantise(picture.reshape(2, 16, 24), 20)
     assert abs(x - SHIFT).max() < 0.2
     assert abs(y).max() < 0.2
