@@ -19,7 +19,7 @@ include: "rules/tables.smk"
 
 
 rule all:
-    """The table of every data set in config.yaml."""
+    """Every table."""
     default_target: True
     input:
         rules.tables.input,

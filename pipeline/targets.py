@@ -23,6 +23,7 @@ from pipeline.sources import sources
 Config = Mapping[str, Any]
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+ARCHITECTURES = Path(__file__).with_name("architectures.tsv")
 CODE = {"shard": "shard_tools.pack"}  # a stage whose result hangs on less than its whole module
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow"}
 INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "splits", "slices")
@@ -164,6 +165,11 @@ def tables_of(config: Config) -> list[str]:
 def stage_settings(config: Config, stage: str, dataset: str, run: str = "") -> Settings:
     """What decides a stage's result: its settings and the hash of its code. Snakemake re-runs it when this changes."""
     return {"code": code_hash(f"pipeline.{CODE.get(stage, stage)}"), **_DECISIVE[stage](config, dataset, run)}
+
+
+def architecture_settings() -> Settings:
+    """What decides the table of architectures: the code, and the published facts in architectures.tsv."""
+    return {"code": code_hash("pipeline.architectures"), "published": sha256(ARCHITECTURES)}
 
 
 @functools.cache

@@ -19,7 +19,24 @@ rule table:
         " --runs results/runs/{wildcards.dataset} --out {output.table} > {log} 2>&1"
 
 
+rule architectures:
+    """The papers' facts about their networks beside what the code's networks have."""
+    output:
+        table="results/tables/architectures.csv",
+    log:
+        "logs/tables/architectures.log",
+    benchmark:
+        "results/benchmarks/tables/architectures.tsv"
+    params:
+        stage=targets.architecture_settings(),
+    conda:
+        "../envs/nets.yaml"
+    shell:
+        "python -m pipeline.architectures --out {output.table} > {log} 2>&1"
+
+
 rule tables:
-    """The table of every data set in config.yaml."""
+    """The table of every data set in config.yaml, and that of the architectures."""
     input:
         targets.tables_of(config),
+        rules.architectures.output.table,
