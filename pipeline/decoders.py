@@ -85,7 +85,7 @@ class Scaler:
         return tuple(
             np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
             for plane in scaled.planes
-        )
+        )  # type: ignore[return-value]
 
     def _set_up(self, frame: Any) -> av.filter.Graph:
         width, height = self._size

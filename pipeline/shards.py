@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -40,7 +41,8 @@ class ShardReader:
         self._places: dict[str, dict[str, int]] = facts["places"]
         columns = [index[name].tolist() for name in ("shard", "first", "pictures", "class", "fps")]
         self._rows = dict(zip(index["video_id"], zip(*columns, strict=True), strict=True))
-        self._handles: OrderedDict[str, int] = OrderedDict()
+        self._handles: OrderedDict[str, _Opened] = OrderedDict()
+        self._scratch = threading.local()
 
     def __contains__(self, video: str) -> bool:
         return video in self._rows
@@ -64,14 +66,27 @@ class ShardReader:
 
     def jpegs(self, video: str, numbers: Sequence[int]) -> list[bytes]:
         """The pictures at `numbers` (any order, repetitions allowed) as JPEG bytes."""
+        return [bytes(buffer) for buffer in self.buffers(video, numbers)]
+
+    def buffers(self, video: str, numbers: Sequence[int]) -> list[memoryview]:
+        """The same without a copy: they hold until this thread reads the next clip."""
         shard, first, count, *_ = self._row(video)
         wrong = next((number for number in numbers if not 0 <= number < count), None)
         if wrong is not None:
             raise UserError(f"{video} has {count} {self.modality} pictures but number {wrong} is asked for")
-        read: dict[int, bytes] = {}
-        for begin, end in _runs(sorted(set(numbers))):
-            read.update(zip(range(begin, end), self._run(shard, first + begin, end - begin), strict=True))
-        return [read[number] for number in numbers]
+        runs = list(_runs(sorted(set(numbers))))
+        ends = [self._ends(shard, first + begin, end - begin) for begin, end in runs]
+        scratch = self._room(sum(offsets[-1] - offsets[0] for offsets in ends))
+        found: dict[int, memoryview] = {}
+        place = 0
+        for (begin, _), offsets in zip(runs, ends, strict=True):
+            size = offsets[-1] - offsets[0]
+            self._read(shard, scratch[place : place + size], self._places[shard]["jpeg"] + offsets[0])
+            shift = place - offsets[0]
+            for number, (start, stop) in enumerate(itertools.pairwise(offsets), begin):
+                found[number] = scratch[start + shift : stop + shift]
+            place += size
+        return [found[number] for number in numbers]
 
     def rgb(
         self, video: str, numbers: Sequence[int], crop: Crop | None = None, at_least: Size | None = None
@@ -81,11 +96,11 @@ class ShardReader:
         Decoding is exact unless `at_least` is given: then each picture is decoded straight to the smallest eighth of
         its size that is no smaller than that, which is faster, and `crop`, still in stored pixels, shrinks with it.
         """
-        return _cropped(*_decode(self.jpegs(video, numbers), "RGB", at_least), crop)
+        return _cropped(*_decode(self.buffers(video, numbers), "RGB", at_least), crop)
 
     def flow(self, video: str, numbers: Sequence[int], crop: Crop | None = None) -> np.ndarray:
         """Flow levels, uint8 (T, 2, H, W), x then y; `pipeline.quantise.dequantise` gives pixels."""
-        stacked, _ = _decode(self.jpegs(video, numbers), "GRAY")  # (T, 2H, W, 1)
+        stacked, _ = _decode(self.buffers(video, numbers), "GRAY")  # (T, 2H, W, 1)
         fields = stacked.reshape(len(stacked), 2, -1, stacked.shape[2])
         if crop is None:
             return fields
@@ -95,49 +110,64 @@ class ShardReader:
 
     def close(self) -> None:
         """Close the files; the next read opens them again."""
-        while self._handles:
-            os.close(self._handles.popitem()[1])
-
-    def __del__(self) -> None:
-        if "_handles" in self.__dict__:
-            self.close()
+        self._handles.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handles": OrderedDict()}
+        return {**self.__dict__, "_handles": OrderedDict(), "_scratch": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _scratch=threading.local())
 
     def _row(self, video: str) -> tuple[Any, ...]:
         if video not in self._rows:
             raise UserError(f"{video} is not among the {len(self._rows)} videos of {self.folder}: pack it, or leave it")
         return self._rows[video]
 
-    def _run(self, shard: str, first: int, count: int) -> list[bytes]:
-        place = self._places[shard]
-        ends = np.frombuffer(self._pread(shard, (count + 1) * OFFSET, place["offsets"] + first * OFFSET), np.int64)
-        data = memoryview(self._pread(shard, int(ends[-1] - ends[0]), place["jpeg"] + int(ends[0])))
-        ends = ends - ends[0]
-        return [bytes(data[begin:end]) for begin, end in itertools.pairwise(ends.tolist())]
+    def _ends(self, shard: str, first: int, count: int) -> list[int]:
+        """Where `count` pictures begin among the shard's, and where the last one ends."""
+        table = bytearray((count + 1) * OFFSET)
+        self._read(shard, memoryview(table), self._places[shard]["offsets"] + first * OFFSET)
+        return np.frombuffer(table, np.int64).tolist()
 
-    def _pread(self, shard: str, size: int, offset: int) -> bytes:
-        data = os.pread(self._handle(shard), size, offset)
-        if len(data) < size:
+    def _room(self, size: int) -> memoryview:
+        """A buffer of this thread's own, kept: fresh memory costs more than the reading."""
+        if len(getattr(self._scratch, "bytes", b"")) < size:
+            self._scratch.bytes = bytearray(2 * size)
+        return memoryview(self._scratch.bytes)
+
+    def _read(self, shard: str, into: memoryview, offset: int) -> None:
+        opened = self._opened(shard)
+        read = os.preadv(opened.handle, [into], offset)
+        if read < len(into):
             raise UserError(
-                f"{self.folder / shard}.h5 ends {size - len(data)} bytes early: delete the folder and run again"
+                f"{self.folder / shard}.h5 ends {len(into) - read} bytes early: delete the folder and run again"
             )
-        return data
 
-    def _handle(self, shard: str) -> int:
-        if shard not in self._handles:
-            if len(self._handles) >= OPEN:
-                os.close(self._handles.popitem(last=False)[1])
-            try:
-                self._handles[shard] = os.open(self.folder / f"{shard}.h5", os.O_RDONLY)
-            except OSError as error:
-                raise UserError(f"{self.folder / shard}.h5 cannot be opened ({error.strerror}): pack again") from error
-        self._handles.move_to_end(shard)
-        return self._handles[shard]
+    def _opened(self, shard: str) -> "_Opened":
+        opened = self._handles.get(shard)
+        if opened is None:
+            opened = self._handles[shard] = _Opened(self.folder / f"{shard}.h5")
+            while len(self._handles) > OPEN:
+                self._handles.popitem(last=False)  # closed when the last thread that reads it is done
+        return opened
 
 
-def _decode(jpegs: Sequence[bytes], colours: str, at_least: Size | None = None) -> tuple[np.ndarray, Size]:
+class _Opened:
+    """A file that is open for as long as somebody refers to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.handle = -1
+        try:
+            self.handle = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise UserError(f"{path} cannot be opened ({error.strerror}): pack again") from error
+
+    def __del__(self) -> None:
+        if self.handle >= 0:
+            os.close(self.handle)
+
+
+def _decode(jpegs: Sequence[memoryview], colours: str, at_least: Size | None = None) -> tuple[np.ndarray, Size]:
     """Pictures of one size, decoded into one array (T, H, W, C); and the size of the stored ones."""
     height, width, *_ = simplejpeg.decode_jpeg_header(jpegs[0])
     options = {"min_height": at_least[0], "min_width": at_least[1]} if at_least else {}

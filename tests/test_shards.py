@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -65,10 +66,18 @@ def test_any_pictures_in_any_order(tmp_path, numbers):
 
 def test_a_clip_reads_its_own_bytes_and_no_others(tmp_path, monkeypatch):
     reader, read = ShardReader(packed(tmp_path)), []
-    pread = os.pread
-    monkeypatch.setattr(os, "pread", lambda handle, size, offset: read.append(size) or pread(handle, size, offset))
+    preadv = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda *given: read.append(len(given[1][0])) or preadv(*given))
     wanted = reader.jpegs("a/2.avi", [2, 3, 4])
     assert sum(read) == sum(map(len, wanted)) + 4 * 8
+
+
+def test_threads_of_one_reader_do_not_write_into_each_others_clips(tmp_path):
+    reader, videos = ShardReader(packed(tmp_path)), list(COUNTS) * 50
+    want = {video: reader.rgb(video, range(3)) for video in COUNTS}
+    with ThreadPoolExecutor(8) as pool:
+        got = pool.map(lambda video: (video, reader.rgb(video, range(3))), videos)
+    assert all((clip == want[video]).all() for video, clip in got)
 
 
 def test_frames_are_decoded_exactly(tmp_path):
