@@ -27,10 +27,10 @@ rule architectures:
         "logs/tables/architectures.log",
     benchmark:
         "results/benchmarks/tables/architectures.tsv"
-    params:
-        stage=targets.architecture_settings(),
     conda:
         "../envs/nets.yaml"
+    params:
+        stage=targets.architecture_settings(),
     shell:
         "python -m pipeline.architectures --out {output.table} > {log} 2>&1"
 
