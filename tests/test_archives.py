@@ -13,12 +13,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from rarwriter import FOLDER_FLAGS, LINK_MODE, PASSWORD, rar4, rar5
 
 from pipeline.archives import rar, unpack
 from pipeline.archives.members import Damaged
 from pipeline.archives.tree import open_inner, without_top
 from pipeline.errors import UserError
+from tests.rarwriter import FOLDER_FLAGS, LINK_MODE, PASSWORD, rar4, rar5
 
 CLIP = random.Random(1).randbytes(70_000)
 MEMBERS = {"Top/Walk/v_Walk_1.avi": CLIP, "Top/Run/v_Run_1.avi": CLIP[::-1]}

@@ -37,7 +37,7 @@ def test_the_committed_config_is_valid():
         ({"datasets": {"mine": {}}}, ["datasets.mine", "no folder", "add folder"]),
         ({"datasets": {"mine": {"folder": __file__}}}, ["datasets.mine.folder", "a file", "give the folder"]),
         ({"datasets": {"ucf102": {"layout": "ucf101"}}}, ["ucf102", "ucf101"]),
-        ({"datasets": {"my set": {"folder": "/tmp"}}}, ["my set"]),
+        ({"datasets": {"my set": {"folder": "."}}}, ["my set"]),
     ],
 )
 def test_a_mistake_is_one_sentence_with_key_value_and_way_out(difference, words):

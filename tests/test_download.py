@@ -11,10 +11,10 @@ from unittest import mock
 
 import pytest
 import requests
-from loopback import PAGE, Act, Loopback, loopback
 
 from pipeline.download import Patience, Transfer, Unavailable, download
 from pipeline.errors import UserError
+from tests.loopback import PAGE, Act, Loopback, loopback
 
 ARCHIVE = b"Rar!\x1a\x07\x00" + random.Random(1).randbytes(300_000)
 OTHER = b"Rar!\x1a\x07\x00" + random.Random(2).randbytes(300_000)

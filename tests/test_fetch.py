@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from loopback import PAGE, Act, Loopback, loopback
-from rarwriter import rar4
 from test_archives import write_targz, write_zip
 
 from pipeline.errors import UserError
 from pipeline.fetch import main
 from pipeline.files import read_tsv, sha256, write_tsv
 from pipeline.sources import COLUMNS
+from tests.loopback import PAGE, Act, Loopback, loopback
+from tests.rarwriter import rar4
 
 CLIPS = {
     f"UCF-101/{name}/v_{name}_g0{n}.avi": random.Random(name).randbytes(30_000 + int(n)) for name in "AB" for n in "12"

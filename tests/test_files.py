@@ -7,9 +7,13 @@ from pipeline.files import read_tsv, whole_file, whole_folder, write_tsv
 
 
 def fail_inside(context, target):
-    with pytest.raises(ZeroDivisionError), context(target) as scratch:
-        (scratch / "half" if scratch.is_dir() else scratch).write_text("half")
-        raise ZeroDivisionError
+    def fill():
+        with context(target) as scratch:
+            (scratch / "half" if scratch.is_dir() else scratch).write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fill()
 
 
 @pytest.mark.parametrize("context", [whole_file, whole_folder])
