@@ -6,6 +6,7 @@ import torch
 
 from pipeline import models
 from pipeline.importers.command import import_file
+from pipeline.importers.layouts import moments
 from tests import weightfiles as wf
 
 RNG = np.random.default_rng(0)
@@ -290,88 +291,10 @@ def test_resnet_50_of_matconvnet(tmp_path, write):
         close(ours[name], theirs)
 
 
-# Inception-v1 and I3D of TensorFlow
-
-MODULES = {
-    "3b": (64, 96, 128, 16, 32, 32), "3c": (128, 128, 192, 32, 96, 64), "4b": (192, 96, 208, 16, 48, 64),
-    "4c": (160, 112, 224, 24, 64, 64), "4d": (128, 128, 256, 24, 64, 64), "4e": (112, 144, 288, 32, 64, 64),
-    "4f": (256, 160, 320, 32, 128, 128), "5b": (256, 160, 320, 32, 128, 128), "5c": (384, 192, 384, 48, 128, 128),
-}  # fmt: skip
-
-
-class Inception:
-    """Both releases: makes its variables as it goes over an input, and keeps them and every endpoint."""
-
-    def __init__(self, dims, width, prefix):
-        self.dims, self.width, self.prefix = dims, width, prefix
-        self.conv = "weights" if dims == 2 else "conv_3d/w"
-        self.norm = "BatchNorm" if dims == 2 else "batch_norm"
-        self.variables, self.ends = {}, {}
-
-    def unit(self, x, scope, filters, size, stride=1):
-        """Convolution, batch normalisation with epsilon 1e-3 and no gamma, ReLU."""
-        outs, kernel = max(8, round(filters * self.width)), (size,) * self.dims
-        w = normal(*kernel, x.shape[-1], outs, deviation=(2 / x.shape[-1] / size**self.dims) ** 0.5)
-        ones = (1,) * (self.dims + 1) if self.dims == 3 else ()  # Sonnet keeps its axes
-        mean, beta = normal(*ones, outs) / 10, normal(*ones, outs) / 10
-        variance = RNG.uniform(0.0005, 1.5, (*ones, outs)).astype(np.float32)
-        norms = {"moving_mean": mean, "moving_variance": variance, "beta": beta}
-        scope = f"{self.prefix}{scope}/"
-        self.variables |= {scope + self.conv: w} | {f"{scope}{self.norm}/{name}": n for name, n in norms.items()}
-        x = conv(same_pad(x, kernel, (stride,) * self.dims), w, stride)
-        return relu((x - mean) / np.sqrt(variance + 1e-3) + beta)
-
-    def pool(self, x, kernel, stride):
-        kernel, stride = kernel[-self.dims :], stride[-self.dims :]
-        return max_pool(same_pad(x, kernel, stride, -np.inf), kernel, stride)
-
-    def mixed(self, x, name, filters):
-        d, typo = f"Conv{self.dims}d", "a" if name == "5b" else "b"
-        scope = f"Mixed_{name}/Branch_"
-        one = self.unit(x, f"{scope}0/{d}_0a_1x1", filters[0], 1)
-        two = self.unit(self.unit(x, f"{scope}1/{d}_0a_1x1", filters[1], 1), f"{scope}1/{d}_0b_3x3", filters[2], 3)
-        three = self.unit(x, f"{scope}2/{d}_0a_1x1", filters[3], 1)
-        three = self.unit(three, f"{scope}2/{d}_0{typo}_3x3", filters[4], 3)
-        four = self.unit(self.pool(x, (3, 3, 3), (1, 1, 1)), f"{scope}3/{d}_0b_1x1", filters[5], 1)
-        return np.concatenate([one, two, three, four], -1)
-
-    def __call__(self, x, classes):
-        d = f"Conv{self.dims}d"
-        x = self.ends[f"{d}_1a_7x7"] = self.unit(x, f"{d}_1a_7x7", 64, 7, 2)
-        x = self.pool(x, (1, 3, 3), (1, 2, 2))
-        x = self.ends[f"{d}_2b_1x1"] = self.unit(x, f"{d}_2b_1x1", 64, 1)
-        x = self.ends[f"{d}_2c_3x3"] = self.unit(x, f"{d}_2c_3x3", 192, 3)
-        x = self.pool(x, (1, 3, 3), (1, 2, 2))
-        for name, filters in MODULES.items():
-            if name in ("4b", "5b"):
-                size = 3 if name == "4b" else 2
-                x = self.pool(x, (size,) * 3, (2,) * 3)
-            x = self.ends[f"Mixed_{name}"] = self.mixed(x, name, filters)
-        kernel = (2, *x.shape[2:-1])[-self.dims :] if self.dims == 3 else x.shape[1:-1]
-        x = np.mean([part for _, part in windows(x, kernel, (1,) * self.dims)], axis=0)
-        scope = f"{self.prefix}Logits/{d}_0c_1x1/"
-        w, b = normal(*(1,) * self.dims, x.shape[-1], classes, deviation=0.1), normal(classes)
-        names = ("weights", "biases") if self.dims == 2 else ("conv_3d/w", "conv_3d/b")
-        self.variables |= {scope + names[0]: w, scope + names[1]: b}
-        self.ends[""] = (conv(x, w) + b).reshape(len(x), -1, classes).mean(1)
-
-
-@pytest.mark.parametrize(
-    ("model", "prefix", "shape", "write"),
-    [
-        ("inception_v1", "InceptionV1/", (2, 64, 64, 3), wf.single),
-        ("i3d", "RGB/inception_i3d/", (1, 18, 48, 48, 3), wf.bundle),
-        ("i3d", "Flow/inception_i3d/", (1, 16, 48, 48, 2), wf.bundle),
-        ("i3d", "", (1, 16, 48, 48, 3), wf.bundle),
-    ],
-)
-def test_inception_of_tensorflow(tmp_path, model, prefix, shape, write):
-    source, x = Inception(len(shape) - 2, 0.0625, prefix), normal(*shape)
-    source(x, classes=5)
-    write(tmp_path / "model.ckpt", source.variables)
-    ours = outputs(loaded("tensorflow", tmp_path / "model.ckpt", model, width=0.0625, crop=shape[-2]), x)
-    for name, theirs in source.ends.items():
-        close(ours[name], theirs)
+def test_moments_are_torchs_variance_however_small():
+    mean, variance = moments(np.array([[3, 0.004], [1, 1]], np.float32))
+    np.testing.assert_allclose(np.sqrt(variance + 1e-5), [0.004, 1], rtol=1e-6)
+    assert mean.tolist() == [3, 1]
 
 
 @pytest.mark.parametrize(

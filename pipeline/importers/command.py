@@ -11,18 +11,18 @@ import yaml
 from pipeline import cli, weights
 from pipeline.errors import UserError
 from pipeline.files import sha256
-from pipeline.importers import catalogue, convert
+from pipeline.importers import catalogue, convert, pixels
 from pipeline.importers.readers import READERS, read
 
 
 def import_file(
     form: str, path: Path, model: str, classes: Path | None = None, drop_head: bool = False,
-    options: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None, our_pixels: bool = False,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:  # fmt: skip
     """(state dict, facts) of a release's file for one of our networks.
 
     `options` are the network's; channels and classes are the file's own. `classes` has a name a line, in the order of
-    the file's head. A file that does not fit whole is a UserError.
+    the file's head. `our_pixels` turns the first layer to this pipeline's. What does not fit whole is a UserError.
     """
     entry = convert.find(form, model)
     options = {**entry.get("options", {}), **(options or {})}
@@ -33,12 +33,15 @@ def import_file(
     wanted = convert.shapes_of(model, count or 2, options)
     convert.fill(made, wanted, entry["rules"])
     convert.refuse_misfits(made, wanted, path, model, without=() if count else heads if drop_head else ())
+    if our_pixels:
+        pixels.turn(made.tensors, entry.get("pixels"), f"a {model} of {form}")
     names = class_names(classes, path, count) if classes else None
     for name in heads if drop_head else ():
         made.tensors.pop(name, None)
     facts = {
         "model": model, "options": options, "num_classes": None if drop_head else count,
-        "classes": None if drop_head else names, "heads": heads, "dropped": made.dropped, **_origin(form, path),
+        "classes": None if drop_head else names, "heads": heads, "dropped": made.dropped, "our_pixels": our_pixels,
+        **_origin(form, model, path),
     }  # fmt: skip
     return {name: _tensor(made.tensors[name]) for name in wanted if name in made.tensors}, facts
 
@@ -56,12 +59,15 @@ def class_names(path: Path, weights_path: Path, count: int | None) -> list[str]:
     return names
 
 
-def _origin(form: str, path: Path) -> dict[str, Any]:
-    """Where the tensors come from; what weights.tsv says of a file of that name goes along."""
-    row = next((row for row in catalogue.rows() if row["file"] == path.name and row["framework"] == form), {})
+def _origin(form: str, model: str, path: Path) -> dict[str, Any]:
+    """Where the tensors come from, and what weights.tsv says of the release."""
+    path = path if path.is_file() else path.with_name(f"{path.name}.index")  # a TensorFlow checkpoint's prefix
+    kin = [row for row in catalogue.rows() if (row["framework"], row["model"]) == (form, model)]
+    named = [row for row in kin if path.resolve().as_posix().endswith(f"/{row['file']}")] or kin
+    said = {column: {row[column] for row in named} for column in ("preprocessing", "licence")}
     return {
-        "format": form, "file": path.name, "sha256": sha256(path) if path.is_file() else "",
-        "preprocessing": row.get("preprocessing", ""), "licence": row.get("licence", ""),
+        "format": form, "file": path.name, "sha256": sha256(path),
+        **{column: values.pop() if len(values) == 1 else "" for column, values in said.items()},
     }  # fmt: skip
 
 
@@ -79,7 +85,7 @@ def _option(text: str) -> tuple[str, Any]:
 
 def _import(a: Any) -> None:
     options = dict(_option(text) for text in a.option)
-    tensors, facts = import_file(a.format, a.file, a.model, a.classes, a.drop_head, options)
+    tensors, facts = import_file(a.format, a.file, a.model, a.classes, a.drop_head, options, a.our_pixels)
     weights.save(a.out, tensors, facts)
     head = "without its head" if a.drop_head else f"{facts['num_classes']} classes"
     unnamed = "" if a.drop_head or facts["classes"] else ", which have no names: give --classes"
@@ -108,6 +114,7 @@ def main(argv: Sequence[str]) -> None:
     importing.add_argument("--out", required=True, type=Path, help="the .safetensors to write")
     importing.add_argument("--classes", type=Path, help="names of the file's classes, one a line, in its order")
     importing.add_argument("--drop-head", action="store_true", help="leave the classes out, for transfer")
+    importing.add_argument("--our-pixels", action="store_true", help="turn the first layer to this pipeline's pixels")
     importing.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the network")
     importing.set_defaults(run=_import)
     fetching = commands.add_parser("fetch", help="download what weights.tsv lists for a network")
