@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from test_archives import write_targz, write_zip
 
 from pipeline.errors import UserError
 from pipeline.fetch import main
@@ -16,6 +15,7 @@ from pipeline.files import read_tsv, sha256, write_tsv
 from pipeline.sources import COLUMNS
 from tests.loopback import PAGE, Act, Loopback, loopback
 from tests.rarwriter import rar4
+from tests.test_archives import write_targz, write_zip
 
 CLIPS = {
     f"UCF-101/{name}/v_{name}_g0{n}.avi": random.Random(name).randbytes(30_000 + int(n)) for name in "AB" for n in "12"

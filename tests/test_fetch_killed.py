@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from test_fetch import QUICK, fetch, local, remote, tree
 
 from pipeline.fetch import main
 from tests.loopback import Act, Loopback, loopback
 from tests.rarwriter import rar4
+from tests.test_fetch import QUICK, fetch, local, remote, tree
 
 
 @pytest.fixture
