@@ -1,7 +1,7 @@
 """K-means of a trained VGG-16's descriptors on its training videos: the centres that ActionVLAD begins with.
 
 Writes a safetensors file with `centres` (K, D). Descriptors are L2-normalised first, as ActionVLAD's are, and drawn at
-random: as many from each video, from centre crops of a few of its pictures. The seed decides all of it.
+random: as many from each video, from centre crops of its pictures. The seed decides all of it.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch.nn import functional
 from pipeline import cli, manifest, recipes, score, weights
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
-from pipeline.models.action_vlad import LAYERS, descriptors
+from pipeline.models.action_vlad import LAYERS, cut, descriptors
 from pipeline.models.vgg import VGG
 from pipeline.protocols import View
 from pipeline.shards import ShardReader
@@ -27,7 +27,7 @@ from pipeline.train import pick_device
 
 @torch.inference_mode()
 def described(net: VGG, volume: Tensor, layer: str) -> np.ndarray:
-    """Network inputs (B, C, H, W) -> every descriptor of theirs at `layer`, (N, D), of length 1."""
+    """Inputs (B, C, H, W) of a VGG-16 cut at `layer` -> every descriptor of theirs, (N, D), of length 1."""
     maps = descriptors(net, volume, layer)  # (B, D, h, w)
     rows = maps.movedim(1, -1).flatten(0, -2)  # (Bhw, D)
     return functional.normalize(rows.float(), dim=1).cpu().numpy()
@@ -69,9 +69,10 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--shards", required=True, type=Path, help="the shards of the run's modality")
     parser.add_argument("--splits", required=True, type=Path, help="splits.parquet")
     parser.add_argument("--layer", choices=LAYERS, default="conv5_3")
+    parser.add_argument("--relu", action="store_true", help="describe by what comes after the layer's ReLU")
     parser.add_argument("--clusters", type=int, default=64)
     parser.add_argument("--descriptors", type=int, default=200_000, help="how many to cluster, about")
-    parser.add_argument("--frames", type=int, default=2, help="clips that are looked at in a video")
+    parser.add_argument("--frames", type=int, default=1, help="clips that are looked at in a video")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=1)
@@ -82,6 +83,7 @@ def main(argv: Sequence[str]) -> None:
     net, facts = score.load_net(a.weights, reader, device)
     if not isinstance(net, VGG):
         raise UserError(f"{a.weights} holds a {type(net).__name__} but descriptors are VGG-16's: train that first")
+    cut(net, a.layer, a.relu)
     table = manifest.read_splits(a.splits, facts["split"], "train")
     videos = [video for video in table["video_id"] if video in reader]
     each = math.ceil(a.descriptors / max(len(videos), 1))
@@ -89,8 +91,8 @@ def main(argv: Sequence[str]) -> None:
     found = np.concatenate(list(parts)) if videos else np.empty((0, 1), np.float32)
     about = {
         **{key: facts[key] for key in ("run", "preset", "split", "classes", "fingerprint", "settings", "recipe_hash")},
-        "layer": a.layer, "seed": a.seed, "frames": a.frames, "descriptors": len(found), "videos": len(videos),
-        "code": code_hash("pipeline.kmeans"), "torch": torch.__version__,
+        "layer": a.layer, "relu": a.relu, "seed": a.seed, "frames": a.frames, "descriptors": len(found),
+        "videos": len(videos), "code": code_hash("pipeline.kmeans"), "torch": torch.__version__,
     }  # fmt: skip
     weights.save(a.out, {"centres": torch.from_numpy(centres(found, a.clusters, a.seed))}, about)
     cli.say(f"{a.out}: {a.clusters} centres of {len(found)} descriptors of {len(videos)} of {len(table)} videos")

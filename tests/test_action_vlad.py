@@ -6,7 +6,7 @@ from torch.nn.functional import linear, normalize
 
 from pipeline import models
 from pipeline.errors import UserError
-from pipeline.models.action_vlad import ActionVLAD, freeze
+from pipeline.models.action_vlad import ActionVLAD, freeze, pretrained
 
 K, D = 4, 6
 
@@ -73,15 +73,31 @@ def test_centres_of_another_layer_are_refused_with_both_shapes():
 @pytest.mark.parametrize(
     ("name", "shape"), [("conv4_3", (2, 3, 64, 8, 8)), ("conv5_3", (2, 3, 64, 4, 4)), ("fc7", (2, 3, 512, 1, 1))]
 )
-def test_descriptors_are_vggs_at_the_layer(name, shape):
-    net = small(layer=name).eval()
+def test_descriptors_are_vggs_at_the_layer_before_its_relu_or_after(name, shape):
+    net, after = small(layer=name).eval(), small(layer=name, relu=True).eval()
     base = models.build("vgg_16", num_classes=7, width=0.125, crop=64).eval()
-    base.load_state_dict(net.trunk.state_dict(), strict=False)
+    for own in (net, after):
+        own.trunk.load_state_dict(pretrained(base.state_dict(), own.trunk))
     x = torch.randn(2, 3, 3, 64, 64)
     frames = x.transpose(1, 2).flatten(0, 1)
     wanted = base.fc7(frames)[:, :, None, None] if name == "fc7" else base.maps(frames, name)
     assert net.trunk(x).shape == shape
-    assert torch.allclose(net.trunk(x).flatten(0, 1), wanted, atol=1e-6)
+    assert net.trunk(x).min() < 0
+    assert torch.allclose(net.trunk(x).relu().flatten(0, 1), wanted, atol=1e-6)
+    assert torch.allclose(after.trunk(x).flatten(0, 1), wanted, atol=1e-6)
+
+
+def test_rgb_weights_begin_a_flow_stream():
+    net, base = small(channels=20), models.build("vgg_16", num_classes=7, width=0.125, crop=64)
+    net.trunk.load_state_dict(pretrained(base.state_dict(), net.trunk))
+    assert torch.allclose(net.trunk.features[0].weight[:, 7], base.features[0].weight.mean(1))
+
+
+def test_pooling_is_in_full_precision_where_the_rest_is_not():
+    made, x = layer(1000.0), torch.randn(2, 3, D, 2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        halved = made(x)
+    assert torch.equal(made(x), halved)
 
 
 def test_the_published_form_pools_to_32768_numbers():

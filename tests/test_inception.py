@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from pipeline import models
 from pipeline.errors import UserError
-from pipeline.models.inception import same
+from pipeline.models.inception import pretrained, same
 
 # What the I3D document lists: a module's b0, b1a, b1b, b2a, b2b, b3b.
 MIXED = {
@@ -127,3 +127,18 @@ def test_epsilon_is_the_released_weights_unless_told():
 def test_an_input_that_it_cannot_take_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):
         small()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "parts"),
+    [("i3d", {"channels": 2}, ("",)), ("two_stream_inception", {}, ("rgb", "flow")), ("fused_3d", {}, ("rgb", "flow")),
+     ("conv_lstm", {"frames": 4}, ("trunk",))],
+)  # fmt: skip
+def test_an_image_nets_weights_begin_every_net_of_the_family_and_leave_it_its_last_layer(name, options, parts):
+    base, net = models.build("inception_v1", num_classes=1000, width=0.125, crop=64), small(name, **options)
+    before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    for part in map(net.get_submodule, parts):
+        part.load_state_dict(pretrained(base.state_dict(), part))
+    changed = {key for key, tensor in net.state_dict().items() if not torch.equal(tensor, before[key])}
+    assert not any("logits" in key or "lstm" in key or "fuse" in key for key in changed)
+    assert sum("Mixed_5c.b0.conv" in key for key in changed) == len(parts)

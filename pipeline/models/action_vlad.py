@@ -1,10 +1,11 @@
 """ActionVLAD (Girdhar et al. 2017): VGG-16's descriptors of all places and frames, pooled into one vector a video.
 
 Published form: conv5_3 of 25 frames, 64 centres, alpha 1000; 64 x 512 numbers a video and a linear layer on them. Other
-layers (Table 2a), average and max pooling (Table 2b) and two streams (Table 3a) are options of the same net.
+layers (Table 2a), average and max pooling (Table 2b) and two streams (Table 3a) are options of the same net. A layer is
+pooled before its ReLU, as in the release, which says that performance was low behind it; `relu=True` pools it there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 from pipeline.errors import UserError
 from pipeline.models.blocks import initialise, wide
+from pipeline.models.stems import carried
 from pipeline.models.vgg import END, VGG
 
 LAYERS = ("conv4_3", "conv5_3", "fc7")
@@ -53,10 +55,12 @@ class ActionVLAD(nn.Module):
             self.assign.bias.copy_(-alpha * self.centres.square().sum(1))  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.normalize(x, dim=2)
-        assign = self.assign(x.flatten(0, 1)).softmax(1).unflatten(0, x.shape[:2])  # (B, T, K, H, W)
-        v = functional.normalize(vlad(x, self.centres, assign), dim=2)  # (B, K, D), intra-normalised
-        return functional.normalize(v.flatten(1), dim=1)
+        # At alpha 1000 half precision would mix neighbouring centres up.
+        with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):
+            x = functional.normalize(x.float(), dim=2)
+            assign = self.assign(x.flatten(0, 1)).softmax(1).unflatten(0, x.shape[:2])  # (B, T, K, H, W)
+            v = functional.normalize(vlad(x, self.centres, assign), dim=2)  # (B, K, D), intra-normalised
+            return functional.normalize(v.flatten(1), dim=1)
 
 
 class Average(nn.Module):
@@ -83,11 +87,10 @@ POOLINGS = {"vlad": ActionVLAD, "average": Average, "max": Max}
 class Trunk(VGG):
     """VGG-16 up to `layer`, under VGG-16's names: clips (B, C, T, H, W) -> descriptors (B, T, D, h, w)."""
 
-    def __init__(self, channels: int, crop: int, layer: str, width: float):
+    def __init__(self, channels: int, crop: int, layer: str, width: float, relu: bool):
         super().__init__(1, channels, crop, 0.0, width)
         self.layer = layer
-        self.features = nn.Sequential(*list(self.features)[: END.get(layer)])
-        self.classifier = nn.Sequential(*list(self.classifier)[: 5 if layer == "fc7" else 0])
+        cut(self, layer, relu)
         self.size = wide({"conv4_3": 512, "conv5_3": 512, "fc7": 4096}[layer], width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,8 +100,16 @@ class Trunk(VGG):
         return descriptors(self, x.transpose(1, 2).flatten(0, 1), self.layer).unflatten(0, (len(x), -1))
 
 
+def cut(net: VGG, layer: str, relu: bool) -> None:
+    """Take from VGG-16 what comes after `layer`, and the layer's own ReLU unless `relu`."""
+    last, top = (5, "classifier") if layer == "fc7" else (END[layer], "features")
+    if top == "features":
+        net.classifier = nn.Sequential()
+    setattr(net, top, nn.Sequential(*list(getattr(net, top))[: last if relu else last - 1]))
+
+
 def descriptors(net: VGG, x: Tensor, layer: str) -> Tensor:
-    """What VGG-16 knows of each place of a frame at `layer`: (B, C, H, W) -> (B, D, h, w); fc7 is of one place."""
+    """What a VGG-16 cut at `layer` knows of each place: (B, C, H, W) -> (B, D, h, w); fc7 knows of one place."""
     return net.fc7(x)[:, :, None, None] if layer == "fc7" else net.maps(x, layer)
 
 
@@ -154,6 +165,11 @@ class Late(nn.Module):
         return (a * logits[0] + b * logits[1]) / (a + b)
 
 
+def pretrained(tensors: Mapping[str, Tensor], trunk: Trunk) -> dict[str, Tensor]:
+    """VGG-16's tensors for a trunk: what lies behind its layer is left out, conv1 is carried from RGB to flow."""
+    return carried({name: tensor for name, tensor in tensors.items() if name in trunk.state_dict()}, trunk)
+
+
 def freeze(net: nn.Module, stage: int) -> None:
     """Stage 1 trains the classifier alone; stage 2 the centres and assignment, too, and VGG-16 from conv5_1 on."""
     for name, parameter in net.named_parameters():
@@ -171,10 +187,11 @@ def _is_last(parts: Sequence[str]) -> bool:
 
 def build(
     num_classes: int, channels: int = 3, crop: int = 224, layer: str = "conv5_3", pooling: str = "vlad",
-    clusters: int = 64, alpha: float = 1000.0, dropout: float = 0.5, width: float = 1.0, stage: int = 0,
+    clusters: int = 64, alpha: float = 1000.0, relu: bool = False, dropout: float = 0.5, width: float = 1.0,
+    stage: int = 0,
 ) -> OneStream:  # fmt: skip
     """One stream; its centres are noise until `set_centres`. `stage` 1 or 2 freezes what the paper freezes in it."""
-    trunk = Trunk(channels, crop, _one_of("layer", layer, LAYERS), width)
+    trunk = Trunk(channels, crop, _one_of("layer", layer, LAYERS), width, relu)
     net = OneStream(num_classes, trunk, _pooling(pooling, trunk.size, clusters, alpha), dropout)
     return _ready(net, stage)
 
@@ -182,11 +199,11 @@ def build(
 def two_stream(
     num_classes: int, channels: int = 3, flow_channels: int = 20, crop: int = 224, layer: str = "conv5_3",
     pooling: str = "vlad", fusion: str = "late", weights: Sequence[float] = (1, 2), clusters: int = 64,
-    alpha: float = 1000.0, dropout: float = 0.5, width: float = 1.0, stage: int = 0,
+    alpha: float = 1000.0, relu: bool = False, dropout: float = 0.5, width: float = 1.0, stage: int = 0,
 ) -> Joint | Late:  # fmt: skip
     """Two streams by `fusion`; `weights` of late fusion are RGB's and flow's, 1:2 in the released code."""
     _one_of("layer", layer, LAYERS)
-    rgb, flow = (Trunk(c, crop, layer, width) for c in (channels, flow_channels))
+    rgb, flow = (Trunk(c, crop, layer, width, relu) for c in (channels, flow_channels))
     size = rgb.size * (2 if _one_of("fusion", fusion, FUSIONS) == "concat" else 1)
 
     def pool() -> nn.Module:

@@ -17,7 +17,6 @@ class I3D(Inception):
     """(B, C, T, H, W), 9 frames or more -> logits (B, K), averaged over time, so that a whole video can be tested."""
 
     dims = 3
-    stem = "Conv3d_1a_7x7.conv3d"
 
     def steps(self, x: Tensor) -> Tensor:
         """Logits in time, (B, K, T/8 - 1)."""

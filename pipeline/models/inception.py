@@ -5,6 +5,7 @@ Table 1, with 3x3 filters in the third branch) and Conv3d_1a_7x7 ... of I3D; the
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.nn import functional
 
 from pipeline.errors import UserError
 from pipeline.models.blocks import initialise, inputs_of, wide
+from pipeline.models.stems import carried
 
 Kernel = int | tuple[int, int, int]  # (time, height, width); a 2D net leaves out time
 LEAST = {2: "pictures of (H, W)", 3: "clips of (T, H, W)"}
@@ -135,6 +137,7 @@ class Trunk(nn.Module):
             self.add_module(name, layer)
         edge = math.ceil(crop / 32)
         self.body, self.channels, self.outputs = tuple(layers), channels, make.channels
+        self.stem = f"Conv{dims}d_1a_7x7.conv{dims}d"
         self.pool = make.shape((2, edge, edge))  # 2x7x7 of crops of 224
         self.least = make.shape((9, 32 * edge - 31, 32 * edge - 31))  # what 8 and 32 shrink to the pool's size
 
@@ -163,7 +166,6 @@ class Inception(Trunk):
     """(B, C, H, W) -> logits (B, K), the mean over all places; of a crop there is one."""
 
     dims = 2
-    stem = "Conv2d_1a_7x7.conv2d"
     inputs: tuple[str, ...] = ("rgb",)
 
     def __init__(self, classes: int, channels: int, crop: int, dropout: float, epsilon: float, width: float):
@@ -179,6 +181,16 @@ class Inception(Trunk):
     def places(self, x: Tensor) -> Tensor:
         """Logits at every place of the last pool: (B, K, H', W'), with T' before them in 3D."""
         return self.logits(self.dropout(self.pooled(x)))
+
+
+def pretrained(tensors: Mapping[str, Tensor], net: Trunk) -> dict[str, Tensor]:
+    """Inception-v1's tensors for a net or trunk of ours: of pictures or inflated to clips, of RGB or carried to flow.
+
+    The net's last layer, if it has one, stays its own; what else does not fit is a UserError.
+    """
+    given = {name.replace("2d", f"{len(net.pool)}d"): tensor for name, tensor in tensors.items()}
+    own = {name: tensor for name, tensor in net.state_dict().items() if name.startswith("logits.")}
+    return carried({name: t for name, t in given.items() if not name.startswith("logits.")} | own, net)
 
 
 def build(
