@@ -201,12 +201,21 @@ def test_a_changed_number_in_a_tensorflow_file_is_noticed_with_both_checksums(tm
         read("tensorflow", tmp_path / "m")
 
 
+def test_a_changed_number_in_a_table_is_noticed_with_both_checksums(tmp_path):
+    wf.single(tmp_path / "v1.ckpt", {"w": np.full(9, 7.5, np.float32)})
+    whole, number = (tmp_path / "v1.ckpt").read_bytes(), np.float32(7.5).tobytes()
+    (tmp_path / "v1.ckpt").write_bytes(whole.replace(number, np.float32(8.5).tobytes(), 1))
+    with pytest.raises(UserError, match="block at byte 0 has the checksum [0-9a-f]{8} and says [0-9a-f]{8}"):
+        read("tensorflow", tmp_path / "v1.ckpt")
+
+
 @pytest.mark.parametrize("form", READERS)
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"<!DOCTYPE html><html>Not found</html>", "is a web page, not weights"),
         (b"", "has 0 bytes"),
+        (b"\x1f\x8b\x08" + bytes(50), "is a gzip archive, not weights: unpack it"),
         (b"version https://git-lfs.github.com/spec/v1\n", "cannot be read|holds 0 tensors"),
         (bytes(5000), "cannot be read|holds 0 tensors"),
     ],

@@ -161,6 +161,11 @@ def test_what_cannot_be_asked_for_is_refused_with_what_can(release):
         imported(release, options=["--option", "width"])
     with pytest.raises(UserError, match="resnet_50 does not take the options"):
         imported(release, options=["--option", "breadth=2"])
+    for option in ("width=wide", "channels=3.5", "depth=3"):
+        with pytest.raises(UserError, match=f"resnet_50 cannot be built with .*{option.partition('=')[0]}"):
+            imported(release, options=["--option", option])
+    with pytest.raises(UserError, match="w.safetensors cannot be written .* name another place with --out"):
+        imported(release, "--out", str(release / "r.pth" / "w.safetensors"))
 
 
 def test_a_mistake_at_the_shell_is_one_sentence_and_nothing_is_written(tmp_path):

@@ -1,5 +1,7 @@
 """What `python -m pipeline.weights` does: import a release's file, fetch one, list them."""
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,15 +80,22 @@ def _tensor(array: np.ndarray) -> torch.Tensor:
 
 def _option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
+    try:
+        number = yaml.safe_load(value)
+    except yaml.YAMLError:
+        equals = ""
     if not equals:
-        raise UserError(f"--option is {text!r}: write it as NAME=VALUE")
-    return name, yaml.safe_load(value)
+        raise UserError(f"--option is {text!r}: write it as NAME=VALUE, such as width=0.5 or depth=[1, 1, 1, 1]")
+    return name, number
 
 
 def _import(a: Any) -> None:
     options = dict(_option(text) for text in a.option)
     tensors, facts = import_file(a.format, a.file, a.model, a.classes, a.drop_head, options, a.our_pixels)
-    weights.save(a.out, tensors, facts)
+    try:
+        weights.save(a.out, tensors, facts)
+    except OSError as error:
+        raise UserError(f"{a.out} cannot be written ({error}): name another place with --out") from error
     head = "without its head" if a.drop_head else f"{facts['num_classes']} classes"
     unnamed = "" if a.drop_head or facts["classes"] else ", which have no names: give --classes"
     dropped = f"; left out as training's own: {convert.listed(facts['dropped'])}" if facts["dropped"] else ""
@@ -99,8 +108,11 @@ def _fetch(a: Any) -> None:
 
 
 def _list(a: Any) -> None:
-    for row in catalogue.rows():
-        print("\t".join((row["model"], row["framework"], row["file"], row["url"])))
+    lines = ["\t".join(row[column] for column in ("model", "framework", "file", "url")) for row in catalogue.rows()]
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:  # head has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(argv: Sequence[str]) -> None:

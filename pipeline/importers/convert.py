@@ -131,9 +131,12 @@ def listed(names: list[str]) -> str:
 
 
 def shapes_of(model: str, classes: int, options: Mapping[str, Any]) -> Shapes:
-    """The network's tensors by name, without making them."""
-    with torch.device("meta"):
-        net = models.build(model, num_classes=classes, **options)
+    """The network's tensors by name, without making them; options it cannot be built with are a UserError."""
+    try:
+        with torch.device("meta"):
+            net = models.build(model, num_classes=classes, **options)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise UserError(f"network {model} cannot be built with {dict(options)} ({error}): mend the options") from error
     return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
 
 

@@ -18,6 +18,8 @@ READERS = {
     "pytorch-i3d": "pipeline.importers.pytorch",
 }
 
+PACKED = ("rar", "gzip", "tar")  # torch.save's own files are zip archives
+
 
 def read(form: str, path: Path | str) -> dict[str, np.ndarray]:
     """Every tensor of a file of the format, under the source's own name and in its own layout.
@@ -27,7 +29,7 @@ def read(form: str, path: Path | str) -> dict[str, np.ndarray]:
     if form not in READERS:
         raise UserError(f"there is no format {form!r}: choose one of {', '.join(READERS)}")
     path = Path(path)
-    refuse_pages(path)
+    refuse_others(path)
     try:
         tensors = importlib.import_module(READERS[form]).read(path)
     except (OSError, ValueError, KeyError, IndexError, struct.error) as error:  # Broken is a ValueError
@@ -39,11 +41,14 @@ def read(form: str, path: Path | str) -> dict[str, np.ndarray]:
     return tensors
 
 
-def refuse_pages(path: Path) -> None:
-    """Raise UserError for a web page, which is what servers send in place of a file that is gone, and for nothing."""
+def refuse_others(path: Path) -> None:
+    """Raise UserError for a web page (which servers send when a file is gone), for an archive and for nothing."""
     if not path.is_file():
         return  # a TensorFlow checkpoint is named by a prefix
     if path.stat().st_size == 0:
         raise UserError(f"{path} has 0 bytes: fetch it again")
-    if kind_of(path) == PAGE:
+    kind = kind_of(path)
+    if kind in PACKED:
+        raise UserError(f"{path} is a {kind} archive, not weights: unpack it and import the file inside")
+    if kind == PAGE:
         raise UserError(f"{path} is a web page, not weights: open its URL in a browser and fetch what it links to")
