@@ -3,9 +3,9 @@
     python -m benchmarks.data --out benchmarks/results/data.json
 
 Speeds drift with the machine's load, so every ratio is taken within one round, the ways one after the other, and the
-median of the rounds is reported. Clips: a UCF-101-like XviD AVI and a 640x360 H.264 MP4, made of those in ../shared/clips
-or else drawn. Seconds are those of the processor, of child processes too: on one core they are the clock's, less what
-other programs take.
+median of the rounds is reported. Seconds are the processor's, those of child processes too: on one core that is the
+clock's time less what other programs take. Clips: a UCF-101-like XviD AVI and a 640x360 H.264 MP4, made of those in
+../shared/clips or else drawn.
 """
 
 import json
@@ -273,7 +273,7 @@ def measure(rounds: int) -> dict[str, float]:
         folder = Path(name)
         files = clips(folder)
         result = decoding(files, rounds)
-        result |= preparation(folder, files["ucf-like"], 16, max(rounds // 2, 1))
+        result |= preparation(folder, files["ucf-like"], 16, rounds)
         result |= reading(folder, 32, rounds)
         os.sched_setaffinity(0, every)
         return result | memory(folder, files["h264 640x360"]) | indexing(folder) | dry_run(folder)
