@@ -9,6 +9,8 @@ from pipeline import models
 from pipeline.errors import UserError
 from pipeline.models import differences, fstcn
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NARROW = {"width": 0.125, "stride2": 1, "crop": 56}
 
 

@@ -8,6 +8,8 @@ from pipeline import models
 from pipeline.errors import UserError
 from pipeline.models import stems
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 UNITS = (3, 4, 6, 3)
 NORM = {"weight", "bias", "running_mean", "running_var"}
 NARROW = {"width": 0.125, "depth": (2, 2, 2, 2), "crop": 64}

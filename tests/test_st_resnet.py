@@ -8,6 +8,8 @@ from pipeline import models
 from pipeline.errors import UserError
 from pipeline.models import st_resnet
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NARROW = {"width": 0.125, "depth": (2, 2, 2, 2), "crop": 48}
 
 

@@ -7,6 +7,8 @@ from torch.nn.functional import linear, max_pool2d, relu
 from pipeline import models
 from pipeline.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # torchvision's numbers of the convolutions in `features`, and what they put out
 CONVS = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256, 17: 512, 19: 512, 21: 512, 24: 512, 26: 512, 28: 512}
 POOLED = (2, 7, 14, 21, 28)  # a pool comes after each of these
