@@ -10,7 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.errors import UserError
+from pipeline.importers.crc32c import crc32c
+from pipeline.importers.protobuf import Broken
 from pipeline.importers.readers import READERS, read
+from pipeline.importers.snappy import unpacked
 from tests import weightfiles as wf
 
 A = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5) / 7
@@ -51,14 +54,37 @@ def test_a_tensorflow_bundle_under_any_of_its_names(tmp_path, shards, name):
     same(read("tensorflow", tmp_path / name.format(shards)), VARIABLES)
 
 
-def test_a_tensorflow_checkpoint_of_the_first_form_whole_or_in_slices(tmp_path):
-    wf.single(tmp_path / "inception_v1.ckpt", VARIABLES, halves=["deep", "scope/layer_7/w"])
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_tensorflow_checkpoint_of_the_first_form_whole_or_in_slices(tmp_path, compress):
+    wf.single(tmp_path / "inception_v1.ckpt", VARIABLES, halves=["deep", "scope/layer_7/w"], compress=compress)
     same(read("tensorflow", tmp_path / "inception_v1.ckpt"), VARIABLES)
 
 
-def test_crc32c_is_castagnolis():
-    from pipeline.importers.crc32c import crc32c
+@pytest.mark.parametrize(
+    ("packed", "plain"),
+    [
+        (b"\x00", b""),
+        (b"\x04\x0cabcd", b"abcd"),
+        (b"\x0a\x04ab" + bytes([4 << 2 | 1, 2]), b"ababababab"),  # a copy that reaches into itself
+        (b"\x08\x0cabcd" + bytes([3 << 2 | 2, 4, 0]), b"abcdabcd"),
+        (b"\x08\x0cabcd" + bytes([3 << 2 | 3, 4, 0, 0, 0]), b"abcdabcd"),
+        (b"\x46" + bytes([60 << 2, 69]) + b"x" * 70, b"x" * 70),
+    ],
+)
+def test_snappys_elements(packed, plain):
+    assert unpacked(memoryview(packed)) == plain
+    assert unpacked(memoryview(wf.snappy(plain))) == plain
 
+
+@pytest.mark.parametrize(
+    "packed", [b"\x05\x0cabcd", b"\x03\x0cabcd", b"\x04\x0cab", b"\x08\x0cabcd\x0e\x05\x00", b"\xff" * 6]
+)
+def test_what_is_not_snappy_is_refused(packed):
+    with pytest.raises(Broken):
+        unpacked(memoryview(packed))
+
+
+def test_crc32c_is_castagnolis():
     assert crc32c(b"123456789") == 0xE3069283  # RFC 3720's check value
     assert crc32c(bytes(32)) == 0x8A9136AA
 
@@ -149,10 +175,12 @@ def written(folder):
     wf.dag(folder / "packed.mat", {"conv1_filter": A, "b": B}, do_compression=True)
     wf.dag_v73(folder / "v73.mat", {"conv1_filter": A, "b": B})
     wf.single(folder / "v1.ckpt", VARIABLES)
+    wf.single(folder / "v1.snappy", VARIABLES, compress=True)
     wf.bundle(folder / "v2.ckpt", VARIABLES)
     return {
         "new.pth": "torchvision", "old.pth": "pytorch-i3d", "w.safetensors": "torchvision", "net.caffemodel": "caffe",
         "plain.mat": "matconvnet", "packed.mat": "matconvnet", "v73.mat": "matconvnet", "v1.ckpt": "tensorflow",
+        "v1.snappy": "tensorflow",
         "v2.ckpt.index": "tensorflow", "v2.ckpt.data-00000-of-00001": "tensorflow",
     }  # fmt: skip
 

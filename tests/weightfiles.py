@@ -112,14 +112,41 @@ def block(entries, restart=4):
     return out + struct.pack(f"<{len(restarts)}I", *restarts) + struct.pack("<I", len(restarts))
 
 
-def table(path, entries, per_block=5):
+def snappy(data):
+    """Copies of four bytes or more that stood before within 60,000 bytes, anything else as literals."""
+    out, literal, at, seen = varint(len(data)), b"", 0, {}
+    while at < len(data):
+        before = seen.get(data[at : at + 4], -60_001)
+        seen[data[at : at + 4]] = at
+        most, length = min(64, len(data) - at) if at - before <= 60_000 else 0, 0
+        while length < most and data[before + length] == data[at + length]:
+            length += 1
+        if length >= 4:
+            out += run(literal) + bytes([length - 1 << 2 | 2]) + struct.pack("<H", at - before)
+            literal = b""
+        else:
+            length = 1
+            literal += data[at : at + 1]
+        at += length
+    return out + run(literal)
+
+
+def run(literal):
+    if not literal:
+        return b""
+    size = len(literal) - 1
+    return (bytes([size << 2]) if size < 60 else bytes([61 << 2]) + struct.pack("<H", size)) + literal
+
+
+def table(path, entries, per_block=5, compress=False):
     """A sorted table, `per_block` entries to a block."""
     data, index = b"", []
 
     def place(content):
         nonlocal data
-        handle = varint(len(data)) + varint(len(content))
-        data += content + b"\0" + struct.pack("<I", masked(content + b"\0"))
+        content = (snappy(content) + b"\1") if compress else content + b"\0"
+        handle = varint(len(data)) + varint(len(content) - 1)
+        data += content + struct.pack("<I", masked(content))
         return handle
 
     ordered = sorted(entries.items())
@@ -153,7 +180,7 @@ def bundle(prefix, tensors, shards=1, strings=()):
     table(prefix.with_name(f"{prefix.name}.index"), entries)
 
 
-def single(path, tensors, halves=()):
+def single(path, tensors, halves=(), compress=False):
     """A V1 checkpoint; the tensors named in `halves` are saved as two slices of the first axis."""
     meta, entries = b"", {}
     for name, array in tensors.items():
@@ -170,7 +197,7 @@ def single(path, tensors, halves=()):
             proto = tagged(1, kind) + tagged(2, tensor_shape(part.shape)) + values
             key = b"\0" + name.encode() + b"\0\1" + bytes([start or 0])
             entries[key] = tagged(2, tagged(1, name) + tagged(2, slices) + tagged(3, proto))
-    table(path, {b"": tagged(1, meta), **entries})
+    table(path, {b"": tagged(1, meta), **entries}, compress=compress)
 
 
 # MatConvNet

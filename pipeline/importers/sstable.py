@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from pipeline.importers.crc32c import masked
 from pipeline.importers.protobuf import Broken, take, varint
+from pipeline.importers.snappy import unpacked
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # two block handles, padding, magic
 TRAILER = 5  # a block's compression and checksum
+PLAIN, SNAPPY = 0, 1
 
 
 def is_table(data: memoryview) -> bool:
@@ -40,10 +42,13 @@ def _block(data: memoryview, offset: int, size: int) -> Iterator[tuple[bytes, me
     (stored,) = struct.unpack("<I", whole[-4:])
     if (computed := masked(whole[:-4])) != stored:
         raise Broken(f"the block at byte {offset} has the checksum {computed:08x} and says {stored:08x}")
-    if whole[size]:
-        raise Broken(f"the block at byte {offset} is compressed (type {whole[size]}), which TensorFlow's are not")
-    (restarts,) = struct.unpack("<I", take(whole, max(size - 4, 0), 4))
-    content = take(whole, 0, max(size - 4 * (restarts + 1), 0))
+    if whole[size] not in (PLAIN, SNAPPY):
+        raise Broken(
+            f"the block at byte {offset} is compressed in a way ({whole[size]}) that TensorFlow does not write"
+        )
+    block = whole[:size] if whole[size] == PLAIN else memoryview(unpacked(whole[:size]))
+    (restarts,) = struct.unpack("<I", take(block, max(len(block) - 4, 0), 4))
+    content = take(block, 0, max(len(block) - 4 * (restarts + 1), 0))
     key, at = b"", 0
     while at < len(content):
         shared, at = varint(content, at)
