@@ -204,6 +204,19 @@ def test_table_1s_output_sizes():
     assert pooled.shape == (1, 4, 101)
 
 
+def test_table_1s_receptive_fields_in_time():
+    net = small()
+    for parameter in net.parameters():
+        parameter.data.abs_()  # so that nothing cancels and no ReLU shuts
+    for stage, field in enumerate((5, 9, 13, 17), 1):
+        rgb = torch.ones(1, 3, 19, 48, 48, requires_grad=True)
+        x = net.appearance.start(rgb)
+        for layers in net.appearance.stages()[:stage]:
+            x = layers(x)
+        (seen,) = torch.autograd.grad(x[:, :, 9].sum(), rgb)
+        assert seen.any((0, 1, 3, 4)).sum() == field
+
+
 @pytest.mark.parametrize(("name", "times", "chunks"), [("st_resnet", 5, 5), ("st_resnet_star", 11, 4)])
 def test_every_chunk_has_a_loss_in_training_and_the_clip_one_score_a_stream_in_evaluation(name, times, chunks):
     net, (rgb, flow) = small(name), clips(times)
@@ -255,6 +268,7 @@ def test_another_input_is_refused_with_both_values(shapes, words):
         ({"connection": "product"}, "no connection 'product': choose one of residual, direct"),
         ({"pool": "pool4"}, "no pool 'pool4'"),
         ({"losses": "joint"}, "no losses 'joint'"),
+        ({"border": "mirror"}, "no border 'mirror': choose one of zeros, replicate"),
         ({"depth": (2, 1, 2, 2)}, r"depth is \(2, 1, 2, 2\)"),
         ({"crop": 16}, "crops of 16 pixels"),
     ],

@@ -25,9 +25,12 @@ from pipeline.models.resnet import Border, ResNet
 from pipeline.models.stems import carried
 
 TAPS = (3, 1)  # in time: of the 1x1s of a stage's second unit, of all others
-CONNECTIONS = ("residual", "direct", "bidirectional", "none")
-POOLS = ("none", "pool5", "conv5_x")  # the layer that maxima over time follow
-LOSSES = ("chunk", "clip")
+CHOICES = {
+    "connection": ("residual", "direct", "bidirectional", "none"),
+    "pool": ("none", "pool5", "conv5_x"),  # the layer that maxima over time follow
+    "losses": ("chunk", "clip"),
+    "border": ("zeros", "replicate"),
+}
 
 
 class STResNet(nn.Module):
@@ -106,10 +109,9 @@ def build(
     `connection` "direct" adds motion to appearance's identity path as well; `border` is what temporal filters see
     beyond a clip's ends: zeros, as in the release, or the last picture again ("replicate").
     """
-    chosen = {"connection": (connection, CONNECTIONS), "pool": (pool, POOLS), "losses": (losses, LOSSES)}
-    for option, (value, known) in chosen.items():
-        if value not in known:
-            raise UserError(f"ST-ResNet has no {option} {value!r}: choose one of {', '.join(known)}")
+    for option, value in {"connection": connection, "pool": pool, "losses": losses, "border": border}.items():
+        if value not in CHOICES[option]:
+            raise UserError(f"ST-ResNet has no {option} {value!r}: choose one of {', '.join(CHOICES[option])}")
     if min(depth) < 2:
         raise UserError(f"ST-ResNet joins its streams at second units but depth is {tuple(depth)}: give 2 or more")
     a, m = (
