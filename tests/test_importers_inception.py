@@ -93,8 +93,8 @@ class Inception:
     [
         ("inception_v1", "InceptionV1/", (2, 64, 64, 3), wf.single),
         ("i3d", "RGB/inception_i3d/", (1, 18, 48, 48, 3), wf.bundle),
-        ("i3d", "Flow/inception_i3d/", (1, 16, 48, 48, 2), wf.bundle),
-        ("i3d", "", (1, 16, 48, 48, 3), wf.bundle),
+        ("i3d", "Flow/inception_i3d/", (1, 10, 48, 48, 2), wf.bundle),
+        ("i3d", "", (1, 9, 33, 33, 3), wf.bundle),
     ],
 )
 def test_inception_of_tensorflow(tmp_path, model, prefix, shape, write):
@@ -127,16 +127,16 @@ def test_caffes_cnn_m_takes_this_pipelines_pixels(tmp_path):
 
 
 def test_i3ds_flow_takes_pixels_and_its_rgb_this_pipelines_but_for_the_border(tmp_path):
-    source, flow = Inception(3, 0.0625, "Flow/inception_i3d/"), RNG.uniform(-20, 20, (1, 16, 48, 48, 2)).astype("f")
+    source, flow = Inception(3, 0.0625, "Flow/inception_i3d/"), RNG.uniform(-20, 20, (1, 9, 33, 33, 2)).astype("f")
     source(flow / 20, classes=5)
     wf.bundle(tmp_path / "flow", source.variables)
-    net = with_our_pixels("tensorflow", tmp_path / "flow", "i3d", width=0.0625, crop=48)
+    net = with_our_pixels("tensorflow", tmp_path / "flow", "i3d", width=0.0625, crop=33)
     close(outputs(net, flow)[""], source.ends[""])
 
-    source, clip = Inception(3, 0.0625, "RGB/inception_i3d/"), RNG.integers(0, 256, (1, 16, 48, 48, 3))
+    source, clip = Inception(3, 0.0625, "RGB/inception_i3d/"), RNG.integers(0, 256, (1, 9, 33, 33, 3))
     source((clip / 127.5 - 1).astype("f"), classes=5)
     wf.bundle(tmp_path / "rgb", source.variables)
-    net = with_our_pixels("tensorflow", tmp_path / "rgb", "i3d", width=0.0625, crop=48)
+    net = with_our_pixels("tensorflow", tmp_path / "rgb", "i3d", width=0.0625, crop=33)
     ours = outputs(net, ((clip / 255 - SEEN[0]) / SEEN[1]).astype("f"))["Conv3d_1a_7x7"]
     close(ours[:, :, 2:-2, 2:-2, 2:-2], source.ends["Conv3d_1a_7x7"][:, 2:-2, 2:-2, 2:-2])
 
