@@ -81,10 +81,3 @@ def test_rgb_filters_inflate_to_flow():
 def test_an_input_that_it_cannot_take_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):
         small("i3d")(torch.zeros(shape))
-
-
-def test_it_runs_as_a_compiled_graph():
-    """torch.export's graph, which holds no Python, gives the net's own logits."""
-    net, x = small("i3d"), torch.randn(1, 3, 16, 64, 64)
-    graph = torch.export.export(net, (x,)).module()
-    assert torch.allclose(graph(x), net(x), atol=1e-5)
