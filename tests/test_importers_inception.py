@@ -18,6 +18,7 @@ from tests.test_importers_nets import (
     matconvnets,
     max_pool,
     normal,
+    one_blas_thread,  # noqa: F401 (a fixture)
     outputs,
     relu,
     same_pad,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from pipeline import models
 from pipeline.importers.command import import_file
@@ -10,6 +11,13 @@ from pipeline.importers.layouts import moments
 from tests import weightfiles as wf
 
 RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def one_blas_thread():
+    """Small products are slower on many, and slower still on a busy machine."""
+    with threadpool_limits(1):
+        yield
 
 
 def normal(*shape, deviation=1.0):

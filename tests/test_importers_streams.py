@@ -12,6 +12,7 @@ from tests.test_importers_nets import (
     loaded,
     mat_norm,
     normal,
+    one_blas_thread,  # noqa: F401 (a fixture)
     outputs,
     pad,
     relu,
