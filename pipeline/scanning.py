@@ -30,6 +30,12 @@ def suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
+def stem(video: str) -> str:
+    """`clip` of `Class/clip.avi`; a name that ends in no video's suffix is kept whole."""
+    path = PurePosixPath(video)
+    return path.stem if suffix(video) in VIDEO_SUFFIXES else path.name
+
+
 def sort_files(files: Mapping[str, int]) -> tuple[dict[str, int], list[Row]]:
     """The videos among `files` (by suffix), and a row for every other file."""
     videos = {name: size for name, size in files.items() if suffix(name) in VIDEO_SUFFIXES}

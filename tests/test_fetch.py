@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 from pipeline.fetch import main
 from pipeline.files import read_tsv, sha256, write_tsv
 from pipeline.sources import COLUMNS
+from tests.killing import tree
 from tests.loopback import PAGE, Act, Loopback, loopback
 from tests.rarwriter import rar4
 from tests.test_archives import write_targz, write_zip
@@ -41,12 +42,6 @@ def table(folder: Path, *rows: dict[str, str]) -> Path:
 def fetch(folder: Path, *more: str) -> dict[str, bytes]:
     main(["--dataset=d", f"--out={folder / 'out'}", f"--sources={folder / 'sources.tsv'}", *QUICK, *more])
     return tree(folder / "out")
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every file's bytes and every folder, by path."""
-    paths = sorted(folder.rglob("*"))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"/" for path in paths}
 
 
 def fetched(folder: Path) -> list[dict[str, str]]:

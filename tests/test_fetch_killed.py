@@ -1,20 +1,19 @@
 """A fetch that is killed, or that fills the disk, and the same command again."""
 
-import os
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from pipeline.fetch import main
+from tests.killing import killed_at, tree
 from tests.loopback import Act, Loopback, loopback
 from tests.rarwriter import rar4
-from tests.test_fetch import QUICK, fetch, local, remote, tree
+from tests.test_fetch import QUICK, fetch, local, remote
 
 
 @pytest.fixture
@@ -29,31 +28,6 @@ def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr("os.fsync", lambda handle: None)
 
 
-CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
-
-
-def killed_at(number: int, arguments: Sequence[str]) -> bool:
-    """Run the stage in a child that kills itself before its `number`-th change to the disk; whether it came to that."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def hook(event: str, given: tuple) -> None:
-            nonlocal seen
-            writes = event == "open" and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR)
-            if event in CHANGES or writes:
-                seen += 1
-                if seen == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        try:
-            main(arguments)
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 @pytest.mark.parametrize(("keep", "first"), [("--keep-archives", 1), ("--no-keep-archives", 3)])
 def test_a_kill_at_any_change_to_the_disk_and_a_second_run_give_the_same_bytes(tmp_path, web, keep, first):
     remote(tmp_path, web, lambda data: Act(data, cut=100_000), lambda data: Act(data))
@@ -62,7 +36,7 @@ def test_a_kill_at_any_change_to_the_disk_and_a_second_run_give_the_same_bytes(t
         remote(tmp_path, web, lambda data: Act(data, cut=100_000), lambda data: Act(data))
         shutil.rmtree(tmp_path / "out")
         arguments = ["--dataset=d", f"--out={tmp_path / 'out'}", f"--sources={tmp_path / 'sources.tsv'}", *QUICK, keep]
-        if not killed_at(number, arguments):
+        if not killed_at(number, main, arguments):
             break
         assert fetch(tmp_path, keep) == want, f"killed at change {number}"
     assert number > 60
@@ -79,7 +53,7 @@ def test_a_kill_while_a_clip_archive_changes_leaves_nothing_old(tmp_path):
         shutil.rmtree(tmp_path / "out")
         shutil.copytree(old, tmp_path / "out")
         arguments = ["--dataset=d", f"--out={tmp_path / 'out'}", f"--sources={tmp_path / 'sources.tsv'}", given]
-        if not killed_at(number, arguments):
+        if not killed_at(number, main, arguments):
             break
         assert fetch(tmp_path, given) == want, f"killed at change {number}"
     assert number > 10

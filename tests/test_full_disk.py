@@ -11,10 +11,11 @@ import pytest
 
 from pipeline import files
 from pipeline.files import DiskFull, refuse_full_disk, whole_file, whole_folder
+from tests.killing import tree
 from tests.makeshards import manifest_file, slices
 from tests.makevideo import video
 from tests.test_frames import run as frames
-from tests.test_killed import ROOT, tree
+from tests.test_killed import ROOT
 
 MIB = 1 << 20
 

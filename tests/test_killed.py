@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 from pipeline import flow, frames, manifest, quarantine, shard
+from tests.killing import killed_at, tree
 from tests.makeshards import manifest_file, slices
 from tests.makevideo import truncate, video
 
 ROOT = Path(__file__).parents[1]
 STAGES = {"frames": frames, "flow": flow, "shard": shard}
-CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,6 @@ def arguments(stage, folder, out):
             f"--out={out}",
         ],
     }[stage]
-
-
-def tree(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def begin(stage, made, out):
@@ -91,28 +87,6 @@ def test_a_kill_at_a_random_moment_and_a_second_run_give_the_same_bytes(made, tm
     assert killed
 
 
-def killed_at(number, stage, argv):
-    """Run the stage in a child that kills itself before its `number`-th change to the disk; whether it came to that."""
-    child = os.fork()
-    if child == 0:
-        seen = 0
-
-        def hook(event, given):
-            nonlocal seen
-            writes = event == "open" and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR)
-            if event in CHANGES or writes:
-                seen += 1
-                if seen == number:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        try:
-            STAGES[stage].main(argv)
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
 @pytest.mark.parametrize(("stage", "step"), [("shard", 1), ("frames", 2)])
 def test_a_kill_at_any_change_to_the_disk_and_a_second_run_give_the_same_bytes(made, tmp_path, stage, step):
     out = tmp_path / "out"
@@ -122,7 +96,7 @@ def test_a_kill_at_any_change_to_the_disk_and_a_second_run_give_the_same_bytes(m
     for number in range(1, 1000, step):
         if number % 2:  # once onto nothing, once onto what is there
             shutil.rmtree(out)
-        if not killed_at(number, stage, argv):
+        if not killed_at(number, STAGES[stage].main, argv):
             break
         STAGES[stage].main(argv)
         assert tree(out) == want, f"killed at change {number}"
@@ -130,7 +104,7 @@ def test_a_kill_at_any_change_to_the_disk_and_a_second_run_give_the_same_bytes(m
 
 
 def test_a_killed_run_leaves_no_file_under_its_own_name(made, tmp_path):
-    assert killed_at(2, "frames", arguments("frames", made, tmp_path / "out" / "0000.h5"))
+    assert killed_at(2, frames.main, arguments("frames", made, tmp_path / "out" / "0000.h5"))
     assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == []
 
 

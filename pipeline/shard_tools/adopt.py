@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 from pipeline.files import scratch_folder
 from pipeline.frames import refuse_many_bad
 from pipeline.quarantine import Row
-from pipeline.scanning import VIDEO_SUFFIXES
+from pipeline.scanning import stem
 from pipeline.shard_tools import pack
 from pipeline.store import StoreWriter
 
@@ -42,12 +42,11 @@ class How(NamedTuple):
 
 def folder_of(root: Path, name: str, video: str) -> Path:
     """Where a video's pictures lie; raises BadFolder where they do not."""
-    path = PurePosixPath(video)
-    stem = path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
-    places = [root / name / stem, root / path.with_name(stem), root / stem]
+    short = stem(video)
+    places = [root / name / short, root / PurePosixPath(video).with_name(short), root / short]
     found = next((place for place in places if place.is_dir()), None)
     if found is None:
-        raise BadFolder(f"there is no folder {name}/{stem} or {stem}")
+        raise BadFolder(f"there is no folder {name}/{short} or {short}")
     return found
 
 

@@ -12,7 +12,7 @@ import json
 import tarfile
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import ffmpeg
 import imageio_ffmpeg
@@ -22,7 +22,7 @@ from pipeline import cli, flowpicture
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder
 from pipeline.quantise import dequantise
-from pipeline.scanning import VIDEO_SUFFIXES
+from pipeline.scanning import stem
 from pipeline.shards import ShardReader
 
 QUALITY = 95  # of flow pictures, which are compressed a second time
@@ -31,7 +31,7 @@ RATE = 25.0  # of previews, where the source's frame rate is not known
 
 def names(reader: ShardReader, videos: Sequence[str]) -> dict[str, str]:
     """Video -> CLASS/NAME without the suffix; with it where two videos would have the same one."""
-    short = {video: f"{reader.label(video)}/{_stem(video)}" for video in videos}
+    short = {video: f"{reader.label(video)}/{stem(video)}" for video in videos}
     count = Counter(short.values())
     return {
         video: name if count[name] == 1 else f"{reader.label(video)}/{video.replace('/', '-')}"
@@ -46,8 +46,8 @@ def jpg(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
             folder = scratch / name
             folder.mkdir(parents=True)
             for number, jpeg in enumerate(reader.jpegs(video, range(reader.count(video))), 1):
-                for stem, data in _pictures(reader, jpeg):
-                    (folder / f"{stem}_{number:05d}.jpg").write_bytes(data)
+                for kind, data in _pictures(reader, jpeg):
+                    (folder / f"{kind}_{number:05d}.jpg").write_bytes(data)
 
 
 def webdataset(reader: ShardReader, videos: Sequence[str], out: Path, mib: int) -> None:
@@ -133,8 +133,3 @@ def _sample(tar: tarfile.TarFile, key: str, reader: ShardReader, video: str) -> 
         entry = tarfile.TarInfo(f"{key}.{suffix}")
         entry.size = len(data)
         tar.addfile(entry, io.BytesIO(data))
-
-
-def _stem(video: str) -> str:
-    path = PurePosixPath(video)
-    return path.stem if path.suffix.lower() in VIDEO_SUFFIXES else path.name
