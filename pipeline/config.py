@@ -27,6 +27,9 @@ DATASET_DEFAULTS: Settings = {
     "slices": 4,
     "preset": "paper",
     "groups": {},
+    "partner": None,
+    "pretraining": None,
+    "auxiliary": False,
 }
 STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments")
 
@@ -36,6 +39,7 @@ def check(config: Mapping[str, Any]) -> None:
     check_schema(config, "config", "config.yaml")
     for name in config["datasets"]:
         _check_dataset(name, of_dataset(config, name))
+        _check_others(config["datasets"], name, of_dataset(config, name))
 
 
 def of_dataset(config: Mapping[str, Any], name: str) -> Settings:
@@ -132,6 +136,17 @@ def _check_dataset(name: str, settings: Settings) -> None:
         )
     if not settings["folder"]:
         sources(name)  # raises where sources.tsv does not know the data set
+
+
+def _check_others(datasets: Mapping[str, Any], name: str, settings: Settings) -> None:
+    """The data sets that recipes take other data from must be others, and be there."""
+    known = ", ".join(sorted(set(datasets) - {name})) or "no other"
+    for key in ("partner", "pretraining"):
+        if settings[key] == name or settings[key] not in {None, *datasets}:
+            what = "the data set itself" if settings[key] == name else "not among datasets"
+            raise UserError(
+                f"datasets.{name}.{key} is {settings[key]}, which is {what}: name one of {known}, or drop {key}"
+            )
 
 
 def _dotted(key: str, name: object) -> str:

@@ -158,8 +158,8 @@ def table_inputs(config: Config, dataset: str) -> list[str]:
 
 
 def tables_of(config: Config) -> list[str]:
-    """Every data set's table."""
-    return [f"results/tables/{dataset}.csv" for dataset in config["datasets"]]
+    """Every data set's table, but for those that only others learn from."""
+    return [f"results/tables/{name}.csv" for name in config["datasets"] if not of_dataset(config, name)["auxiliary"]]
 
 
 def stage_settings(config: Config, stage: str, dataset: str, run: str = "") -> Settings:

@@ -38,6 +38,9 @@ def test_the_committed_config_is_valid():
         ({"datasets": {"mine": {"folder": __file__}}}, ["datasets.mine.folder", "a file", "give the folder"]),
         ({"datasets": {"ucf102": {"layout": "ucf101"}}}, ["ucf102", "ucf101"]),
         ({"datasets": {"my set": {"folder": "."}}}, ["my set"]),
+        ({"datasets": {"ucf101": {"partner": "hmdb"}}}, ["datasets.ucf101.partner is hmdb", "hmdb51", "drop partner"]),
+        ({"datasets": {"demo": {"pretraining": "demo"}}}, ["demo.pretraining", "the data set itself", "name one of"]),
+        ({"datasets": {"demo": {"partner": ["ucf101"]}}}, ["demo.partner", "the name of another data set"]),
     ],
 )
 def test_a_mistake_is_one_sentence_with_key_value_and_way_out(difference, words):

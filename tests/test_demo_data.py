@@ -1,5 +1,6 @@
 """The demo data set is what UCF-101's archives are, and its classes differ only in what they are meant to differ in."""
 
+import hashlib
 import io
 import itertools
 import zipfile
@@ -46,6 +47,19 @@ def test_same_arguments_give_the_same_bytes(out, tmp_path):
 
 def test_another_seed_gives_other_clips():
     assert not np.array_equal(clip(0, "Bounce", 1, 1)[0], clip(1, "Bounce", 1, 1)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("WaveRedFlag", "537a05ae9510bf04"),
+        ("Circle", "59ff4b2a4ae16dce"),
+        ("SitDown", "93d26b1caad1a767"),
+        ("CloseOpen", "e3cd6c9dd88e2f8a"),
+    ],
+)
+def test_seed_0_draws_the_pixels_it_has_always_drawn(name, digest):
+    assert hashlib.sha256(clip(0, name, 2, 1).tobytes()).hexdigest()[:16] == digest
 
 
 def test_unrar_reads_back_every_byte(tmp_path):

@@ -17,12 +17,14 @@ def test_every_row_of_the_table_is_well_formed():
 
 @pytest.mark.parametrize("row", read_tsv(TABLE, COLUMNS), ids=lambda row: f"{row['dataset']}/{row['file']}")
 def test_every_row_says_where_its_file_comes_from(row):
-    assert row["url"] or row["dataset"] == "demo"
+    assert row["url"] or row["dataset"] in ("demo", "demo_pretrain")
     assert row["note"]
     assert row["file"].split("/")[-1] in row["url"] or not row["url"] or "google" in row["url"]
 
 
-@pytest.mark.parametrize("dataset", ["demo", "ucf101", "hmdb51", "kinetics400", "kinetics600", "kinetics700_2020"])
+@pytest.mark.parametrize(
+    "dataset", ["demo", "demo_pretrain", "ucf101", "hmdb51", "kinetics400", "kinetics600", "kinetics700_2020"]
+)
 def test_every_data_set_has_videos_and_lists(dataset):
     assert {source.unpack.split("/")[0] for source in sources(dataset)} == {"videos", "lists"}
 
@@ -64,7 +66,7 @@ def test_a_file_listed_twice_is_named(tmp_path):
 
 
 def test_an_unknown_data_set_is_named_with_the_known_ones():
-    with pytest.raises(UserError, match=r"no row for the data set 'imagenet', only for demo, hmdb51"):
+    with pytest.raises(UserError, match=r"no row for the data set 'imagenet', only for demo, demo_pretrain, hmdb51"):
         sources("imagenet")
 
 

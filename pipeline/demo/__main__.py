@@ -1,12 +1,13 @@
-"""Writes the demo data set: stick figures acting over textured backgrounds, as UCF-101 would hand them out."""
+"""Writes a demo data set: stick figures acting over textured backgrounds, as UCF-101 or HMDB51 would hand them out."""
 
 import os
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline import cli
+from pipeline.demo import PRETRAINING, hmdb
 from pipeline.demo.clips import clip
 from pipeline.demo.rar import RarWriter
 from pipeline.demo.splits import Clip, clips, lists, write_lists
@@ -16,26 +17,45 @@ from pipeline.files import whole_file
 
 VIDEOS, LISTS = "Demo.rar", "DemoTrainTestSplits-RecognitionTask.zip"
 ROOT = "Demo"  # the folder within the archive
+OTHER_VIDEOS, OTHER_LISTS = "demo_pretrain_org.rar", "demo_pretrain_test_train_splits.rar"
 
 
-def write(out: Path, seed: int, groups: int, number: int, threads: int) -> None:
-    """Both files of the data set into the folder `out`; the same numbers give the same bytes, whatever the threads."""
+def write(out: Path, seed: int, groups: int, number: int, threads: int, dataset: str = "demo") -> None:
+    """Both files of a data set into the folder `out`; the same numbers give the same bytes, whatever the threads."""
     check(seed, groups, number, threads)
     if out.exists() and not out.is_dir():
         raise UserError(f"--out is {out}, which is a file, but two files go into a folder: give another name")
+    WRITERS[dataset](out, seed, groups, number, threads)
+
+
+def write_demo(out: Path, seed: int, groups: int, number: int, threads: int) -> None:
+    """`demo`, in UCF-101's form."""
     everything = clips(groups, number)
     with whole_file(out / VIDEOS) as scratch, open(scratch, "wb") as file, RarWriter(file) as archive:
-        videos = encoded(everything, seed, threads)
-        for entry, data in zip(everything, cli.progress(videos, len(everything), "clips"), strict=True):
+        for entry, data in zip(everything, encoded(everything, seed, threads), strict=True):
             archive.add(f"{ROOT}/{entry.path}", data)
     with whole_file(out / LISTS) as scratch:
         write_lists(scratch, lists(groups, number))
 
 
+def write_pretraining(out: Path, seed: int, groups: int, number: int, threads: int) -> None:
+    """`demo_pretrain`, in HMDB51's form."""
+    everything = clips(groups, number, PRETRAINING)
+    hmdb.write_videos(out / OTHER_VIDEOS, everything, encoded(everything, seed, threads))
+    hmdb.write_lists(out / OTHER_LISTS, hmdb.lists(groups, number))
+
+
+WRITERS: dict[str, Callable[[Path, int, int, int, int], None]] = {
+    "demo": write_demo,
+    "demo_pretrain": write_pretraining,
+}
+
+
 def encoded(everything: Sequence[Clip], seed: int, threads: int) -> Iterator[bytes]:
     """The AVI files of clips, in order; drawing and encoding both let other threads run."""
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(lambda c: avi(clip(seed, c.name, c.group, c.number)), everything)
+        videos = pool.map(lambda c: avi(clip(seed, c.name, c.group, c.number)), everything)
+        yield from cli.progress(videos, len(everything), "clips")
 
 
 def check(seed: int, groups: int, number: int, threads: int) -> None:
@@ -57,7 +77,10 @@ def check(seed: int, groups: int, number: int, threads: int) -> None:
 def arguments(argv: Sequence[str]) -> Namespace:
     """The command line, parsed."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=f"folder for {VIDEOS} and {LISTS}")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the two archives")
+    parser.add_argument(
+        "--dataset", choices=WRITERS, default="demo", help="demo is in UCF-101's form, the other in HMDB51's"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed, other clips")
     parser.add_argument("--groups", type=int, default=9, help="groups a class, each with its own actor and background")
     parser.add_argument("--clips", type=int, default=3, help="clips a group")
@@ -67,7 +90,7 @@ def arguments(argv: Sequence[str]) -> Namespace:
 
 def main(argv: Sequence[str]) -> None:
     args = arguments(argv)
-    write(args.out, args.seed, args.groups, args.clips, args.threads)
+    write(args.out, args.seed, args.groups, args.clips, args.threads, args.dataset)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ PERIOD = (10.0, 13.0)  # of an oscillation: about one stack, so that every stack
 SWING = (6.5, 8.5)  # radius of an oscillation
 OSCILLATIONS = {"Bounce": (0, 1), "Sway": (1, 0), "Circle": (1, 1)}  # which of x and y each moves along
 STILL = (5, 9)  # frames before and after sitting down or standing up: less than a stack
+TRAJECTORIES = ("figure_eight", "jump")  # the demo_pretrain data set's oscillations
 
 
 def duration(rng: np.random.Generator) -> int:
@@ -63,6 +64,29 @@ def displacement(rng: np.random.Generator, frames: int, name: str) -> np.ndarray
         return oscillation(rng, frames, name)
     path = oscillation(rng, frames, str(rng.choice(list(OSCILLATIONS))))
     return np.tile(rng.choice(path), (frames, 1))
+
+
+def once(rng: np.random.Generator, frames: int, back: bool) -> np.ndarray:
+    """(frames,) from 0 to 1 or `back` from 1 to 0, at the pace of sitting down."""
+    path = sitting(rng, frames)
+    return path[::-1] if back else path
+
+
+def lying(rng: np.random.Generator, frames: int, name: str) -> np.ndarray:
+    """(frames,) of lie_down, 0 upright to 1 on the floor, its reverse get_up, or one angle held, a frame of these."""
+    path = once(rng, frames, back=name == "get_up")
+    return path if name in ("lie_down", "get_up") else np.full(frames, rng.choice(path))
+
+
+def trajectory(rng: np.random.Generator, frames: int, name: str) -> np.ndarray:
+    """(frames, 2) displacement of a class of TRAJECTORIES; for other classes one place held, a frame of these."""
+    kind = name if name in TRAJECTORIES else str(rng.choice(TRAJECTORIES))
+    angle = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(frames) / rng.uniform(*PERIOD)
+    across = np.cos(angle) * rng.choice([-1, 1])
+    eight = np.stack([across, np.sin(2 * angle) / 2], axis=1)
+    hops = np.stack([0 * across, 1 - 2 * np.abs(np.sin(angle / 2))], axis=1)  # y points down: the floor is at 1
+    path = rng.uniform(*SWING) * (eight if kind == "figure_eight" else hops)
+    return path if name == kind else np.tile(rng.choice(path), (frames, 1))
 
 
 def shake(rng: np.random.Generator, frames: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.demo import CLASSES, GROUPS, actions
+from pipeline.demo import CLASSES, PRETRAINING, actions
 from pipeline.demo.figures import Colour, Stand, draw_door, draw_figure, draw_flag, hand
 from pipeline.demo.scenes import HEIGHT, WIDTH, Scene, look, scene
 
@@ -12,16 +12,26 @@ FLAGS: dict[str, Colour] = {  # grey value 80 each by BT.601, so that flow from 
     "WaveRedFlag": (28, 33, 191),
     "WaveGreenFlag": (69, 110, 26),
     "WaveBlueFlag": (190, 78, 41),
+    "wave_yellow_flag": (18, 83, 98),
+    "wave_purple_flag": (150, 36, 140),
+    "wave_teal_flag": (130, 95, 30),
+}
+DOORS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {  # (frames,) 0 closed to 1 open
+    "OpenClose": lambda rng, frames: actions.openness(frames, opens_first=True),
+    "CloseOpen": lambda rng, frames: actions.openness(frames, opens_first=False),
+    "open_door": lambda rng, frames: actions.once(rng, frames, back=False),
+    "close_door": lambda rng, frames: actions.once(rng, frames, back=True),
 }
 ARM_DOWN, ARM_AHEAD, ARM_UP = 0.1, 1.2, 1.9  # radians from hanging down
+FLAT, ARM_FLAT = 1.45, 2.6  # radians: a body on the floor from upright, its arm from hanging down
+OTHER_SCENES = 100  # what demo_pretrain adds to a group's number: none of its actors and backgrounds is the demo's
 
 Draw = Callable[[np.ndarray, int, np.ndarray], None]  # draws on a picture, for a frame, with the camera moved (x, y) px
 
 
 def clip(seed: int, name: str, group: int, number: int) -> np.ndarray:
     """(frames, HEIGHT, WIDTH, 3) uint8 BGR of clip `number` of a class and group; the same arguments, the same clip."""
-    rng = np.random.default_rng([seed, 1, CLASSES.index(name), group, number])
-    setting = scene(seed, group)
+    rng, setting = start_of(seed, name, group, number)
     frames = actions.duration(rng)
     drift = actions.shake(rng, frames)
     start = rng.uniform(-10, 10, size=2)
@@ -32,13 +42,21 @@ def clip(seed: int, name: str, group: int, number: int) -> np.ndarray:
     return np.stack(pictures)
 
 
+def start_of(seed: int, name: str, group: int, number: int) -> tuple[np.random.Generator, Scene]:
+    """A clip's own random stream and the scene of its group, which no other data set has."""
+    if name in CLASSES:
+        return np.random.default_rng([seed, 1, CLASSES.index(name), group, number]), scene(seed, group)
+    rng = np.random.default_rng([seed, 2, PRETRAINING.index(name), group, number])
+    return rng, scene(seed, OTHER_SCENES + group)
+
+
 def performance(rng: np.random.Generator, name: str, setting: Scene, frames: int) -> Draw:
     """What the actor of a class does, as a function that draws one frame of it."""
-    if name in GROUPS["appearance"]:
+    if name in FLAGS:
         return waving(rng, setting, frames, FLAGS[name])
-    if name in GROUPS["motion"]:
-        return moving(rng, setting, frames, name)
-    return beside_door(rng, setting, actions.openness(frames, opens_first=name == "OpenClose"))
+    if name in DOORS:
+        return beside_door(rng, setting, DOORS[name](rng, frames))
+    return (moving if name in CLASSES else falling)(rng, setting, frames, name)
 
 
 def waving(rng: np.random.Generator, setting: Scene, frames: int, colour: Colour) -> Draw:
@@ -65,6 +83,20 @@ def moving(rng: np.random.Generator, setting: Scene, frames: int, name: str) -> 
         here = Stand(stand.feet + path[t] - camera, stand.scale, stand.facing)
         reach = ARM_DOWN + (ARM_AHEAD - ARM_DOWN) * crouch[t]
         draw_figure(picture, setting.build, here, crouch[t], (reach + 0.25, reach))
+
+    return draw
+
+
+def falling(rng: np.random.Generator, setting: Scene, frames: int, name: str) -> Draw:
+    """Moves the whole body leaning over at a held angle, or lies down or gets up on one spot."""
+    stand = place(rng, (8, 5), low=3)
+    path, down = actions.trajectory(rng, frames, name), actions.lying(rng, frames, name)
+    slide = np.outer(down, (-32 * stand.facing * stand.scale, 0))  # the middle of the body stays where it is
+
+    def draw(picture: np.ndarray, t: int, camera: np.ndarray) -> None:
+        here = Stand(stand.feet + path[t] + slide[t] - camera, stand.scale, stand.facing, FLAT * down[t])
+        bend = 0.35 * np.sin(np.pi * down[t])
+        draw_figure(picture, setting.build, here, bend, (ARM_DOWN + bend, ARM_FLAT * down[t]))
 
     return draw
 

@@ -30,15 +30,22 @@ class Build:
 
 @dataclass(frozen=True)
 class Stand:
-    """Where a body stands in the picture: the place of its feet (x, y) px, its scale, and where it faces (1 right)."""
+    """Where a body stands in the picture: the place of its feet (x, y) px, its scale, and where it faces (1 right).
+
+    `fall` radians is how far it has turned about its feet, forward from upright.
+    """
 
     feet: np.ndarray
     scale: float
     facing: int
+    fall: float = 0
 
     def to_picture(self, points: np.ndarray) -> np.ndarray:
         """(n, 2) points of the body -> (n, 2) px."""
-        return self.feet + self.scale * points * (self.facing, -1)
+        forward, up = points.T
+        cos, sin = np.cos(self.fall), np.sin(self.fall)
+        turned = np.stack([forward * cos + up * sin, up * cos - forward * sin], axis=1)
+        return self.feet + self.scale * turned * (self.facing, -1)
 
 
 def draw_figure(picture: np.ndarray, build: Build, stand: Stand, crouch: float, arms: tuple[float, float]) -> None:

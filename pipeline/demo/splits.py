@@ -1,7 +1,7 @@
 """The clips' names and the official-style split lists, in UCF-101's exact form."""
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +24,9 @@ class Clip(NamedTuple):
         return f"{self.name}/v_{self.name}_g{self.group:02d}_c{self.number:02d}.avi"
 
 
-def clips(groups: int, number: int) -> list[Clip]:
+def clips(groups: int, number: int, names: Sequence[str] = CLASSES) -> list[Clip]:
     """All clips: class by class, group by group."""
-    return [Clip(name, g, c) for name in CLASSES for g in range(1, groups + 1) for c in range(1, number + 1)]
+    return [Clip(name, g, c) for name in names for g in range(1, groups + 1) for c in range(1, number + 1)]
 
 
 def held_out(split: int, groups: int) -> range:
