@@ -1,6 +1,7 @@
 """TV-L1 flow between consecutive frames of one slice, clipped at +-bound, 8 bits, one grey JPEG a pair.
 
-A flow picture stacks x above y: (2H, W). A video of T frames has T - 1 of them, always.
+A flow picture stacks x above y: (2H, W). A video of T frames has T - 1 of them, always. Forward picture t goes from
+frame t to frame t + 1; backward picture t goes from frame t + 1 to frame t and lies at the pixels of frame t + 1.
 """
 
 import io
@@ -27,6 +28,8 @@ MOST_PAIRS = 256  # at a time; a GPU gains nothing from more
 Engine = Callable[[np.ndarray], np.ndarray]  # uint8 (T, H, W) -> float32 (T-1, 2, H, W)
 Each = Callable[..., Iterable[Any]]  # `map`, or a thread pool's
 
+DIRECTIONS = ("forward", "backward")
+
 
 def grey(jpeg: bytes) -> np.ndarray:
     """A JPEG's luma, uint8 (H, W)."""
@@ -49,6 +52,14 @@ def batches(frames: Iterator[np.ndarray], pairs: int = MOST_PAIRS) -> Iterator[n
     while following := list(islice(frames, pairs)):
         yield np.stack(last + following)
         last = following[-1:]
+
+
+def backward(engine: Engine) -> Engine:
+    """The flow of the reversed frames, reversed: from frame t + 1 to frame t, at the place t.
+
+    Pairs do not depend on each other, so a video may be reversed a batch at a time.
+    """
+    return lambda run: engine(run[::-1])[::-1]
 
 
 def encode(field: np.ndarray, bound: float, quality: int) -> bytes:
@@ -101,6 +112,7 @@ def main(argv: Sequence[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("frames", type=Path, help="a slice of frames")
     parser.add_argument("out", type=Path, help="the HDF5 file to write")
+    parser.add_argument("--direction", choices=DIRECTIONS, default="forward", help="to the next frame, or from it")
     parser.add_argument("--preset", choices=sorted(tvl1.PRESETS), default="opencv", help="the algorithm's parameters")
     parser.add_argument("--parameters", default="{}", help="a JSON object of parameters that differ from the preset's")
     parser.add_argument("--backend", choices=["auto", *tvl1.BACKENDS], default="auto", help="what computes it")
@@ -113,13 +125,16 @@ def main(argv: Sequence[str]) -> None:
     with Store(a.frames) as frames:
         settings = {"stage": "flow", "code": code_hash("pipeline.flow"), "algorithm": "tvl1", **parameters}
         settings |= {"bound": a.bound, "quality": a.quality, "size": frames.attributes["size"]}
+        if a.direction == "backward":
+            settings["direction"] = "backward"  # forward files say nothing, as before there were two
 
         def engine(run: np.ndarray) -> np.ndarray:
             return tvl1.flow(run, backend=backend, threads=a.threads, **parameters)
 
         # On one thread, decoding and encoding would take longer than a GPU takes for the flow.
         with ThreadPoolExecutor(a.threads) as pool:
-            write_slice(frames, engine, a.out, settings, pool.map, f"flow on {backend}")
+            way = backward(engine) if a.direction == "backward" else engine
+            write_slice(frames, way, a.out, settings, pool.map, f"{a.direction} flow on {backend}")
 
 
 if __name__ == "__main__":

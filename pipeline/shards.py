@@ -99,7 +99,7 @@ class ShardReader:
         return _cropped(*_decode(self.buffers(video, numbers), "RGB", at_least), crop)
 
     def flow(self, video: str, numbers: Sequence[int], crop: Crop | None = None) -> np.ndarray:
-        """Flow levels, uint8 (T, 2, H, W), x then y; `pipeline.quantise.dequantise` gives pixels."""
+        """Levels of flow, either way, uint8 (T, 2, H, W), x then y; `pipeline.quantise.dequantise` gives pixels."""
         stacked, _ = _decode(self.buffers(video, numbers), "GRAY")  # (T, 2H, W, 1)
         fields = stacked.reshape(len(stacked), 2, -1, stacked.shape[2])
         if crop is None:

@@ -25,7 +25,8 @@ Config = Mapping[str, Any]
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 ARCHITECTURES = Path(__file__).with_name("architectures.tsv")
 CODE = {"shard": "shard_tools.pack"}  # a stage whose result hangs on less than its whole module
-MODALITY_FOLDER = {"rgb": "frames", "flow": "flow"}
+MODALITY_FOLDER = {"rgb": "frames", "flow": "flow", "backward": "backward"}
+DIRECTIONS = {"flow": "forward", "backward": "backward"}
 INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "splits", "slices")
 
 
@@ -133,8 +134,13 @@ def repair_option(config: Config, dataset: str) -> str:
     return "--repair" if of_dataset(config, dataset)["frames"]["repair"] else ""
 
 
+def direction(config: Config, modality: str) -> str:
+    """Which way a modality's flow goes: to the next frame, or from it."""
+    return DIRECTIONS[modality]
+
+
 def slice_files(config: Config, dataset: str, modality: str, suffix: str = ".h5") -> list[str]:
-    """One file a slice of a modality, rgb or flow."""
+    """One file a slice of a modality: rgb, flow or backward."""
     return [
         f"data/{dataset}/{MODALITY_FOLDER[modality]}/{number}{suffix}"
         for number in slices.names(of_dataset(config, dataset)["slices"])

@@ -26,7 +26,7 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     slice=r"\d{4}",
     split=r"\d+",
-    modality="rgb|flow",
+    modality="rgb|flow|backward",
     subset="test|train",
 
 

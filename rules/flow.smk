@@ -1,13 +1,15 @@
 rule flow:
-    """TV-L1 flow between consecutive frames of one slice."""
+    """TV-L1 flow between consecutive frames of one slice, to the next frame or, where a run needs it, from the next."""
     input:
         frames="data/{dataset}/frames/{slice}.h5",
     output:
-        flow=slice_output("data/{dataset}/flow/{slice}.h5"),
+        flow=slice_output("data/{dataset}/{modality}/{slice}.h5"),
     log:
-        "logs/flow/{dataset}/{slice}.log",
+        "logs/{modality}/{dataset}/{slice}.log",
     benchmark:
-        "results/benchmarks/flow/{dataset}/{slice}.tsv"
+        "results/benchmarks/{modality}/{dataset}/{slice}.tsv"
+    wildcard_constraints:
+        modality="flow|backward",
     conda:
         "../envs/data.yaml"
     threads: 4
@@ -15,7 +17,8 @@ rule flow:
         gpu=1,
     params:
         stage=stage_params("flow"),
+        direction=ask(targets.direction),
     shell:
-        "python -m pipeline.flow {input.frames} {output.flow}"
+        "python -m pipeline.flow {input.frames} {output.flow} --direction {params.direction}"
         " --preset {params.stage[preset]} --parameters {params.stage[parameters]:q} --backend {params.stage[backend]}"
         " --bound {params.stage[bound]} --quality {params.stage[quality]} --threads {threads} > {log} 2>&1"

@@ -1,4 +1,4 @@
-"""The flow stage: one picture fewer than frames, whatever the batches, and every setting in the file."""
+"""The flow stage: one picture fewer than frames, whatever the batches, either way, and every setting in the file."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -7,28 +7,42 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from pipeline import flow, tvl1
+from pipeline import flow, stacking, tvl1
 from pipeline.errors import UserError
 from pipeline.quantise import dequantise
 from pipeline.store import Store, StoreWriter
 from tests.makevideo import pictures
+from tests.workflow import snakemake
 
 SHIFT = 2
 
 
-def slice_of(path, *counts, width=64):
+def slice_of(path, *counts, width=64, order=1):
     writer = StoreWriter(path, {"stage": "frames", "size": f"{width}x48"})
     for count in counts:
-        jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(p)) for p in pictures(count, width, 48)]
+        jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(p)) for p in pictures(count, width, 48)][::order]
         writer.add(f"v{count}", map(len, jpegs), io.BytesIO(b"".join(jpegs)), 25.0)
     writer.close()
     return path
 
 
-def run(tmp_path, *options, counts=(2, 5)):
-    frames = slice_of(tmp_path / "frames.h5", *counts)
+def run(tmp_path, *options, counts=(2, 5), order=1):
+    frames = slice_of(tmp_path / "frames.h5", *counts, order=order)
     flow.main([str(frames), str(tmp_path / "flow.h5"), "--backend", "cpu", *options])
     return Store(tmp_path / "flow.h5")
+
+
+def flow_jpegs(tmp_path, *options, **video):
+    """Every video's flow pictures."""
+    with run(tmp_path, *options, **video) as store:
+        return [list(store.pictures(number)) for number in range(len(store.videos))]
+
+
+def planned(folder, *arguments, **options):
+    """What a dry run says."""
+    run = snakemake(folder, "-n", *arguments, **options)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout + run.stderr
 
 
 def right(run):
@@ -97,6 +111,49 @@ def test_threads_change_no_byte(tmp_path):
         run(tmp_path, "--threads", threads).__exit__()
         both.append((tmp_path / "flow.h5").read_bytes())
     assert both[0] == both[1]
+
+
+def test_backward_flow_is_the_forward_flow_of_the_reversed_video_reversed(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "ROOM", 3 * 8 * 64 * 48)  # batches of 3 pairs, which meet elsewhere from the other end
+    back = flow_jpegs(tmp_path, "--direction", "backward", counts=(2, 9))
+    assert [pictures[::-1] for pictures in back] == flow_jpegs(tmp_path, counts=(2, 9), order=-1)
+    assert back != flow_jpegs(tmp_path, counts=(2, 9))
+
+
+def test_backward_flow_is_that_of_the_bidirectional_stack():
+    frames = np.ascontiguousarray(pictures(4, 64, 48)[..., 0])
+    ahead, back = stacking.both_ways(frames, backend="cpu", threads=1)
+    assert (flow.backward(lambda run: tvl1.flow(run, backend="cpu", threads=1))(frames) == back).all()
+    assert not (ahead == back).all()
+
+
+def test_backward_flow_says_so_and_forward_flow_is_as_it_was(tmp_path):
+    with run(tmp_path, "--direction", "backward") as store:
+        back = store.attributes
+    with run(tmp_path, "--direction", "forward") as store:
+        assert {**store.attributes, "direction": "backward"} == back
+        assert "direction" not in store.attributes
+
+
+@pytest.mark.parametrize(("modality", "other"), [("flow", "backward"), ("backward", "flow")])
+def test_the_workflow_makes_the_flow_that_is_asked_for_and_no_other(tmp_path, modality, other):
+    said = planned(tmp_path, f"data/demo/shards/{modality}")
+    assert said.count(f"output: data/demo/{modality}/") == 4
+    assert f"data/demo/{other}" not in said
+
+
+def test_tables_of_forward_flow_make_no_backward_flow(tmp_path):
+    said = planned(tmp_path, "results/tables/demo.csv")
+    assert "output: data/demo/flow/0003.h5" in said
+    assert "data/demo/backward" not in said
+
+
+def test_the_settings_of_flow_are_those_of_both_directions(tmp_path):
+    both = ("data/demo/shards/flow", "data/demo/shards/backward")
+    said = planned(tmp_path, "-p", *both, config={"flow": {"bound": 15, "quality": 80}})
+    commands = [line for line in said.splitlines() if "pipeline.flow" in line and "--bound 15 --quality 80" in line]
+    assert sum("--direction forward" in command for command in commands) == 4
+    assert sum("--direction backward" in command for command in commands) == 4
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Shards: the slices' bytes unchanged, checked against the manifest; verified, exported and imported."""
 
 import io
+import itertools
 import json
 import shutil
 import tarfile
@@ -28,9 +29,10 @@ def run(*arguments):
     shard.main([str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("modality", ["rgb", "flow"])
+@pytest.mark.parametrize("modality", ["rgb", "flow", "backward"])
 def test_packing_changes_no_byte_of_a_picture(tmp_path, modality):
     reader = ShardReader(packed(tmp_path, modality))
+    assert reader.modality == modality
     for video in COUNTS:
         assert reader.jpegs(video, range(reader.count(video))) == jpegs(video, modality)
 
@@ -83,6 +85,26 @@ def test_slices_of_different_settings_are_refused_with_both_values(tmp_path):
         packed(tmp_path, files=[a, b])
 
 
+MADE = {"rgb": {"stage": "frames"}, "flow": {"stage": "flow"}, "backward": {"stage": "flow", "direction": "backward"}}
+
+
+def made_by_our_stages(folder, first, second):
+    a = slice_file(folder / "a.h5", ["a/1.avi", "a/2.avi"], first, **MADE[first])
+    return [a, slice_file(folder / "b.h5", ["b/1.avi", "b/2.avi"], second, **MADE[second])]
+
+
+@pytest.mark.parametrize("modality", MADE)
+def test_slices_of_our_stages_are_packed_as_what_they_hold(tmp_path, modality):
+    reader = ShardReader(packed(tmp_path, modality, files=made_by_our_stages(tmp_path, modality, modality)))
+    assert (reader.modality, len(reader.videos)) == (modality, 4)
+
+
+@pytest.mark.parametrize(("asked", "holds"), list(itertools.permutations(MADE, 2)))
+def test_a_slice_of_another_modality_is_refused_with_both(tmp_path, asked, holds):
+    with pytest.raises(UserError, match=f"b.h5 holds {holds} but --modality is {asked}"):
+        packed(tmp_path, asked, files=made_by_our_stages(tmp_path, asked, holds))
+
+
 def test_a_truncated_slice_is_refused_by_name(tmp_path):
     broken = slices(tmp_path)
     broken[1].write_bytes(broken[1].read_bytes()[:-500])
@@ -91,9 +113,9 @@ def test_a_truncated_slice_is_refused_by_name(tmp_path):
 
 
 def test_whole_shards_have_no_problems(tmp_path):
-    rgb, flow = packed(tmp_path), packed(tmp_path, "flow")
-    assert problems(rgb) == problems(flow, rgb) == []
-    run("verify", flow, "--rgb", rgb)
+    rgb, flow, backward = (packed(tmp_path, modality) for modality in ("rgb", "flow", "backward"))
+    assert problems(rgb) == problems(flow, rgb) == problems(backward, rgb) == []
+    run("verify", backward, "--rgb", rgb)
 
 
 def flip_a_byte(out):
@@ -167,11 +189,13 @@ def test_flow_of_other_tools_is_imported(tmp_path, naming, class_folders):
     assert (x.shape, abs(x.astype(int) - 105).max() <= 1, abs(y.astype(int) - 195).max() <= 1) == ((24, 32), True, True)
 
 
-def test_exported_flow_comes_back_nearly_the_same(tmp_path):
-    out = packed(tmp_path, "flow")
+@pytest.mark.parametrize("modality", ["flow", "backward"])
+def test_exported_flow_comes_back_nearly_the_same(tmp_path, modality):
+    out = packed(tmp_path, modality)
     run("export", out, tmp_path / "jpg", "--format", "jpg")
     where = ("--manifest", tmp_path / "manifest.parquet", "--out", tmp_path / "again")
-    run("import", tmp_path / "jpg", *where, "--modality", "flow", "--bound", 20)
+    run("import", tmp_path / "jpg", *where, "--modality", modality, "--bound", 20)
+    assert ShardReader(tmp_path / "again").modality == modality
     before, after = (ShardReader(place).flow("a/2.avi", range(8)).astype(int) for place in (out, tmp_path / "again"))
     assert abs(before - after).mean() < 1
 
@@ -192,10 +216,11 @@ def test_import_names_the_videos_without_whole_pictures(tmp_path):
         run("import", tmp_path / "jpg", *options[:-2], "--out", tmp_path / "out")
 
 
-def test_imported_flow_must_say_its_bound(tmp_path):
+@pytest.mark.parametrize("modality", ["flow", "backward"])
+def test_imported_flow_must_say_its_bound(tmp_path, modality):
     where = ("--manifest", manifest_file(tmp_path), "--out", tmp_path / "out")
     with pytest.raises(UserError, match="--bound is missing"):
-        run("import", tmp_path, *where, "--modality", "flow")
+        run("import", tmp_path, *where, "--modality", modality)
 
 
 def test_a_webdataset_has_a_sample_a_video(tmp_path):
@@ -210,11 +235,11 @@ def test_a_webdataset_has_a_sample_a_video(tmp_path):
 
 
 def test_previews_show_every_picture(tmp_path):
-    for modality in ("rgb", "flow"):
-        out = packed(tmp_path, modality)
+    for modality in ("rgb", "flow", "backward"):
+        out = packed(tmp_path, modality, bound=20)
         run("export", out, tmp_path / modality, "--format", "mp4", "--videos", "a/2.avi")
         with av.open(io.BytesIO((tmp_path / modality / "a/2.mp4").read_bytes())) as video:
-            assert sum(1 for _ in video.decode(video=0)) == COUNTS["a/2.avi"] - (modality == "flow")
+            assert sum(1 for _ in video.decode(video=0)) == COUNTS["a/2.avi"] - (modality != "rgb")
 
 
 def test_an_unknown_video_cannot_be_exported(tmp_path):

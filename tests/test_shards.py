@@ -103,9 +103,10 @@ def test_the_faster_mode_is_the_smaller_picture(tmp_path):
     assert reader.rgb("a/2.avi", [3], (8, 16, 32, 32), (24, 32)).shape == (1, 16, 16, 3)
 
 
-def test_flow_comes_as_x_and_y(tmp_path):
-    fields = ShardReader(packed(tmp_path, "flow")).flow("a/2.avi", [3, 5])
-    stacked = simplejpeg.decode_jpeg(jpegs("a/2.avi", "flow")[5], colorspace="GRAY")
+@pytest.mark.parametrize("modality", ["flow", "backward"])
+def test_flow_of_either_direction_comes_as_x_and_y(tmp_path, modality):
+    fields = ShardReader(packed(tmp_path, modality)).flow("a/2.avi", [3, 5])
+    stacked = simplejpeg.decode_jpeg(jpegs("a/2.avi", modality)[5], colorspace="GRAY")
     assert fields.shape == (2, 2, 48, 64)
     assert (fields[1, 0] == stacked[:48, :, 0]).all()
     assert (fields[1, 1] == stacked[48:, :, 0]).all()

@@ -2,7 +2,8 @@
 
 A video's pictures lie in FOLDER/CLASS/VIDEO/ or FOLDER/VIDEO/, named img_00001.jpg (TSN, denseflow), or in pairs
 flow_x_00001.jpg, flow_y_00001.jpg or x_00001.jpg, y_00001.jpg, counted from 0 or 1. Frames keep their bytes; a pair of
-flow is stacked into one picture and compressed once more. OUT.quarantine.tsv names the videos without whole pictures.
+flow is stacked into one picture and compressed once more; backward flow has the same names, its first pair going from
+the second frame to the first. OUT.quarantine.tsv names the videos without whole pictures.
 """
 
 import argparse
@@ -33,7 +34,7 @@ class BadFolder(Exception):
 
 
 class How(NamedTuple):
-    """What is imported: rgb or flow; the JPEG quality of stacked flow; the frame rate of all videos."""
+    """What is imported: rgb, flow or backward; the JPEG quality of stacked flow; the frame rate of all videos."""
 
     modality: str
     quality: int
@@ -103,10 +104,12 @@ def gather(root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, An
 def settings_of(root: Path, a: argparse.Namespace) -> dict[str, Any]:
     """What the shards say of themselves; raises UserError without the bound of imported flow."""
     settings = {"stage": "import", "source": str(root), "quality": a.quality, "size": a.size}
-    if a.modality == "flow":
+    if a.modality != "rgb":
         if a.bound is None:
             raise UserError("--bound is missing: flow pictures mean nothing without the pixels of level 255, often 20")
         settings["bound"] = a.bound
+    if a.modality == "backward":
+        settings["direction"] = "backward"
     return settings
 
 
@@ -114,7 +117,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("folder", type=Path, help="the folder of class folders, or of videos' folders")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.parquet of the index")
-    parser.add_argument("--modality", choices=["rgb", "flow"], required=True)
+    parser.add_argument("--modality", choices=pack.MODALITIES, required=True)
     parser.add_argument(
         "--bound", type=float, help="flow: the pixels that are level 255, as the extracting tool had it"
     )
@@ -135,7 +138,7 @@ def run(a: argparse.Namespace) -> None:
         rows = gather(a.folder, videos, store, settings, How(a.modality, a.quality, a.fps))
         quarantine.write(a.out.with_name(f"{a.out.name}.quarantine.tsv"), rows)
         refuse_many_bad(rows, len(videos), a.max_bad_share, a.out)
-        found, _ = pack.members([store])
+        found, _ = pack.members([store], a.modality)
         facts = {**metadata, "modality": a.modality, "settings": settings}
         pack.write_shards(list(pack.group(found, a.mib << 20)), videos.set_index("video_id"), a.out, facts)
     cli.say(f"{a.out}: {len(videos) - len(rows)} of {len(videos)} videos, {describe(rows)}")

@@ -1,8 +1,8 @@
 """Write shards in forms that other tools read: folders of JPEGs, WebDataset tars, MP4 previews.
 
-jpg: OUT/CLASS/VIDEO/img_00001.jpg, the stored bytes; of flow flow_x_00001.jpg and flow_y_00001.jpg, cut from the stored
-picture and compressed once more. webdataset: OUT/NNNNNN.tar, one sample a video with .cls, .json and its pictures as
-stored, .00001.jpg and on. mp4: OUT/CLASS/VIDEO.mp4 to look at, flow in Middlebury's colours.
+jpg: OUT/CLASS/VIDEO/img_00001.jpg, the stored bytes; of flow, either way, flow_x_00001.jpg and flow_y_00001.jpg, cut
+from the stored picture and compressed once more. webdataset: OUT/NNNNNN.tar, one sample a video with .cls, .json and
+its pictures as stored, .00001.jpg and on. mp4: OUT/CLASS/VIDEO.mp4 to look at, flow in Middlebury's colours.
 """
 
 import argparse
@@ -80,7 +80,7 @@ FORMATS: dict[str, Callable[[ShardReader, Sequence[str], Path, int], None]] = {
 def preview(reader: ShardReader, video: str, path: Path) -> None:
     """One video's pictures as H.264; flow in colours up to its bound."""
     pictures = reader.jpegs(video, range(reader.count(video)))
-    if reader.modality == "flow":
+    if reader.modality != "rgb":
         pictures = [_coloured(reader, number, video) for number in range(len(pictures))]
     source = ffmpeg.input("pipe:", format="image2pipe", vcodec="mjpeg", framerate=reader.fps(video) or RATE)
     even = source.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2")

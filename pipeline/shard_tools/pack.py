@@ -19,6 +19,8 @@ from pipeline.files import refuse_full_disk, sha256, whole_folder, write_tsv
 from pipeline.shard_tools.tables import INDEX, SHARDS
 from pipeline.store import Store, StoreWriter, require
 
+MODALITIES = ("rgb", "flow", "backward")  # frames; flow to the next frame; flow from the next frame
+
 
 class Member(NamedTuple):
     """One video in a slice: the slice's file, and the video's place, pictures and bytes in it."""
@@ -31,12 +33,13 @@ class Member(NamedTuple):
     fps: float
 
 
-def members(slices: Iterable[Path]) -> tuple[list[Member], dict[str, Any]]:
+def members(slices: Iterable[Path], modality: str) -> tuple[list[Member], dict[str, Any]]:
     """Every video of every slice, in order, and the settings that all slices were made with."""
     found: list[Member] = []
     settings: dict[str, Any] = {}
     for path in slices:
         with Store(path) as store:
+            check_modality(store.attributes, modality, path)
             require(store.attributes, settings, path)
             settings = store.attributes
             for number, video in enumerate(store.videos):
@@ -57,6 +60,16 @@ def check(found: Sequence[Member], videos: pd.DataFrame, bad: set[str], source: 
     ):
         if wrong:
             raise UserError(f"{wrong[0]} {problem} of {source} ({len(wrong)} such): delete the slices and run again")
+
+
+def check_modality(settings: dict[str, Any], modality: str, source: Path) -> None:
+    """Raise where a stage of ours made the slice and it holds another modality; what other tools made does not say."""
+    flow = "backward" if settings.get("direction") == "backward" else "flow"
+    holds = {"frames": "rgb", "flow": flow}.get(settings.get("stage", ""), modality)
+    if holds != modality:
+        raise UserError(
+            f"{source} holds {holds} but --modality is {modality}: give the slices of {modality}, or --modality {holds}"
+        )
 
 
 def group(found: Iterable[Member], limit: int) -> Iterator[list[Member]]:
@@ -123,7 +136,7 @@ def write(
     """The whole stage: check, pack, index."""
     videos, metadata = manifest.read_manifest(manifest_path)
     bad = {row.video_id for row in quarantine.read([quarantine_path]) if row.verdict == "bad"}
-    found, settings = members(slices)
+    found, settings = members(slices, modality)
     check(found, videos, bad, manifest_path)
     runs = list(group(found, mib << 20))
     facts = {**metadata, "modality": modality, "settings": settings}
@@ -137,7 +150,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slices", nargs="+", type=Path, help="the slices of one modality")
     parser.add_argument("--manifest", required=True, type=Path)
     parser.add_argument("--quarantine", required=True, type=Path, help="the data set's quarantine file")
-    parser.add_argument("--modality", choices=["rgb", "flow"], required=True)
+    parser.add_argument("--modality", choices=MODALITIES, required=True)
     parser.add_argument("--mib", type=int, default=1024, help="a shard is closed at the first video past this size")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
 
