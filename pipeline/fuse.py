@@ -1,10 +1,12 @@
-"""Fuse the scores of several runs on the same videos into one score file.
+"""Fuse the scores of several runs on the same videos into one score file, which can be fused again.
 
-average, weighted, max and product combine what `--on` names: logits, probabilities, or L2-normalised probabilities.
-svm and logistic are fitted to the training videos' scores (`--train-scores`) and judge the test videos' stacked ones.
+average, weighted, max and product combine what `--on` names: logits, probabilities, or l2, each video's scores divided
+by their Euclidean length (of decisions, such as an SVM's, as they are; of logits, their softmax). svm and logistic are
+fitted to the training videos' scores (`--train-scores`) and judge the test videos' stacked ones. sci is FstCN's rule
+over the views of one run, or of the mean of several runs that have the same views.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +14,30 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from pipeline import cli, scores
+from pipeline import alike, cli, scores
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
-from pipeline.fusions import FITTED
+from pipeline.fusions import COMBINE, FITTED, METHODS, OF_VIEWS, ON, Stack, sci, unit
 from pipeline.scores import VideoScores
 
-Stack = np.ndarray  # float (runs, videos, classes)
-
-COMBINE: dict[str, Callable[[Stack, np.ndarray], np.ndarray]] = {
-    "average": lambda stack, weights: stack.mean(0),
-    "weighted": lambda stack, weights: np.tensordot(weights / weights.sum(), stack, 1),
-    "max": lambda stack, weights: stack.max(0),
-    "product": lambda stack, weights: np.exp(np.log(np.maximum(stack, 1e-12)).mean(0)),
-}
-ON = {"logits": "logits", "probabilities": "probabilities", "l2": "probabilities"}
+PRODUCT_ON = ("probabilities", "l2")
 
 
 def read_all(paths: Sequence[Path], on: str) -> list[VideoScores]:
-    """The runs' scores on the same videos in the same order; anything that differs is a UserError naming the first."""
-    runs = [scores.read(path, ON[on]) for path in paths]
-    for path, run in zip(paths[1:], runs[1:], strict=True):
-        _refuse_unlike(paths[0], runs[0], path, run)
-    return [_normalised(run) if on == "l2" else run for run in runs]
+    """The runs' scores on the same videos in the first's order; anything that differs is a UserError naming the first.
+
+    Videos are known by their names, or by their names without folder and suffix where those are unambiguous.
+    """
+    runs = [scores.read(path, kind_of(on, scores.facts(path)["kind"])) for path in paths]
+    for number, path in enumerate(paths[1:], 1):
+        alike.refuse_unlike(paths[0], runs[0].facts, path, runs[number].facts)
+        runs[number] = alike.aligned(paths[0], runs[0], path, runs[number])
+    return [run._replace(values=unit(run.values)) for run in runs] if on == "l2" else runs
+
+
+def kind_of(on: str, held: str) -> str:
+    """The kind of scores to read for `on` from a file that holds `held`."""
+    return on if on != "l2" else "decisions" if held == "decisions" else "probabilities"
 
 
 def stack_of(runs: Sequence[VideoScores]) -> Stack:
@@ -64,67 +67,99 @@ def fitted(method: str, train: Stack, labels: np.ndarray, test: Stack, seed: int
 
 def fuse(
     paths: Sequence[Path], train_paths: Sequence[Path], method: str, on: str, weights: Sequence[float], seed: int
-) -> tuple[VideoScores, str]:
-    """The fused scores and their kind."""
+) -> VideoScores:
+    """The fused scores, of the kind that they are, with the fused file's metadata."""
+    _refuse_options(paths, train_paths, method, on, weights)
+    if method in OF_VIEWS:
+        return _named(*of_views(paths), method, on, weights)
     runs = read_all(paths, on)
+    parts = [run.facts for run in runs]
     if method in FITTED:
-        if len(train_paths) != len(paths):
-            raise UserError(f"{method} takes {len(paths)} --train-scores, one a score file, but got {len(train_paths)}")
         train = read_all(train_paths, on)
-        _refuse_overlap(train[0], runs[0])
+        alike.refuse_unfit(train_paths, train, paths, runs)
         values = fitted(method, stack_of(train), train[0].labels, stack_of(runs), seed)
-        return runs[0]._replace(values=values), "decisions"
-    given = np.array(weights or [1.0] * len(runs))
-    if len(given) != len(runs) or given.sum() <= 0:
+        return _named(runs[0]._replace(values=values, kind="decisions"), parts, method, on, weights)
+    stack = stack_of(runs)
+    if method == "product" and stack.min() < 0:
         raise UserError(
-            f"--weights are {list(weights)} for {len(runs)} score files: give one each, with a positive sum"
+            f"product takes what is never negative, but {paths[0]} or another has negative decisions: average"
         )
-    return runs[0]._replace(values=COMBINE[method](stack_of(runs), given)), ON[on] if on != "l2" else "decisions"
+    values = COMBINE[method](stack, np.array(weights or [1.0] * len(runs)))
+    kind = "decisions" if on == "l2" else on
+    return _named(runs[0]._replace(values=values, kind=kind), parts, method, on, weights)
 
 
-def about(fused: VideoScores, paths: Sequence[Path], kind: str, options: dict[str, Any]) -> dict[str, Any]:
+def of_views(paths: Sequence[Path]) -> tuple[VideoScores, list[dict[str, Any]]]:
+    """FstCN's SCI fusion over the views; several runs' views are averaged one by one, and so must be the same."""
+    first = scores.read_views(paths[0], "probabilities")
+    if len(first.facts["classes"]) < 2:
+        raise UserError(f"{paths[0]} has one class, for which SCI is not defined: use --method average")
+    parts, mean = [first.facts], first.values
+    for path in paths[1:]:
+        other = scores.read_views(path, "probabilities")
+        alike.refuse_unlike(paths[0], first.facts, path, other.facts)
+        alike.refuse_other_views(paths[0], first, path, other)
+        mean += other.values
+        parts.append(other.facts)
+    mean /= len(paths)
+    videos, place = scores.numbered(first.table["video_id"])
+    labels = first.table["label"].to_numpy()[np.unique(place, return_index=True)[1]]
+    values = sci(mean, place, first.table["clip"].to_numpy())
+    return VideoScores(videos, labels, values, "probabilities", first.facts), parts
+
+
+def name_of(facts: dict[str, Any]) -> str:
+    """A part's name: its run, or what it was fused of."""
+    return str(facts.get("run", "scores without a name"))
+
+
+def about(parts: Sequence[dict[str, Any]], kind: str, options: dict[str, Any]) -> dict[str, Any]:
     """The fused file's metadata: those of its parts that they share, and what was done."""
-    parts = [scores.read(path).facts for path in paths]
     shared = {key: value for key, value in parts[0].items() if all(part.get(key) == value for part in parts)}
-    notes = "; ".join(f"{part['run']}: {part['deviations']}" for part in parts if part.get("deviations"))
-    fusion = {"kind": kind, "average": kind, "fusion": {**options, "of": [part["run"] for part in parts]}}
-    return {**shared, **fusion, "deviations": notes, "code": code_hash("pipeline.fuse")}
+    for part in parts:  # imported scores may leave open what ours state
+        shared |= {key: part[key] for key in alike.SHARED if part.get(key) is not None}
+    shared["videos"] = max(part["videos"] for part in parts)
+    names = [name_of(part) for part in parts]
+    notes = "; ".join(f"{name_of(part)}: {part['deviations']}" for part in parts if part.get("deviations"))
+    fusion = {"kind": kind, "average": kind, "fusion": {**options, "of": names}}
+    run = f"{options['method']}({', '.join(names)})"
+    return {**shared, **fusion, "run": run, "deviations": notes, "code": code_hash("pipeline.fuse")}
 
 
-def _normalised(run: VideoScores) -> VideoScores:
-    return run._replace(values=run.values / np.linalg.norm(run.values, axis=1, keepdims=True))
+def _named(
+    fused: VideoScores, parts: list[dict[str, Any]], method: str, on: str, weights: Sequence[float]
+) -> VideoScores:
+    options = {"method": method, "on": on, "weights": list(weights)}
+    if not np.isfinite(fused.values).all():
+        raise UserError(f"--method {method} --on {on} gives scores that are no numbers: fuse probabilities or l2")
+    return fused._replace(facts=about(parts, fused.kind, options))
 
 
-def _refuse_unlike(first: Path, a: VideoScores, second: Path, b: VideoScores) -> None:
-    for name in ("classes", "split", "subset", "fingerprint", "videos"):
-        if a.facts.get(name) != b.facts.get(name):
-            difference = _difference(a.facts.get(name), b.facts.get(name))
-            raise UserError(f"{first} and {second} do not fuse: their {name} are {difference}")
-    if a.videos != b.videos:
-        raise UserError(f"{first} and {second} do not fuse: their videos are {_difference(a.videos, b.videos)}")
-
-
-def _refuse_overlap(train: VideoScores, test: VideoScores) -> None:
-    if both := sorted(set(train.videos) & set(test.videos)):
+def _refuse_options(
+    paths: Sequence[Path], train: Sequence[Path], method: str, on: str, weights: Sequence[float]
+) -> None:
+    if method in FITTED and len(train) != len(paths):
+        raise UserError(f"{method} takes {len(paths)} --train-scores, one a score file, but got {len(train)}")
+    if train and method not in FITTED:
+        raise UserError(f"--train-scores are given, but {method} is not fitted: leave them out, or choose svm")
+    if weights and method != "weighted":
+        raise UserError(f"--weights are given, but {method} takes none: leave them out, or choose --method weighted")
+    if method == "weighted" and (len(weights) != len(paths) or not sum(weights) > 0 or not np.isfinite(weights).all()):
         raise UserError(
-            f"{both[0]} is in the training scores and in the test scores: fit on other videos than are judged"
+            f"--weights are {list(weights)} for {len(paths)} score files: give one each, with a positive sum"
         )
-
-
-def _difference(a: Any, b: Any) -> str:
-    if isinstance(a, list) and isinstance(b, list):
-        number = next((n for n, pair in enumerate(zip(a, b, strict=False)) if pair[0] != pair[1]), min(len(a), len(b)))
-        a, b = (values[number] if number < len(values) else "nothing" for values in (a, b))
-        return f"{a} and {b} at number {number + 1}"
-    return f"{a} and {b}"
+    if method == "product" and on not in PRODUCT_ON:
+        raise UserError(f"product takes what is never negative, but --on is {on}: choose {' or '.join(PRODUCT_ON)}")
+    if method in OF_VIEWS and on != "probabilities":
+        raise UserError(f"{method} weighs probabilities, but --on is {on}: choose --on probabilities")
 
 
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
     parser.add_argument("--scores", nargs="+", required=True, type=Path, help="score files of the same videos")
-    parser.add_argument("--method", choices=[*COMBINE, *FITTED], default="average")
-    parser.add_argument("--on", choices=list(ON), default="probabilities", help="what is combined")
+    parser.add_argument("--method", choices=METHODS, default="average")
+    parser.add_argument("--on", choices=ON, default="probabilities", help="what is combined")
     parser.add_argument("--weights", nargs="+", type=float, default=[], help="for weighted, one a score file")
     parser.add_argument(
         "--train-scores", nargs="+", type=Path, default=[], help="for svm and logistic, in the same order"
@@ -132,14 +167,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
     a = parser.parse_args(argv)
-    fused, kind = fuse(a.scores, a.train_scores, a.method, a.on, a.weights, a.seed)
-    count = len(fused.videos)
-    columns: dict[str, Sequence[Any]] = {
-        "video_id": fused.videos, "label": fused.labels.tolist(), "clip": [0] * count, "crop": [0] * count,
-        "flip": [False] * count, "start": [0] * count, "scores": list(fused.values.astype(np.float32)),
-    }  # fmt: skip
-    scores.write(a.out, columns, about(fused, a.scores, kind, {"method": a.method, "on": a.on, "weights": a.weights}))
-    cli.say(f"{a.out}: {count} of {fused.facts['videos']} videos, top-1 {100 * scores.top1(fused):.1f} %")
+    fused = fuse(a.scores, a.train_scores, a.method, a.on, a.weights, a.seed)
+    scores.write_videos(a.out, fused, "fused")
+    cli.say(f"{a.out}: {len(fused.videos)} of {fused.facts['videos']} videos, top-1 {100 * scores.top1(fused):.1f} %")
 
 
 if __name__ == "__main__":

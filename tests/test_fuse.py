@@ -1,10 +1,12 @@
 """Fusion: each rule by hand, and nothing fused that does not belong together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from pipeline import fuse, scores
+from pipeline import alike, fuse, fusions, scores
 from pipeline.errors import UserError
 
 LABELS = [0, 1, 2, 0]
@@ -16,8 +18,9 @@ def write(path, values, labels=LABELS, videos=None, **facts):
     count = len(values)
     columns = {name: [0] * count for name in scores.SCHEMA.names} | {"flip": [False] * count}
     columns |= {"video_id": videos or [f"{path.stem[-1]}{n}" for n in range(count)], "label": labels}
+    columns |= {"place": ["centre"] * count}
     about = {
-        "kind": "logits", "average": "logits", "classes": ["a", "b", "c"], "videos": count, "run": f"e.{path.stem}",
+        "kind": "logits", "average": "logits", "classes": ["a", "b", "c"], "videos": count, "run": f"e.{path.stem[0]}",
         "split": 1, "subset": "test", "fingerprint": "f",
     }  # fmt: skip
     scores.write(path, {**columns, "scores": list(values)}, {**about, **facts})
@@ -86,7 +89,7 @@ def test_two_classes_have_two_decisions(tmp_path):
 
 def test_the_fused_file_says_what_it_was_made_of(two, tmp_path):
     facts = fused(two, tmp_path / "f.parquet").facts
-    assert facts["fusion"]["of"] == ["e.a_test", "e.b_test"]
+    assert facts["fusion"]["of"] == ["e.a", "e.b"]
     assert (facts["classes"], facts["videos"]) == (["a", "b", "c"], 4)
 
 
@@ -95,6 +98,7 @@ def test_the_fused_file_says_what_it_was_made_of(two, tmp_path):
     [
         ({"classes": ["a", "c", "b"]}, "classes are b and c at number 2"),
         ({"split": 2}, "split are 1 and 2"),
+        ({"subset": "train"}, "subset are test and train"),
         ({"fingerprint": "g"}, "fingerprint are f and g"),
     ],
 )
@@ -121,3 +125,137 @@ def test_missing_weights_and_training_scores_are_one_sentence(two):
         fuse.fuse(two, [], "svm", "l2", [], 0)
     with pytest.raises(UserError, match="--weights are .* for 2 score files"):
         fuse.fuse(two, [], "weighted", "logits", [1.0], 0)
+
+
+def test_runs_of_other_seeds_fuse_and_the_fused_file_claims_neither(tmp_path):
+    pair = [write(tmp_path / f"{n}_test.parquet", A, videos=list("vwxy"), seed=n) for n in (0, 1)]
+    assert "seed" not in fused(pair, tmp_path / "f.parquet").facts
+
+
+def test_the_same_videos_in_another_order_are_put_in_the_firsts(tmp_path):
+    first = write(tmp_path / "a.parquet", A, videos=list("vwxy"))
+    turned = write(tmp_path / "b.parquet", A[::-1], LABELS[::-1], list("yxwv"))
+    result = fused([first, turned], tmp_path / "f.parquet", "--on", "logits")
+    assert result.videos == list("vwxy")
+    assert result.values == pytest.approx(A, abs=1e-6)
+
+
+def test_names_without_folders_and_suffixes_are_matched_where_they_are_unambiguous(tmp_path):
+    ours = write(tmp_path / "a.parquet", A, videos=[f"Run/{v}.avi" for v in "vwxy"])
+    theirs = write(tmp_path / "b.parquet", A, videos=list("vwxy"), split=None, fingerprint=None)
+    result = fused([theirs, ours], tmp_path / "f.parquet")
+    assert (result.facts["split"], result.facts["fingerprint"]) == (1, "f")
+    ambiguous = write(tmp_path / "c.parquet", A, videos=["Run/v", "Walk/v", "Run/w", "Run/x"])
+    with pytest.raises(UserError, match="videos are v and Run/v at number 1"):
+        fuse.read_all([theirs, ambiguous], "logits")
+
+
+def test_a_video_of_two_classes_is_refused(tmp_path):
+    first = write(tmp_path / "a.parquet", A, videos=list("vwxy"))
+    other = write(tmp_path / "b.parquet", A, [0, 1, 1, 0], list("vwxy"))
+    with pytest.raises(UserError, match="x is of class 2 in the one and 1 in the other"):
+        fuse.read_all([first, other], "logits")
+
+
+def test_fused_scores_fuse_again_with_an_svms_decisions(two, tmp_path):
+    """ST-ResNet with IDT: the mean of both streams' logits, then the mean of L2-normalised scores."""
+    fused(two, tmp_path / "nets.parquet", "--on", "logits")
+    videos = scores.read(two[0]).videos
+    idt = write(tmp_path / "idt.parquet", 5 * B - 7, videos=videos, kind="decisions", average="decisions", run="idt")
+    result = fused([tmp_path / "nets.parquet", idt], tmp_path / "f.parquet", "--on", "l2")
+    nets, svm = softmax((A + B) / 2, 1), 5 * B - 7
+    expected = nets / np.linalg.norm(nets, axis=1, keepdims=True) + svm / np.linalg.norm(svm, axis=1, keepdims=True)
+    assert result.values == pytest.approx(expected / 2, abs=1e-6)
+    assert result.facts["run"] == "average(average(e.a, e.b), idt)"
+
+
+def test_idt_weighs_a_quarter_of_action_vlads_scores(two, tmp_path):
+    weighted = ["--method", "weighted", "--weights", "1", "0.25", "--on", "l2"]
+    result = fused(two, tmp_path / "f.parquet", *weighted)
+    expected = (fusions.unit(softmax(A, 1)) + 0.25 * fusions.unit(softmax(B, 1))) / 1.25
+    assert result.values == pytest.approx(expected, abs=1e-6)
+    assert result.kind == "decisions"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("average", "logits", [1, 2]), "average takes none"),
+        (("product", "logits", []), "product takes what is never negative, but --on is logits"),
+        (("sci", "l2", []), "sci weighs probabilities, but --on is l2"),
+        (("weighted", "logits", [1, float("nan")]), "give one each, with a positive sum"),
+    ],
+)
+def test_options_that_a_method_does_not_take_are_refused(two, options, words):
+    method, on, weights = options
+    with pytest.raises(UserError, match=words):
+        fuse.fuse(two, [], method, on, weights, 0)
+    with pytest.raises(UserError, match="average is not fitted"):
+        fuse.fuse(two, two, "average", on, [], 0)
+
+
+def test_a_fusion_is_fitted_to_the_same_runs_in_the_same_order(two, tmp_path):
+    train = [write(tmp_path / f"{n}_train.parquet", A, videos=list("vwxy"), subset="train", run=f"e.{n}") for n in "ba"]
+    with pytest.raises(UserError, match="their run are e.b and e.a"):
+        fuse.fuse(two, train, "svm", "l2", [], 0)
+
+
+def test_training_videos_of_one_class_fit_nothing(two, tmp_path):
+    train = [
+        write(tmp_path / f"{n}_train.parquet", A, [1] * 4, list("vwxy"), subset="train", run=f"e.{n}") for n in "ab"
+    ]
+    with pytest.raises(UserError, match="videos of one class"):
+        fuse.fuse(two, train, "svm", "l2", [], 0)
+
+
+def test_the_concentration_index_is_1_for_a_sure_class_and_0_for_a_flat_score():
+    assert fusions.concentration(np.array([[1, 0, 0], [1, 1, 1], [0.5, 0.25, 0.25]])) == pytest.approx([1, 0, 0.25])
+
+
+VIDEO, CLIP = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 1, 1, 0])
+P = np.array([[0.8, 0.1, 0.1], [1 / 3, 1 / 3, 1 / 3], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8], [0.5, 0.3, 0.2]])
+
+
+def test_sci_weighs_a_clips_crops_and_takes_the_largest_over_clips():
+    """By hand: SCI of the rows are .7, 0, .4, .7 and .25; clip 0 of video 0 is its sure crop alone."""
+    found = fusions.sci(P, VIDEO, CLIP)
+    second = (0.4 * P[2] + 0.7 * P[3]) / 1.1
+    assert found == pytest.approx(np.array([np.maximum(P[0], second), P[4]]))
+
+
+def test_sci_of_flat_crops_is_flat_and_does_not_divide_by_zero():
+    assert fusions.sci(np.full((2, 4), 0.25), np.zeros(2, int), np.zeros(2, int)) == pytest.approx(
+        np.full((1, 4), 0.25)
+    )
+
+
+def views(path, p, crops=(0, 1, 0, 1, 0), **facts):
+    columns = {
+        "video_id": ["v"] * 4 + ["w"], "label": [0] * 4 + [1], "clip": [0, 0, 1, 1, 0], "crop": crops,
+        "place": ["centre"] * 5, "flip": [False] * 5, "start": [0] * 5, "scores": np.log(p),
+    }  # fmt: skip
+    about = {"kind": "logits", "average": "probabilities", "classes": ["a", "b", "c"], "videos": 2, "run": "e.n"}
+    scores.write(path, columns, {**about, **facts})
+    return path
+
+
+def test_one_runs_views_are_fused_by_sci(tmp_path):
+    result = fused([views(tmp_path / "a.parquet", P)], tmp_path / "f.parquet", "--method", "sci")
+    assert result.values == pytest.approx(fusions.sci(P, VIDEO, CLIP), abs=1e-6)
+    assert (result.kind, result.labels.tolist(), result.facts["run"]) == ("probabilities", [0, 1], "sci(e.n)")
+
+
+def test_several_runs_views_are_averaged_before_sci_and_must_be_the_same(tmp_path):
+    pair = [views(tmp_path / "a.parquet", P), views(tmp_path / "b.parquet", P[:, ::-1])]
+    result = fuse.fuse(pair, [], "sci", "probabilities", [], 0)
+    mean = (P + P[:, ::-1]) / 2
+    assert result.values == pytest.approx(fusions.sci(mean, VIDEO, CLIP), abs=1e-6)
+    other = views(tmp_path / "c.parquet", P, crops=(0, 2, 0, 1, 0))
+    with pytest.raises(UserError, match="row 2 has crop 1 and 2"):
+        fuse.fuse([pair[0], other], [], "sci", "probabilities", [], 0)
+
+
+def test_a_difference_in_length_is_a_difference():
+    assert alike.difference(["a"], ["a", "b"]) == "nothing and b at number 2"
+    with pytest.raises(UserError, match="classes are nothing and b at number 2"):
+        alike.refuse_unlike(Path("x"), {"classes": ["a"]}, Path("y"), {"classes": ["a", "b"]})

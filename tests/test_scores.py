@@ -1,10 +1,12 @@
 """Scores: every view kept, averaged by the recipe's rule, n of N."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
-from pipeline import clips, score, scores, train, weights
+from pipeline import clips, manifest, score, scores, train, weights
 from pipeline.errors import UserError
 from pipeline.scores import top1
 from tests.tinydata import RECIPE, tiny_shards, tiny_splits
@@ -14,6 +16,7 @@ def write(path, views, **facts):
     """A score file of `views`: (video, label, scores) each."""
     columns = {name: [0] * len(views) for name in scores.SCHEMA.names}
     columns |= {"video_id": [v[0] for v in views], "label": [v[1] for v in views], "scores": [v[2] for v in views]}
+    columns |= {"place": ["centre"] * len(views)}
     about = {"kind": "logits", "average": "probabilities", "classes": ["a", "b"], "videos": 2, "run": "e.r"}
     scores.write(path, {**columns, "flip": [False] * len(views)}, {**about, **facts})
     return path
@@ -47,6 +50,66 @@ def test_probabilities_do_not_turn_back_into_logits(tmp_path):
         scores.read(path, "logits")
 
 
+def test_views_of_a_video_may_stand_apart(tmp_path):
+    apart = scores.read(write(tmp_path / "a.parquet", [VIEWS[0], VIEWS[3], *VIEWS[1:3]]))
+    assert apart.videos == ["v", "u"]
+    assert apart.values == pytest.approx(scores.read(write(tmp_path / "s.parquet", VIEWS)).values)
+
+
+def test_reading_in_small_blocks_changes_nothing(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    views = [(f"v{n // 7}", 0, random.normal(size=2)) for n in range(49)]
+    whole = scores.read(write(tmp_path / "s.parquet", views))
+    monkeypatch.setattr(scores, "BLOCK", 6)
+    blocks = scores.read(write(tmp_path / "t.parquet", views))
+    assert pq.ParquetFile(tmp_path / "t.parquet").num_row_groups == 17
+    assert np.allclose(blocks.values, whole.values, atol=1e-12)
+    assert scores.read_views(tmp_path / "t.parquet").values == pytest.approx(np.stack([v[2] for v in views]), abs=1e-6)
+
+
+def test_lists_of_any_length_are_read_too(tmp_path):
+    """Files of older versions hold variable lists and no place."""
+    path = write(tmp_path / "s.parquet", VIEWS)
+    table = pq.read_table(path)
+    lists = pa.array(table["scores"].to_pylist(), pa.list_(pa.float32()))
+    old = table.drop_columns(["scores", "place"]).append_column("scores", lists)
+    pq.write_table(old.replace_schema_metadata(table.schema.metadata), tmp_path / "old.parquet")
+    assert np.array_equal(scores.read(tmp_path / "old.parquet").values, scores.read(path).values)
+    with pytest.raises(UserError, match="lacks the column place"):
+        scores.read_views(tmp_path / "old.parquet")
+
+
+def test_a_file_without_videos_is_whole(tmp_path):
+    empty = scores.read(write(tmp_path / "s.parquet", []))
+    assert (empty.videos, empty.values.shape) == ([], (0, 2))
+
+
+def test_scores_that_are_no_numbers_are_refused_with_the_first_video(tmp_path):
+    path = write(tmp_path / "s.parquet", [VIEWS[0], ("u", 1, [float("nan"), 0.0])])
+    with pytest.raises(UserError, match="no numbers for 1 of 2 videos, the first u"):
+        scores.read(path)
+
+
+def test_what_is_no_score_file_is_a_sentence(tmp_path):
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1")
+    manifest.write_parquet(tmp_path / "other.parquet", pa.table({"video_id": ["v"]}), {})
+    strange = write(tmp_path / "s.parquet", VIEWS)
+    table = pq.read_table(strange)
+    pq.write_table(table.replace_schema_metadata(None), strange)
+    for name, words in (("torn", "cannot be read as Parquet"), ("other", "lacks the column label"), ("s", "its kind")):
+        with pytest.raises(UserError, match=words):
+            scores.read(tmp_path / f"{name}.parquet")
+
+
+def test_scores_for_other_classes_than_named_are_refused(tmp_path):
+    path = write(tmp_path / "s.parquet", VIEWS)
+    table = pq.read_table(path)
+    facts = table.schema.metadata[manifest.KEY].replace(b'["a", "b"]', b'["a", "b", "c"]')
+    pq.write_table(table.replace_schema_metadata({manifest.KEY: facts}), path)
+    with pytest.raises(UserError, match="2 scores a view for 3 classes"):
+        scores.read(path)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """(folder, network, reader): an untrained tiny net over six videos, one of them in quarantine."""
@@ -67,7 +130,7 @@ def scored(folder, out, *more):
     options = ["--weights", "w.safetensors", "--shards", "shards/rgb", "--splits", "splits.parquet"]
     paths = [str(folder / word) if "." in word or "/" in word else word for word in options]
     score.main([*paths, "--out", str(out), *more])
-    return scores.read_parquet(out, scores.SCHEMA.names)
+    return manifest.read_parquet(out, scores.SCHEMA.names)
 
 
 def test_every_view_of_the_protocol_is_kept_and_missing_videos_are_counted(trained, tmp_path):
