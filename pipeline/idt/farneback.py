@@ -1,0 +1,296 @@
+"""Dense flow by polynomial expansion (Farneback, SCIA 2003), the flow that the original trajectories follow.
+
+A level's picture is expanded once and serves two pairs. The arithmetic of a level is that of OpenCV's
+calcOpticalFlowFarneback (poly_n 7, poly_sigma 1.5, winsize 10, 2 iterations), in vectors of 16 pixels. Planes are flat,
+`stride` floats a row with room to read past the last pixel.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from pipeline.tvl1.compile import inline, kernel
+from pipeline.tvl1.vector import (
+    LANES,
+    floor,
+    lane,
+    least,
+    load,
+    most,
+    quarter0,
+    quarter1,
+    quarter2,
+    quarter3,
+    reciprocal,
+    splat,
+    store,
+    store_whole,
+)
+
+RADIUS = 7  # pixels that a polynomial is fitted to, in each direction
+SIGMA = 1.5
+WINDOW = 5  # half of winsize: pixels in each direction that share one displacement
+ITERATIONS = 2
+MARGIN = 16  # floats before a scratch row's first pixel
+CHANNELS = 8  # floats a pixel of an interleaved expansion, of which five are used
+# Confidence of the pixels nearest the border, whose polynomials saw beyond it; OpenCV's.
+BORDER = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32)
+TINY = np.float32(1e-3)
+COUNTING = np.arange(LANES, dtype=np.float32)
+
+
+class Expansion(NamedTuple):
+    """The polynomial about each pixel: coefficients of y, x, y^2, x^2 and xy, as planes and interleaved."""
+
+    planes: np.ndarray  # flat, 5 planes of height x stride
+    sampled: np.ndarray  # flat, CHANNELS floats a pixel, width + 1 pixels a row, a row more than there are
+
+
+class Solver:
+    """Expansions and flows of one size; its scratch is used again for every pair."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self.size = (height, width, stride(width))
+        length = self.size[2]
+        self._rows, self._wide = (np.zeros(n * (length + 2 * MARGIN), np.float32) for n in (3, 5))
+        self._picture, self._trust, self._matrices = (np.zeros((n, height, length), np.float32) for n in (1, 1, 5))
+        self._trust[0, :, :width] = np.outer(confidence(height), confidence(width))
+        self._field = np.zeros((2, height, length), np.float32)
+        self._weights, self._inverse = basis()
+
+    def expand(self, picture: np.ndarray, into: Expansion | None = None) -> Expansion:
+        """The expansion of a float32 picture (H, W)."""
+        height, width, length = self.size
+        found = into or Expansion(
+            np.zeros(5 * height * length, np.float32), np.zeros((height + 1) * (width + 1) * CHANNELS, np.float32)
+        )
+        self._picture[0, :, :width] = picture
+        expand(self._picture.ravel(), self._rows, self._weights, self._inverse, *found, self.size)
+        return found
+
+    def flow(self, first: Expansion, second: Expansion, start: np.ndarray | None) -> np.ndarray:
+        """float32 (2, H, W), x then y, in pixels; from `start`, another size's, if given. Median filtered (5 x 5)."""
+        height, width, _ = self.size
+        self._begin(start)
+        u, v = (part.ravel() for part in self._field)
+        matrices, trust = self._matrices.ravel(), self._trust.ravel()
+        for _ in range(ITERATIONS):
+            equations(first.planes, second.sampled, u, v, trust, matrices, self.size)
+            solve(matrices, self._wide, u, v, self.size)
+        found = np.empty((2, height, width), np.float32)
+        for part, filtered in zip(self._field, found, strict=True):
+            cv2.medianBlur(part[:, :width], 5, dst=filtered)
+        return found
+
+    def _begin(self, start: np.ndarray | None) -> None:
+        height, width, _ = self.size
+        self._field[:] = 0
+        for axis, part in enumerate(self._field if start is not None else ()):
+            factor = (width, height)[axis] / start.shape[2 - axis]  # type: ignore[union-attr]
+            cv2.resize(start[axis], (width, height), dst=part[:, :width])  # type: ignore[index]
+            part *= np.float32(factor)
+
+
+def stride(width: int) -> int:
+    """Floats from one row to the next."""
+    return -(-width // LANES) * LANES
+
+
+def basis() -> tuple[np.ndarray, np.ndarray]:
+    """Weights g, xg, xxg of the taps 0 to RADIUS, (3, 8), and the entries of the inverse normal matrix that count."""
+    x = np.arange(-RADIUS, RADIUS + 1)
+    g = np.exp(-(x**2) / (2 * SIGMA**2))
+    g /= g.sum()
+    moment = [(g * x**power).sum() for power in (0, 2, 4)]
+    g2 = moment[1]
+    # Unknowns 1, x, y, x^2, y^2, xy under the weights g(x) g(y).
+    normal = np.zeros((6, 6))
+    normal[0, 0], normal[1, 1], normal[2, 2], normal[5, 5] = 1, g2, g2, g2**2
+    normal[3, 3] = normal[4, 4] = moment[2]
+    normal[3, 4] = normal[4, 3] = g2**2
+    normal[0, 3] = normal[3, 0] = normal[0, 4] = normal[4, 0] = g2
+    inverse = np.linalg.inv(normal)
+    taps = np.stack([g, x * g, x * x * g])[:, RADIUS:].astype(np.float32)
+    return taps, np.array([inverse[1, 1], inverse[0, 3], inverse[3, 3], inverse[5, 5]], np.float32)
+
+
+def confidence(side: int) -> np.ndarray:
+    """Of each pixel along one side, 1 but near its ends."""
+    trust = np.ones(side, np.float32)
+    for at, value in enumerate(BORDER[: side // 2]):
+        trust[at] *= value
+        trust[-1 - at] *= value
+    return trust
+
+
+@kernel
+def expand(picture, rows, weights, inverse, planes, sampled, size):
+    """Fill an expansion: 15 taps down, then 15 across, borders repeated."""
+    h, w, stride = size
+    length = stride + 2 * MARGIN
+    for y in range(h):
+        for x in range(0, w, LANES):
+            a = splat(weights[0, 0]) * load(picture, y * stride + x)
+            b = splat(np.float32(0))
+            c = splat(np.float32(0))
+            for k in range(1, RADIUS + 1):
+                above = load(picture, max(y - k, 0) * stride + x)
+                below = load(picture, min(y + k, h - 1) * stride + x)
+                a = a + splat(weights[0, k]) * (below + above)
+                b = b + splat(weights[1, k]) * (below - above)
+                c = c + splat(weights[2, k]) * (below + above)
+            store(rows, MARGIN + x, a)
+            store(rows, MARGIN + length + x, b)
+            store(rows, MARGIN + 2 * length + x, c)
+        for row in range(3):
+            first = row * length + MARGIN
+            for k in range(1, RADIUS + 1):
+                rows[first - k] = rows[first]
+                rows[first + w - 1 + k] = rows[first + w - 1]
+        across(rows, weights, inverse, planes, y, size)
+        interleave(planes, sampled, y, size)
+
+
+@inline
+def across(rows, weights, inverse, planes, y, size):
+    h, w, stride = size
+    length = stride + 2 * MARGIN
+    for x in range(0, w, LANES):
+        at = MARGIN + x
+        one = splat(weights[0, 0]) * load(rows, at)
+        dy = splat(weights[0, 0]) * load(rows, at + length)
+        dyy = splat(weights[0, 0]) * load(rows, at + 2 * length)
+        dx = splat(np.float32(0))
+        dxx = splat(np.float32(0))
+        dxy = splat(np.float32(0))
+        for k in range(1, RADIUS + 1):
+            left, right = load(rows, at - k), load(rows, at + k)
+            g, xg, xxg = splat(weights[0, k]), splat(weights[1, k]), splat(weights[2, k])
+            one = one + g * (right + left)
+            dx = dx + xg * (right - left)
+            dxx = dxx + xxg * (right + left)
+            left, right = load(rows, at + length - k), load(rows, at + length + k)
+            dy = dy + g * (right + left)
+            dxy = dxy + xg * (right - left)
+            dyy = dyy + g * (load(rows, at + 2 * length + k) + load(rows, at + 2 * length - k))
+        here = y * stride + x
+        step = h * stride
+        level = splat(inverse[1]) * one
+        store(planes, here, splat(inverse[0]) * dy)
+        store(planes, here + step, splat(inverse[0]) * dx)
+        store(planes, here + 2 * step, level + splat(inverse[2]) * dyy)
+        store(planes, here + 3 * step, level + splat(inverse[2]) * dxx)
+        store(planes, here + 4 * step, splat(inverse[3]) * dxy)
+
+
+@inline
+def interleave(planes, sampled, y, size):
+    h, w, stride = size
+    step = h * stride
+    for x in range(w):
+        at = (y * (w + 1) + x) * CHANNELS
+        for channel in range(5):
+            sampled[at + channel] = planes[channel * step + y * stride + x]
+
+
+@kernel
+def equations(first, second, u, v, trust, matrices, size):
+    """Each pixel's part of the normal equations of its displacement: A'A (three numbers) and A'db (two).
+
+    A is the mean of both pictures' second-order matrices, db half the difference of their slopes, the second picture
+    looked at where the flow so far points.
+    """
+    h, w, stride = size
+    step = h * stride
+    wide = (w + 1) * CHANNELS
+    half, quarter = splat(np.float32(0.5)), splat(np.float32(0.25))
+    seen = np.zeros(5 * stride, np.float32)
+    columns, rows = np.zeros(stride, np.int32), np.zeros(stride, np.int32)
+    ahead, down = np.zeros(stride, np.float32), np.zeros(stride, np.float32)
+    for y in range(h):
+        for x in range(0, w, LANES):
+            apart(splat(np.float32(x)) + load(COUNTING, 0) + load(u, y * stride + x), w, columns, ahead, x)
+            apart(splat(np.float32(y)) + load(v, y * stride + x), h, rows, down, x)
+        for x in range(w):
+            column, row = columns[x], rows[x]
+            if 0 <= column < w - 1 and 0 <= row < h - 1:
+                at = row * wide + column * CHANNELS
+                upper = load(second, at)
+                mixed = upper + splat(down[x]) * (load(second, at + wide) - upper)
+                left, across = quarter0(mixed), splat(ahead[x])
+                values = left + across * (quarter2(mixed) - left)
+                left = quarter1(mixed)
+                last = left + across * (quarter3(mixed) - left)
+                seen[x] = lane(values, 0)
+                seen[stride + x] = lane(values, 1)
+                seen[2 * stride + x] = lane(values, 2)
+                seen[3 * stride + x] = lane(values, 3)
+                seen[4 * stride + x] = lane(last, 0)
+            else:  # it left the picture: the first one alone says something
+                seen[x] = np.float32(0)
+                seen[stride + x] = np.float32(0)
+                for channel in range(2, 5):
+                    seen[channel * stride + x] = first[channel * step + y * stride + x]
+        for x in range(0, w, LANES):
+            here = y * stride + x
+            yy = (load(first, here + 2 * step) + load(seen, 2 * stride + x)) * half
+            xx = (load(first, here + 3 * step) + load(seen, 3 * stride + x)) * half
+            xy = (load(first, here + 4 * step) + load(seen, 4 * stride + x)) * quarter
+            dx, dy = load(u, here), load(v, here)
+            by = (load(first, here) - load(seen, x)) * half + yy * dy + xy * dx
+            bx = (load(first, here + step) - load(seen, stride + x)) * half + xy * dy + xx * dx
+            sure = load(trust, here)
+            yy, xx, xy, by, bx = yy * sure, xx * sure, xy * sure, by * sure, bx * sure
+            store(matrices, here, yy * yy + xy * xy)
+            store(matrices, here + step, (yy + xx) * xy)
+            store(matrices, here + 2 * step, xx * xx + xy * xy)
+            store(matrices, here + 3 * step, yy * by + xy * bx)
+            store(matrices, here + 4 * step, xy * by + xx * bx)
+
+
+@inline
+def apart(position, length, whole, fraction, x):
+    """Whole and fractional parts of 16 coordinates; those beyond the picture stay beyond it."""
+    near = least(most(position, splat(np.float32(-1))), splat(np.float32(length)))
+    below = floor(near)
+    store_whole(whole, x, below)
+    store(fraction, x, near - below)
+
+
+@kernel
+def solve(matrices, wide, u, v, size):
+    """The displacement that fits each window of 11 x 11 pixels best; beyond the border the last pixel is repeated."""
+    h, w, stride = size
+    step, length = h * stride, stride + 2 * MARGIN
+    area = splat(np.float32(1) / np.float32((2 * WINDOW) ** 2))  # so OpenCV has it
+    for y in range(h):
+        for channel in range(5):
+            base = channel * step
+            first = channel * length + MARGIN
+            for x in range(0, w, LANES):
+                total = load(matrices, base + y * stride + x)
+                for k in range(1, WINDOW + 1):
+                    above = load(matrices, base + max(y - k, 0) * stride + x)
+                    total = total + (above + load(matrices, base + min(y + k, h - 1) * stride + x))
+                store(wide, first + x, total)
+            for k in range(1, WINDOW + 1):
+                wide[first - k] = wide[first]
+                wide[first + w - 1 + k] = wide[first + w - 1]
+        for x in range(0, w, LANES):
+            g11 = box(wide, MARGIN + x) * area
+            g12 = box(wide, MARGIN + length + x) * area
+            g22 = box(wide, MARGIN + 2 * length + x) * area
+            h1 = box(wide, MARGIN + 3 * length + x) * area
+            h2 = box(wide, MARGIN + 4 * length + x) * area
+            over = reciprocal(g11 * g22 - g12 * g12 + splat(TINY))
+            store(u, y * stride + x, (g11 * h2 - g12 * h1) * over)
+            store(v, y * stride + x, (g22 * h1 - g12 * h2) * over)
+
+
+@inline
+def box(wide, at):
+    total = load(wide, at)
+    for k in range(1, WINDOW + 1):
+        total = total + (load(wide, at - k) + load(wide, at + k))
+    return total
