@@ -1,6 +1,9 @@
-"""Clips as a network takes them: pictures read from shards, normalised, cropped, flipped.
+"""Which pictures a clip is made of: T times, and at each time a stack of L pictures of every input.
 
-A clip is float32 (T, C, H, W): C is 3 for RGB (ImageNet's mean and deviation) and 2 for flow (x, y in pixels).
+Times are counted in frames. An input's picture at time t is frame t of RGB, the flow from frame t to t + 1, or how
+frame t differs from the frame d_t later (FstCN). A recipe says all of it: `stack` (L of every input), `frames` (T; null
+for a network that takes one time and no time axis), `stride` (frames between times), `spread` (times spread over the
+whole video instead), `past_end` (what follows a video's last picture) and `flow_stack` (2014, section 3.1).
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,74 +11,97 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import UserError
-from pipeline.quantise import dequantise
-from pipeline.shards import ShardReader
+Recipe = Mapping[str, Any]
 
-RGB_MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(3, 1, 1)
-RGB_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32).reshape(3, 1, 1)
+CHANNELS = {"rgb": 3, "flow": 2, "difference": 3}
+WHOLE = 256  # times that a clip of a whole video has at most; a longer video is cut into clips of equal length
 
 
-def numbers(start: int, length: int, count: int) -> list[int]:
-    """The pictures of the clip at `start`; past the video's end its last picture is held."""
-    return [min(number, count - 1) for number in range(start, start + length)]
+def modalities(recipe: Recipe) -> list[str]:
+    """The shards that a recipe's inputs are read from."""
+    stack = recipe["stack"]
+    found = ["rgb"] if {"rgb", "difference"} & set(stack) else []
+    if "flow" in stack:
+        found += ["flow", "backward"] if recipe["flow_stack"].startswith("bidirectional") else ["flow"]
+    return found
 
 
-def read(reader: ShardReader, video: str, pictures: Sequence[int], mean_subtraction: bool = False) -> np.ndarray:
-    """Whole pictures as a float clip; mean subtraction takes each flow field's mean from it (2014, section 3.1)."""
-    if reader.modality == "rgb":
-        frames = reader.rgb(video, pictures).transpose(0, 3, 1, 2).astype(np.float32)  # (T, 3, H, W)
-        return (frames / 255 - RGB_MEAN) / RGB_DEVIATION
-    fields = dequantise(reader.flow(video, pictures), reader.settings["bound"])  # (T, 2, H, W)
-    return fields - fields.mean((2, 3), keepdims=True) if mean_subtraction else fields
+def channels(recipe: Recipe) -> dict[str, int]:
+    """Channels of every input at one time."""
+    return {name: CHANNELS[name] * length for name, length in recipe["stack"].items()}
 
 
-def crop(clip: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
-    """A square of `size` pixels, the same in every picture."""
-    return clip[..., top : top + size, left : left + size]
+def extent(recipe: Recipe) -> int:
+    """Frames that one time takes: L fields of flow lie between L + 1 frames."""
+    more = {"rgb": 0, "flow": 1, "difference": recipe["distance"]}
+    return max(length + more[name] for name, length in recipe["stack"].items())
 
 
-def corner(place: str, height: int, width: int, size: int) -> tuple[int, int]:
-    """(top, left) of a crop by the name of its place; a crop that is larger than the picture is the user's error."""
-    if size > min(height, width):
-        raise UserError(
-            f"crops are {size} pixels but pictures {width}x{height}: make crop smaller or frames.size larger"
-        )
-    bottom, right = height - size, width - size
-    places = {
-        "top left": (0, 0),
-        "top right": (0, right),
-        "bottom left": (bottom, 0),
-        "bottom right": (bottom, right),
-        "centre": (bottom // 2, right // 2),
-    }
-    return places[place]
+def stride_within(recipe: Recipe, frames: int, times: int, wanted: int) -> int:
+    """`wanted` frames between times; where the recipe gives a range, fewer in a video that is too short for them."""
+    if isinstance(recipe["stride"], int) or times < 2:
+        return wanted
+    return max(1, min(wanted, (frames - extent(recipe)) // (times - 1)))
 
 
-def flip(clip: np.ndarray, modality: str) -> np.ndarray:
-    """The mirror image, in which flow's x points the other way."""
-    mirrored = clip[..., ::-1]
-    return mirrored if modality == "rgb" else mirrored * np.array([-1, 1], np.float32).reshape(2, 1, 1)
+def spread(recipe: Recipe, frames: int, times: int) -> list[int]:
+    """`times` times with equal spacing from the video's begin to its end."""
+    last = max(frames - extent(recipe), 0)
+    return [last // 2] if times == 1 else [round(number * last / (times - 1)) for number in range(times)]
 
 
-def jitter(clip: np.ndarray, strength: float, generator: np.random.Generator) -> np.ndarray:
-    """RGB with each channel shifted by its own normal draw, of `strength` deviations, the same in every picture."""
-    shift = generator.normal(0, strength, (3, 1, 1)).astype(np.float32)
-    return clip + shift
+def drawn(recipe: Recipe, frames: int, generator: np.random.Generator) -> list[int]:
+    """The times of a training clip: a random start and stride, or a random place in each equal part of the video."""
+    times, last = recipe["frames"] or 1, max(frames - extent(recipe), 0)
+    if recipe["spread"]:
+        return [
+            int(generator.integers(number * last // times, (number + 1) * last // times + 1)) for number in range(times)
+        ]
+    low, high = bounds(recipe)
+    stride = stride_within(recipe, frames, times, int(generator.integers(low, high + 1)))
+    start = int(generator.integers(max(last - (times - 1) * stride, 0) + 1))
+    return [start + number * stride for number in range(times)]
 
 
-def augmented(reader: ShardReader, video: str, recipe: Mapping[str, Any], generator: np.random.Generator) -> np.ndarray:
-    """One training clip: a random start, a random crop, a coin's flip, and jitter for RGB."""
-    count, length, size = reader.count(video), recipe["length"], recipe["crop"]
-    start = int(generator.integers(max(count - length, 0) + 1))
-    clip = read(reader, video, numbers(start, length, count), recipe["mean_subtraction"])
-    bottom, right = corner("bottom right", clip.shape[2], clip.shape[3], size)
-    clip = crop(clip, int(generator.integers(bottom + 1)), int(generator.integers(right + 1)), size)
-    if generator.random() < 0.5:
-        clip = flip(clip, reader.modality)
-    return jitter(clip, recipe["rgb_jitter"], generator) if reader.modality == "rgb" else clip
+def tested(recipe: Recipe, frames: int, clips: int) -> list[list[int]]:
+    """The times of `clips` clips with equal spacing; a stride that is drawn in training is the middle one here."""
+    times = recipe["frames"] or 1
+    if recipe["spread"] and times > 1:
+        return [spread(recipe, frames, times)] * clips
+    stride = stride_within(recipe, frames, times, sum(bounds(recipe)) // 2)
+    last = max(frames - extent(recipe) - (times - 1) * stride, 0)
+    starts = [last // 2] if clips == 1 else [round(number * last / (clips - 1)) for number in range(clips)]
+    return [[start + number * stride for number in range(times)] for start in starts]
 
 
-def stack(clip: np.ndarray) -> np.ndarray:
-    """(T, C, H, W) -> (TC, H, W): the input volume of a 2D network; for flow x1 y1 x2 y2 ... (2014, eq. 1)."""
-    return np.ascontiguousarray(clip.reshape(-1, *clip.shape[2:]))
+def whole(recipe: Recipe, frames: int) -> list[list[int]]:
+    """The times of a whole video at the recipe's stride, in as few clips of equal length as WHOLE allows."""
+    stride, least = bounds(recipe)[0], recipe["frames"] or 1
+    count = max((frames - extent(recipe)) // stride + 1, least)
+    parts = -(-count // WHOLE)
+    length = max(-(-count // parts), least)
+    starts = [part * (count - length) // max(parts - 1, 1) for part in range(parts)]
+    return [[(start + number) * stride for number in range(length)] for start in starts]
+
+
+def bounds(recipe: Recipe) -> tuple[int, int]:
+    """The least and the largest stride."""
+    stride = recipe["stride"]
+    return (stride, stride) if isinstance(stride, int) else (stride[0], stride[1])
+
+
+def pictures(times: Sequence[int], length: int, count: int, past_end: str) -> list[int]:
+    """The stacks of `length` pictures at `times`, of a video that has `count`, one after another."""
+    return [within(time + number, count, past_end) for time in times for number in range(length)]
+
+
+def within(number: int, count: int, past_end: str) -> int:
+    """Picture `number` of a video that goes on beyond its end: `hold`s the last, `loop`s, or `reflect`s back."""
+    if 0 <= number < count:
+        return number
+    if past_end == "loop":
+        return number % count
+    if past_end == "reflect" and count > 1:
+        place = number % (2 * count - 2)
+        return min(place, 2 * count - 2 - place)
+    return min(max(number, 0), count - 1)

@@ -15,14 +15,16 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline import cli, manifest, recipes, score, weights
+from pipeline import cli, clips, inputs, manifest, score, weights
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.models.action_vlad import LAYERS, cut, descriptors
 from pipeline.models.vgg import VGG
+from pipeline.normalise import Normaliser
 from pipeline.protocols import View
-from pipeline.shards import ShardReader
+from pipeline.recipes import Recipe
 from pipeline.train import pick_device
+from pipeline.trainingdata import open_shards
 
 
 @torch.inference_mode()
@@ -34,15 +36,17 @@ def described(net: VGG, volume: Tensor, layer: str) -> np.ndarray:
 
 
 def drawn(
-    net: VGG, layer: str, reader: ShardReader, videos: Sequence[str], recipe: recipes.Recipe, each: int, frames: int,
+    net: VGG, layer: str, readers: inputs.Readers, videos: Sequence[str], recipe: Recipe, each: int, frames: int,
     seed: int, device: torch.device,
 ) -> Iterator[np.ndarray]:  # fmt: skip
     """`each` descriptors of every video, or all that it has, from `frames` clips at random places."""
+    normalise = Normaliser(recipe, readers, device)
     for number, video in enumerate(cli.progress(videos, len(videos), "describe")):
         generator = np.random.default_rng((seed, number))
-        last = max(reader.count(video) - recipe["length"], 0)
-        views = [View(n, int(generator.integers(last + 1)), 0, "centre", False) for n in range(frames)]
-        found = described(net, score.inputs(reader, video, views, recipe).to(device), layer)
+        last = max(inputs.frames(readers, video) - clips.extent(recipe), 0)
+        views = [View(n, (int(generator.integers(last + 1)),), 0, "centre", False) for n in range(frames)]
+        (volume,) = normalise(inputs.batch(score.views_of(readers, recipe, video, views)))
+        found = described(net, volume, layer)
         yield found[generator.permutation(len(found))[:each]]
 
 
@@ -66,7 +70,7 @@ def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
     parser.add_argument("--weights", required=True, type=Path, help="weights.safetensors of a VGG-16 run")
-    parser.add_argument("--shards", required=True, type=Path, help="the shards of the run's modality")
+    parser.add_argument("--shards", required=True, nargs="+", type=Path, help="the shards of the run's modality")
     parser.add_argument("--splits", required=True, type=Path, help="splits.parquet")
     parser.add_argument("--layer", choices=LAYERS, default="conv5_3")
     parser.add_argument("--relu", action="store_true", help="describe by what comes after the layer's ReLU")
@@ -79,15 +83,16 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, type=Path, help="the safetensors file to write")
     a = parser.parse_args(argv)
     torch.set_num_threads(a.threads)
-    device, reader = pick_device(a.device), ShardReader(a.shards)
-    net, facts = score.load_net(a.weights, reader, device)
+    device, recipe = pick_device(a.device), weights.load_facts(a.weights)["recipe"]
+    readers = open_shards(a.shards, recipe)
+    net, facts = score.load_net(a.weights, readers, device)
     if not isinstance(net, VGG):
         raise UserError(f"{a.weights} holds a {type(net).__name__} but descriptors are VGG-16's: train that first")
     cut(net, a.layer, a.relu)
     table = manifest.read_splits(a.splits, facts["split"], "train")
-    videos = [video for video in table["video_id"] if video in reader]
+    videos = [video for video in table["video_id"] if all(video in reader for reader in readers.values())]
     each = math.ceil(a.descriptors / max(len(videos), 1))
-    parts = drawn(net, a.layer, reader, videos, facts["recipe"], each, a.frames, a.seed, device)
+    parts = drawn(net, a.layer, readers, videos, recipe, each, a.frames, a.seed, device)
     found = np.concatenate(list(parts)) if videos else np.empty((0, 1), np.float32)
     about = {
         **{key: facts[key] for key in ("run", "preset", "split", "classes", "fingerprint", "settings", "recipe_hash")},

@@ -1,54 +1,74 @@
-"""Test protocols by name: which views of a video are scored."""
+"""Test protocols by name, `WHAT x WHERE`: which views of a video are scored.
 
+WHAT is `25 frames` or `10 clips`, so many times the network's own input with equal spacing in the video; `25 frames at
+once`, one input of so many times; or `whole video`, every time at the recipe's stride. WHERE is one of CROPS.
+"""
+
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pipeline import clips
+from pipeline.crops import CORNERS, GRID, WHOLE
 from pipeline.errors import UserError
 
 
 class Protocol(NamedTuple):
-    """`clips` equally spaced in the video, each at these `crops`, with and without a flip."""
+    """`number` clips at these `places`, mirrored as well with `flips`; `way` is clips, at once or whole video."""
 
-    clips: int
-    crops: tuple[str, ...]
+    way: str
+    number: int
+    places: tuple[str, ...]
     flips: bool
 
 
 class View(NamedTuple):
-    """One crop of one clip: the clip's number and first picture, the crop's number and place, flipped or not."""
+    """One crop of one clip: the clip's number and times, the crop's number and place, mirrored or not."""
 
     clip: int
-    start: int
+    times: tuple[int, ...]
     crop: int
     place: str
     flip: bool
 
 
-CORNERS = ("top left", "top right", "bottom left", "bottom right")
-PROTOCOLS = {
-    # 25 frames with equal spacing; four corners and centre, and their mirror images (Two-Stream 2014, section 4).
-    "25 frames x 10 crops": Protocol(25, (*CORNERS, "centre"), True),
-    "25 frames x centre": Protocol(25, ("centre",), False),
-    "1 frame x centre": Protocol(1, ("centre",), False),
+CROPS = {
+    "centre": (("centre",), False),
+    "centre + flip": (("centre",), True),
+    "5 crops": ((*CORNERS, "centre"), False),
+    "10 crops": ((*CORNERS, "centre"), True),  # four corners and centre, and their mirror images (2014, section 4)
+    "18 crops": (tuple(GRID), True),  # a 3x3 grid and its mirror images (FstCN, section 4)
+    "whole picture": ((WHOLE,), False),
+    "whole picture + flip": ((WHOLE,), True),  # fully convolutional (ST-ResNet, section 3)
 }
+WAYS = {r"(\d+) (?:frames?|clips?)": "clips", r"(\d+) frames at once": "at once", r"whole video": "whole video"}
 
 
 def named(name: str) -> Protocol:
-    """The protocol of that name, or a UserError with the names there are."""
-    if name not in PROTOCOLS:
-        raise UserError(f"there is no test protocol {name!r}: choose one of {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
+    """The protocol of that name, or a UserError with how names are made."""
+    what, _, where = name.partition(" x ")
+    found = [(way, match) for pattern, way in WAYS.items() if (match := re.fullmatch(pattern, what))]
+    if not found or where not in CROPS or (found[0][1].groups() and int(found[0][1][1]) < 1):
+        raise UserError(
+            f"there is no test protocol {name!r}: write `25 frames x 10 crops`, with clips, frames at once or whole"
+            f" video before the x, and after it one of {', '.join(CROPS)}"
+        )
+    way, match = found[0]
+    return Protocol(way, int(match[1]) if match.groups() else 0, *CROPS[where])
 
 
-def starts(pictures: int, length: int, clips: int) -> list[int]:
-    """First pictures of `clips` clips of `length`, equally spaced from the video's begin to its end."""
-    last = max(pictures - length, 0)
-    return [last // 2] if clips == 1 else [round(number * last / (clips - 1)) for number in range(clips)]
+def times(protocol: Protocol, recipe: clips.Recipe, frames: int) -> list[list[int]]:
+    """The times of every clip of a video of so many frames."""
+    if protocol.way == "whole video":
+        return clips.whole(recipe, frames)
+    if protocol.way == "at once":
+        return [clips.spread(recipe, frames, protocol.number)]
+    return clips.tested(recipe, frames, protocol.number)
 
 
-def views(protocol: Protocol, pictures: int, length: int) -> Iterator[View]:
+def views(protocol: Protocol, recipe: clips.Recipe, frames: int) -> Iterator[View]:
     """Every view of one video, clip by clip."""
-    for clip, start in enumerate(starts(pictures, length, protocol.clips)):
-        for crop, place in enumerate(protocol.crops):
+    for clip, chosen in enumerate(times(protocol, recipe, frames)):
+        for crop, place in enumerate(protocol.places):
             for flip in (False, True)[: 1 + protocol.flips]:
-                yield View(clip, start, crop, place, flip)
+                yield View(clip, tuple(chosen), crop, place, flip)

@@ -10,11 +10,25 @@ from pipeline.errors import UserError
 
 Recipe = dict[str, Any]
 
-REQUIRED = (
-    "net", "options", "modality", "length", "crop", "mean_subtraction", "rgb_jitter", "sampling", "batch", "rate",
-    "drops", "steps", "momentum", "weight_decay", "protocol", "train_protocol", "average", "threads",
-)  # fmt: skip
+REQUIRED = ("net", "stack", "short_side", "crop", "batch", "rate", "steps", "protocol")
+# What a recipe has unless it says otherwise; experiments/README.md tells what each key means.
+DEFAULTS: Recipe = {
+    "options": {},
+    # the clip: pipeline.clips
+    "frames": None, "stride": 1, "spread": False, "past_end": "hold", "flow_stack": "places", "distance": 9,
+    "mean_subtraction": False, "bound": None,
+    # the crop: pipeline.crops
+    "place": "random", "scales": [1.0], "side_jitter": 0.0, "flip": True, "rgb_jitter": 0.0,
+    # the training: pipeline.training
+    "sampling": "epoch", "partner": None, "init": {}, "trains": "all", "freeze_bn": False, "loss": "sum",
+    "micro_batch": None, "bn_batch": None, "optimiser": "sgd", "momentum": 0.9, "epsilon": 1e-8, "weight_decay": 0.0,
+    "clip_gradient": None, "drops": [], "factor": 0.1, "warmup": 0, "plateau": None, "precision": "fp32",
+    # the test
+    "train_protocol": "25 frames x centre", "average": "probabilities",
+    "threads": 8, "deviations": "", "cost": "",
+}  # fmt: skip
 PROSE = ("deviations", "cost", "threads")  # keys whose change trains nothing anew
+TESTED = ("protocol", "train_protocol", "average")  # keys that scoring reads and training does not
 
 
 class Experiment(NamedTuple):
@@ -45,34 +59,49 @@ def load(path: Path | str, preset: str) -> Experiment:
     return Experiment(Path(path).stem, document["paper"], runs, fusions, document["rows"])
 
 
+def presets(path: Path | str) -> frozenset[str]:
+    """The presets of an experiment's file."""
+    return frozenset(load_yaml(path)["presets"])
+
+
 def recipe_hash(recipe: Recipe) -> str:
-    """Twelve hex digits over what decides the weights; prose and threads do not."""
-    decisive = {key: value for key, value in recipe.items() if key not in PROSE}
+    """Twelve hex digits over what decides the weights; prose, threads and the test do not."""
+    decisive = {key: value for key, value in recipe.items() if key not in (*PROSE, *TESTED)}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _recipe(document: dict[str, Any], run: str, preset: str, path: Path | str) -> Recipe:
     difference = document["presets"][preset]
     layers = (document.get("common", {}), document["runs"][run], difference.get("common", {}), difference.get(run, {}))
-    recipe: Recipe = {"options": {}}
+    recipe: Recipe = merge({}, DEFAULTS)
     for layer in layers:
-        recipe = merge(recipe, layer)
+        parts = {**recipe["init"], **layer.get("init", {})}  # a source replaces another one whole
+        recipe = {**merge(recipe, layer), "init": {part: source for part, source in parts.items() if source}}
     if missing := [key for key in REQUIRED if key not in recipe]:
         raise UserError(f"{path}: run {run} has no {missing[0]}: add it to the run or to common")
     return recipe
 
 
 def _check_names(
-    path: Path | str, runs: dict[str, Recipe], fusions: dict[str, Any], rows: list[dict[str, str]]
+    path: Path | str, runs: dict[str, Recipe], fusions: dict[str, Any], rows: list[dict[str, Any]]
 ) -> None:
     if both := sorted(set(runs) & set(fusions)):
         raise UserError(f"{path}: {both[0]} is both a run and a fusion: rename one of them")
+    known = {*runs, *fusions}
     for name, fusion in fusions.items():
-        if unknown := [run for run in fusion["scores"] if run not in runs]:
-            raise UserError(f"{path}: fusion {name} uses {unknown[0]}, which is not a run: runs are {', '.join(runs)}")
+        _check_known(f"{path}: fusion {name}", fusion["scores"], known - {name})
         if len(fusion.get("weights", fusion["scores"])) != len(fusion["scores"]):
             given = len(fusion["weights"])
             raise UserError(f"{path}: fusion {name} has {given} weights for {len(fusion['scores'])} scores: match them")
+    for name, recipe in runs.items():
+        sources = (source.get("run", source.get("kmeans")) for source in recipe["init"].values())
+        _check_known(f"{path}: run {name}", [source for source in sources if source], set(runs))
     for row in rows:
         if row.get("run") not in {None, *runs, *fusions}:
             raise UserError(f"{path}: row {row['method']!r} points at {row['run']!r}, which is no run or fusion")
+
+
+def _check_known(what: str, used: list[str], known: set[str]) -> None:
+    """Names without a dot are this experiment's own; `idt.idt` is another's."""
+    if unknown := [name for name in used if "." not in name and name not in known]:
+        raise UserError(f"{what} uses {unknown[0]}, which is not a run: runs are {', '.join(sorted(known))}")

@@ -1,63 +1,78 @@
-"""Score a split's videos with a trained network: the logits of every view of the test protocol, as Parquet."""
+"""Score videos: `run` a trained network over a split, `import` another program's logits, take a `subset` of the views.
 
+A score file is Parquet with the logits of every view of the test protocol; see pipeline.scores.
+"""
+
+import importlib
 import itertools
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline import cli, clips, manifest, protocols, recipes, scores, weights
+from pipeline import cli, crops, inputs, losses, manifest, networks, protocols, scores, weights
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.frames import in_order
+from pipeline.inputs import Readers, Sample
+from pipeline.normalise import Normaliser
 from pipeline.protocols import View
-from pipeline.shards import ShardReader
+from pipeline.recipes import Recipe
 from pipeline.store import require
-from pipeline.train import build, pick_device
+from pipeline.train import pick_device
+from pipeline.trainingdata import open_shards, size_of
 
-BATCH = 128  # views scored at a time
-
-
-def inputs(reader: ShardReader, video: str, views: Sequence[View], recipe: recipes.Recipe) -> Tensor:
-    """Network inputs of every view, (views, C, H, W); a clip is read once for all its views, which stand together."""
-    volumes = []
-    for start, of_clip in itertools.groupby(views, key=lambda view: view.start):
-        pictures = clips.numbers(start, recipe["length"], reader.count(video))
-        whole = clips.read(reader, video, pictures, recipe["mean_subtraction"])
-        volumes += [one_view(whole, view, reader.modality, recipe["crop"]) for view in of_clip]
-    return torch.from_numpy(np.stack(volumes))
+NUMBERS = 2**26  # of all inputs that are scored at a time
+# By a name made here: whoever scores does not run the other commands, and their change scores nothing anew.
+COMMANDS = {"import": "external", "subset": "subset"}
 
 
-def one_view(whole: np.ndarray, view: View, modality: str, size: int) -> np.ndarray:
-    """The view's crop of a clip of whole pictures, as the network's input volume."""
-    top, left = clips.corner(view.place, whole.shape[2], whole.shape[3], size)
-    cropped = clips.crop(whole, top, left, size)
-    return clips.stack(clips.flip(cropped, modality) if view.flip else cropped)
+def views_of(readers: Readers, recipe: Recipe, video: str, views: Sequence[View]) -> list[Sample]:
+    """What the network sees in each view; a clip is read once for all its views, which stand together."""
+    made = []
+    for times, of_clip in itertools.groupby(views, key=lambda view: view.times):
+        volumes = inputs.read(readers, recipe, video, times)
+        boxes = (crops.named(recipe, size_of(volumes), view.place, view.flip) for view in of_clip)
+        made += [inputs.cut(volumes, box, recipe["frames"] is not None) for box in boxes]
+    return made
+
+
+def batches(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
+    """The samples of a video in batches of one shape, so large that NUMBERS holds."""
+    for _, alike in itertools.groupby(samples, key=lambda sample: [data.shape for data, _shift in sample]):
+        same = list(alike)
+        each = sum(data.numel() for data, _shift in same[0])
+        size = max(1, NUMBERS // each)
+        yield from (same[begin : begin + size] for begin in range(0, len(same), size))
 
 
 @torch.inference_mode()
-def logits(net: nn.Module, volume: Tensor, device: torch.device) -> np.ndarray:
-    """(views, C, H, W) -> float32 (views, K)."""
-    parts = [net(part.to(device)).float().cpu() for part in volume.split(BATCH)]
+def logits(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample], classes: int) -> np.ndarray:
+    """float32 (views, K); of several logits a view the mean, of more classes than are tested the first K."""
+    parts = []
+    for alike in batches(samples):
+        outputs = losses.merged(net(*normalise(inputs.batch(alike))))
+        parts.append(outputs[:, :classes].float().cpu())
     return torch.cat(parts).numpy()
 
 
 def score_videos(
-    net: nn.Module, reader: ShardReader, videos: Sequence[str], recipe: recipes.Recipe, protocol: protocols.Protocol,
-    device: torch.device, threads: int,
+    net: nn.Module, normalise: Normaliser, readers: Readers, videos: Sequence[str], recipe: Recipe,
+    protocol: protocols.Protocol, classes: int, threads: int,
 ) -> Iterator[tuple[str, list[View], np.ndarray]]:  # fmt: skip
     """Each video with its views and their logits (views, K); the next videos are read while one is scored."""
 
-    def prepare(video: str) -> tuple[list[View], Tensor]:
-        views = list(protocols.views(protocol, reader.count(video), recipe["length"]))
-        return views, inputs(reader, video, views, recipe)
+    def prepare(video: str) -> tuple[list[View], list[Sample]]:
+        views = list(protocols.views(protocol, recipe, inputs.frames(readers, video)))
+        return views, views_of(readers, recipe, video, views)
 
     done = in_order(prepare, videos, threads)
-    for video, (views, volume) in cli.progress(done, len(videos), "score"):
-        yield video, views, logits(net, volume, device)
+    for video, (views, samples) in cli.progress(done, len(videos), "score"):
+        yield video, views, logits(net, normalise, samples, classes)
 
 
 def columns(scored: Iterator[tuple[str, list[View], np.ndarray]], labels: dict[str, int]) -> dict[str, list[Any]]:
@@ -68,58 +83,80 @@ def columns(scored: Iterator[tuple[str, list[View], np.ndarray]], labels: dict[s
         table["label"] += [labels[video]] * len(views)
         table["clip"] += [view.clip for view in views]
         table["crop"] += [view.crop for view in views]
+        table["place"] += [view.place for view in views]
         table["flip"] += [view.flip for view in views]
-        table["start"] += [view.start for view in views]
+        table["start"] += [view.times[0] for view in views]
         table["scores"] += list(values)
     return table
 
 
-def load_net(path: Path, reader: ShardReader, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
+def load_net(path: Path, readers: Readers, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """The trained network, ready to score, and its facts; shards of other classes or settings are refused."""
     tensors, facts = weights.load(path)
-    if facts["classes"] != reader.classes:
-        pairs = zip(facts["classes"], reader.classes, strict=False)
-        first = next((pair for pair in pairs if pair[0] != pair[1]), (len(facts["classes"]), len(reader.classes)))
-        raise UserError(
-            f"{path} knows other classes than {reader.folder} ({first[0]} against {first[1]}): train it on them"
-        )
-    require(reader.settings, facts["settings"], reader.folder)
-    net = build(facts["recipe"], len(reader.classes))
+    first = next(iter(readers.values()))
+    if facts["tested_classes"] != first.classes:
+        pairs = zip(facts["tested_classes"], first.classes, strict=False)
+        ends = (len(facts["tested_classes"]), len(first.classes))
+        mine, theirs = next((pair for pair in pairs if pair[0] != pair[1]), ends)
+        raise UserError(f"{path} knows other classes than {first.folder} ({mine} against {theirs}): train it on them")
+    for modality, reader in readers.items():
+        require(reader.settings, facts["settings"][modality], reader.folder)
+    net = networks.build(facts["recipe"], len(facts["classes"]), facts["second_classes"])
     net.load_state_dict(tensors)
     return net.eval().to(device), facts
 
 
-def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--weights", required=True, type=Path, help="weights.safetensors of a run")
-    parser.add_argument("--shards", required=True, type=Path, help="the shards of the run's modality")
-    parser.add_argument("--splits", required=True, type=Path, help="splits.parquet")
-    parser.add_argument("--subset", choices=["test", "train"], default="test", help="which videos of the run's split")
-    parser.add_argument("--protocol", help="views to score; the recipe's unless given")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
-    a = parser.parse_args(argv)
+def run(a: Namespace) -> None:
+    """`score run`: see the command line."""
     torch.set_num_threads(a.threads)
     device = pick_device(a.device)
-    reader = ShardReader(a.shards)
-    net, facts = load_net(a.weights, reader, device)
-    recipe = facts["recipe"]
+    recipe = weights.load_facts(a.weights)["recipe"]
+    readers = open_shards(a.shards, recipe)
+    net, facts = load_net(a.weights, readers, device)
     name = a.protocol or recipe["protocol" if a.subset == "test" else "train_protocol"]
     table = manifest.read_splits(a.splits, facts["split"], a.subset)
-    videos = [video for video in table["video_id"] if video in reader]
+    videos = [video for video in table["video_id"] if all(video in reader for reader in readers.values())]
     labels = dict(zip(table["video_id"], table["label"].tolist(), strict=True))
-    scored = score_videos(net, reader, videos, recipe, protocols.named(name), device, a.threads)
+    known, normalise = len(facts["tested_classes"]), Normaliser(recipe, readers, device)
+    scored = score_videos(net, normalise, readers, videos, recipe, protocols.named(name), known, a.threads)
     made = columns(scored, labels)
+    notes = [facts["note"], a.note if a.note is not None else recipe["deviations"]]
     about = {
-        **{key: facts[key] for key in ("run", "preset", "split", "seed", "classes", "fingerprint", "recipe_hash")},
-        "kind": "logits", "average": recipe["average"], "protocol": name, "subset": a.subset,
-        "videos": len(table), "deviations": recipe.get("deviations", ""), "code": code_hash("pipeline.score"),
-        "torch": torch.__version__,
+        **{key: facts[key] for key in ("run", "preset", "split", "seed", "fingerprint", "recipe_hash")},
+        "classes": facts["tested_classes"], "kind": "logits", "average": a.average or recipe["average"],
+        "protocol": name, "subset": a.subset, "videos": len(table), "deviations": "; ".join(filter(None, notes)),
+        "code": code_hash("pipeline.score"), "torch": torch.__version__,
     }  # fmt: skip
     scores.write(a.out, made, about)
     cli.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * scores.top1(scores.read(a.out)):.1f} %")
+
+
+def arguments(argv: Sequence[str]) -> Namespace:
+    """The command line of `run`, parsed."""
+    parser = cli.parser(__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, text in (("import", "another program's logits"), ("subset", "some of the views of a score file")):
+        commands.add_parser(name, help=text)
+    scoring = commands.add_parser("run", help="the logits of every view of a split's videos")
+    scoring.add_argument("--weights", required=True, type=Path, help="weights.safetensors of a run")
+    scoring.add_argument("--shards", required=True, nargs="+", type=Path, help="the shards of the run's modalities")
+    scoring.add_argument("--splits", required=True, type=Path, help="splits.parquet")
+    scoring.add_argument("--subset", choices=["test", "train"], default="test", help="which videos of the run's split")
+    scoring.add_argument("--protocol", help="views to score; the recipe's unless given")
+    scoring.add_argument("--average", choices=["probabilities", "logits"], help="over views; the recipe's unless given")
+    scoring.add_argument("--note", help="what a reader must know; the recipe's deviations unless given")
+    scoring.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    scoring.add_argument("--threads", type=int, default=1)
+    scoring.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    if argv and argv[0] in COMMANDS:
+        importlib.import_module(f"{__package__}.{COMMANDS[argv[0]]}").main(argv[1:])
+        return
+    run(arguments(argv))
 
 
 if __name__ == "__main__":

@@ -1,62 +1,47 @@
 """Train one run: one network of one experiment on one split of one data set.
 
-Writes weights.safetensors and metrics.csv into the folder given, and resume.pt beside them until they are there.
+Writes weights.safetensors, metrics.parquet (a row a step) and metrics.csv (a row an epoch) into the folder given, and
+resume.pt beside them until they are there. On several GPUs or nodes: torchrun --nproc-per-node N -m pipeline.train ...
 """
 
-import csv
 import hashlib
+import itertools
 import math
 import time
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from pipeline import checkpoint, cli, clips, manifest, models, recipes, weights
+from pipeline import (
+    checkpoint,
+    cli,
+    freezing,
+    inits,
+    metrics,
+    models,
+    networks,
+    parallel,
+    recipes,
+    trainingdata,
+    weights,
+)
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
-from pipeline.files import whole_file
-from pipeline.sampling import Sampler
-from pipeline.shards import ShardReader
+from pipeline.files import sha256
+from pipeline.normalise import Normaliser
+from pipeline.recipes import Recipe
+from pipeline.training import Chunk, Training
+from pipeline.trainingdata import Batches, HeldOut, TrainingClips, Video
 
-METRICS = ("step", "loss", "accuracy", "rate", "seconds")
-LOG_EVERY = 20  # steps that one row of metrics.csv averages over
-CHANNELS = {"rgb": 3, "flow": 2}
-
-
-class TrainingClips(Dataset):
-    """Position in the training sequence -> (network input, label); the same at every asking."""
-
-    def __init__(
-        self, reader: ShardReader, videos: Sequence[str], labels: Sequence[int], recipe: recipes.Recipe, seed: int
-    ):
-        self.reader, self.videos, self.labels, self.recipe = reader, videos, labels, recipe
-        self.sampler = Sampler(recipe["sampling"], labels, seed)
-
-    def __getitem__(self, position: int) -> tuple[Tensor, int]:
-        index = self.sampler.video(position)
-        clip = clips.augmented(self.reader, self.videos[index], self.recipe, self.sampler.generator(position))
-        return torch.from_numpy(clips.stack(clip)), self.labels[index]
-
-
-def build(recipe: recipes.Recipe, classes: int) -> nn.Module:
-    """The recipe's network for as many classes."""
-    channels = CHANNELS[recipe["modality"]] * recipe["length"]
-    return models.build(recipe["net"], num_classes=classes, channels=channels, crop=recipe["crop"], **recipe["options"])
-
-
-def rate_at(recipe: recipes.Recipe, step: int) -> float:
-    """The learning rate: a tenth from each of `drops` on."""
-    return recipe["rate"] * 0.1 ** sum(step >= drop for drop in recipe["drops"])
+FLUSH = 20  # steps between two looks at the loss, each of which waits for the device
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is a GPU where there is one; a GPU that is not there is the user's error."""
+    """`auto` is a GPU where there is one, this process's own under torchrun; a GPU that is not there is refused."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
@@ -64,146 +49,195 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-class Training:
-    """The state that a checkpoint holds: network, optimiser, step, random numbers, metrics so far."""
-
-    def __init__(self, recipe: recipes.Recipe, classes: int, seed: int, device: torch.device) -> None:
-        torch.manual_seed(seed)
-        self.recipe, self.device = recipe, device
-        self.net = build(recipe, classes).to(device)
-        self.optimiser = torch.optim.SGD(
-            self.net.parameters(), recipe["rate"], recipe["momentum"], weight_decay=recipe["weight_decay"]
-        )
-        self.step = 0
-        self.rows: list[list[float]] = []
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "net": self.net.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "rows": self.rows,
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.rows = state["step"], state["rows"]
-        torch.set_rng_state(state["random"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state_all(state["random_cuda"])
-
-    def update(self, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
-        """One step of SGD; returns (loss, accuracy) of the batch before it."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.recipe, self.step)
-        logits = self.net(inputs.to(self.device, non_blocking=True))
-        labels = labels.to(self.device, non_blocking=True)
-        loss = functional.cross_entropy(logits, labels)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
-        self.step += 1
-        return loss.item(), (logits.argmax(1) == labels).float().mean().item()
+def steps(loader: DataLoader, chunks: int) -> Iterator[list[Chunk]]:
+    """The loader's chunks, a step's together."""
+    stream = iter(loader)
+    while step := list(itertools.islice(stream, chunks)):
+        yield step
 
 
 def fit(
-    training: Training, data: TrainingClips, folder: Path, identity: str, workers: int, save_seconds: float
+    training: Training, data: TrainingClips, validation: HeldOut | None, folder: Path, identity: str, a: Namespace
 ) -> None:
     """Train to the recipe's last step, saving on the way; a loss that is no number is the user's to see to."""
-    recipe, training_net = training.recipe, training.net.train()
-    positions = range(training.step * recipe["batch"], recipe["steps"] * recipe["batch"])
-    loader: DataLoader = DataLoader(
-        data,
-        recipe["batch"],
-        sampler=positions,
-        num_workers=workers,
-        pin_memory=training.device.type == "cuda",
-        generator=torch.Generator(),  # its own: a resumed training must not draw once more from the global one
-    )
+    recipe, world = training.recipe, training.world
+    order = Batches(recipe, world, training.step)
+    loader = loader_of(data, order, a.threads - 1, training.device)
     began = saved = time.monotonic()
     before = training.rows[-1][-1] if training.rows else 0.0
-    recent: list[tuple[float, float]] = []
-    for batch in cli.progress(loader, len(loader), f"train {training_net.__class__.__name__}"):
-        recent.append(training.update(*batch))
-        if not math.isfinite(recent[-1][0]):
-            raise UserError(
-                f"the loss is {recent[-1][0]} at step {training.step}, learning rate {rate_at(recipe, training.step)}:"
-                f" lower the recipe's rate; the last good checkpoint is {folder / checkpoint.NAME}"
-            )
-        if training.step % LOG_EVERY == 0 or training.step == recipe["steps"]:
-            loss, accuracy = np.mean(recent, 0)
-            rate = rate_at(recipe, training.step - 1)
-            training.rows.append([training.step, float(loss), float(accuracy), rate, before + time.monotonic() - began])
+    recent: list[tuple[Any, ...]] = []
+    training.ready()
+    left = recipe["steps"] - training.step
+    for chunks in cli.progress(steps(loader, order.chunks), left, f"train {type(training.net).__name__}"):
+        rate = training.schedule.rate(training.step)
+        loss, accuracy = training.update(chunks)
+        recent.append((training.step, loss, accuracy, rate, before + time.monotonic() - began))
+        if training.schedule.due(training.step) and validation:
+            training.checks.append([training.step, *training.validate(list(loader_of(validation, None, 0, None)))])
+            training.schedule.tell(training.checks[-1][1])
+        if training.step % FLUSH == 0 or training.step == recipe["steps"]:
+            training.rows += flushed(recent, folder)
             recent = []
-            # Saved where a row of metrics ends, so that a resumed curve has no gap and no row twice.
-            if time.monotonic() - saved > save_seconds and training.step < recipe["steps"]:
+            # Saved where rows end, so that a resumed curve has no gap and no row twice.
+            if world.first and time.monotonic() - saved > a.save_seconds and training.step < recipe["steps"]:
                 checkpoint.save(folder, identity, training.state())
                 saved = time.monotonic()
 
 
-def write_metrics(path: Path, rows: Sequence[Sequence[float]]) -> None:
-    """metrics.csv, whole."""
-    with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(METRICS)
-        writer.writerows([int(step), *(f"{value:.6g}" for value in values)] for step, *values in rows)
+def loader_of(data: Any, order: Batches | None, workers: int, device: torch.device | None) -> DataLoader:
+    """Chunks of `data` in the order given, read ahead by `workers` processes."""
+    return DataLoader(
+        data,
+        batch_sampler=order if order is not None else [[number] for number in range(len(data))],
+        num_workers=workers,
+        pin_memory=device is not None and device.type == "cuda",
+        generator=torch.Generator(),  # its own, so that nothing hangs on the global one
+    )
 
 
-def training_videos(splits: Path, split: int, reader: ShardReader) -> tuple[list[str], list[int]]:
-    """The training videos of a split that are in the shards, and their labels; the others are counted in the log."""
-    table = manifest.read_splits(splits, split, "train")
-    usable = table[[video in reader for video in table["video_id"]]]
-    if usable.empty:
+def flushed(recent: Sequence[tuple[Any, ...]], folder: Path) -> list[list[float]]:
+    """Rows of numbers from rows of tensors; the first loss that is no number ends the training."""
+    rows = [[float(value) for value in row] for row in recent]
+    for step, loss, _, rate, _ in rows:
+        if not math.isfinite(loss):
+            good = f"the last good checkpoint is {folder / checkpoint.NAME}"
+            good = good if (folder / checkpoint.NAME).exists() else "there is no checkpoint yet"
+            raise UserError(
+                f"the loss is {loss} at step {step:.0f}, learning rate {rate:g}: lower the recipe's rate; {good}"
+            )
+    return rows
+
+
+def videos_of(recipe: Recipe, a: Namespace) -> tuple[list[list[Video]], list[str], int | None]:
+    """Every task's videos, the classes of the network's first head, and how many its second has."""
+    readers = trainingdata.open_shards(a.shards, recipe)
+    classes = next(iter(readers.values())).classes
+    own = trainingdata.of_split(readers, a.splits, a.split)
+    if not recipe["partner"]:
+        return [own], classes, None
+    if not (a.partner_shards and a.partner_splits):
         raise UserError(
-            f"none of the {len(table)} training videos of split {split} is in {reader.folder}: run shard again"
+            f"the recipe trains on a second data set ({recipe['partner']}): give --partner-shards and -splits"
         )
-    cli.say(f"training on {len(usable)} of {len(table)} videos of split {split}")
-    return usable["video_id"].tolist(), usable["label"].tolist()
+    partner = trainingdata.open_shards(a.partner_shards, recipe)
+    other = next(iter(partner.values())).classes
+    more = trainingdata.of_all_splits(partner, a.partner_splits)
+    if recipe["partner"] == "tasks":
+        return [own, more], classes, len(other)
+    joined, classes = trainingdata.added_classes(own, more, classes, other)
+    return [joined], classes, None
 
 
-def identity_of(recipe: recipes.Recipe, reader: ShardReader, splits: Path, split: int, seed: int) -> str:
-    """What a checkpoint must agree on: recipe, code, data, split, seed."""
-    videos = manifest.read_splits(splits, split, "train")[["video_id", "label"]].to_csv(index=False)
-    parts = [recipes.recipe_hash(recipe), code_hash("pipeline.train"), reader.fingerprint, str(reader.settings)]
-    return hashlib.sha256("\n".join([*parts, videos, str(split), str(seed)]).encode()).hexdigest()[:12]
+def parse_sources(pairs: Sequence[str]) -> dict[str, Path]:
+    """`net=PATH` ... -> part -> path."""
+    split = {part: Path(path) for part, _, path in (pair.partition("=") for pair in pairs)}
+    if missing := [str(path) for path in split.values() if not path.is_file()]:
+        raise UserError(f"--init names {missing[0]}, which is not there: train or import it first")
+    return split
 
 
-def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
+def identity_of(recipe: Recipe, tasks: Sequence[Sequence[Video]], sources: dict[str, Path], a: Namespace) -> str:
+    """What a checkpoint must agree on: recipe, code, data, first weights, split, seed."""
+    shards = {id(video.readers): video.readers for videos in tasks for video in videos[:1]}
+    settings = [f"{r.fingerprint} {r.settings}" for readers in shards.values() for r in readers.values()]
+    first = [f"{part} {sha256(path)}" for part, path in sources.items()]
+    parts = [recipes.recipe_hash(recipe), code_hash("pipeline.train"), *settings, *first, trainingdata.digest(tasks)]
+    return hashlib.sha256("\n".join([*parts, str(a.split), str(a.seed)]).encode()).hexdigest()[:12]
+
+
+def prepared(
+    recipe: Recipe, classes: Sequence[str], second: int | None, sources: dict[str, Path], seed: int
+) -> torch.nn.Module:
+    """The network with its first weights, frozen as the recipe says."""
+    torch.manual_seed(seed)
+    net = networks.build(recipe, len(classes), second)
+    heads = models.heads(recipe["net"], networks.options(recipe, second))
+    inits.initialise(net, sources, heads, classes)
+    freezing.freeze(net, recipe["trains"], heads)
+    return net
+
+
+def arguments(argv: Sequence[str]) -> Namespace:
+    """The command line, parsed."""
     parser = cli.parser(__doc__)
     parser.add_argument("--experiment", required=True, type=Path, help="a file of experiments/")
     parser.add_argument("--run", required=True, help="one of its runs")
     parser.add_argument("--preset", default="paper", help="one of its presets")
-    parser.add_argument("--shards", required=True, type=Path, help="the shards of the run's modality")
+    parser.add_argument("--shards", required=True, nargs="+", type=Path, help="the shards of the run's modalities")
     parser.add_argument("--splits", required=True, type=Path, help="splits.parquet")
     parser.add_argument("--split", type=int, default=1)
+    parser.add_argument("--partner-shards", nargs="+", type=Path, default=[], help="shards of a second data set")
+    parser.add_argument("--partner-splits", type=Path, help="its splits.parquet")
+    parser.add_argument("--init", action="append", default=[], metavar="PART=FILE", help="first weights of a part")
+    parser.add_argument("--note", default="", help="what a reader of the results must know about this training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; above 1, all but one decode clips")
+    parser.add_argument("--compile", action="store_true", help="let torch.compile make kernels of the network")
+    parser.add_argument("--deterministic", action="store_true", help="the same weights each time, on a GPU as well")
+    parser.add_argument("--tensorboard", type=Path, help="folder for TensorBoard's curves")
     parser.add_argument("--save-seconds", type=float, default=60, help="time between checkpoints")
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
-    a = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    a = arguments(argv)
     torch.set_num_threads(a.threads)
+    torch.use_deterministic_algorithms(a.deterministic)
+    torch.backends.cudnn.benchmark = not a.deterministic
+    device = pick_device(a.device)
+    world = parallel.join(device)
+    if device.type == "cuda" and world.size > 1:
+        device = torch.device("cuda", world.local_rank)
     experiment = recipes.load(a.experiment, a.preset)
-    recipe = experiment.run(a.run)
-    reader = ShardReader(a.shards)
-    data = TrainingClips(reader, *training_videos(a.splits, a.split, reader), recipe, a.seed)
-    identity = identity_of(recipe, reader, a.splits, a.split, a.seed)
-    training = Training(recipe, len(reader.classes), a.seed, pick_device(a.device))
+    recipe, sources = experiment.run(a.run), parse_sources(a.init)
+    tasks, classes, second = videos_of(recipe, a)
+    identity = identity_of(recipe, tasks, sources, a)
+    validation = None
+    if recipe["plateau"]:
+        tasks[0], out = trainingdata.held_out(tasks[0], recipe["plateau"]["hold_out"], a.seed)
+        validation = HeldOut(out, recipe)
+    data = TrainingClips(tasks, recipe, a.seed)
+    readers = tasks[0][0].readers
+    net = prepared(recipe, classes, second, sources, a.seed).to(device)
+    training = Training(recipe, net, Normaliser(recipe, readers, device), a.seed, world)
     if state := checkpoint.load(a.out, identity):
         training.restore(state)
         cli.say(f"resumed at step {training.step} of {recipe['steps']}")
-    fit(training, data, a.out, identity, a.threads - 1, a.save_seconds)
-    facts = {
+    if a.compile:
+        training.compile()
+    fit(training, data, validation, a.out, identity, a)
+    if world.first:
+        finish(training, data, facts_of(experiment, recipe, readers, classes, second, identity, a), a)
+    world.barrier()
+    parallel.leave()
+
+
+def facts_of(
+    experiment: recipes.Experiment, recipe: Recipe, readers: Any, classes: Sequence[str], second: int | None,
+    identity: str, a: Namespace,
+) -> dict[str, Any]:  # fmt: skip
+    """What the weights' header says of how they came about."""
+    first = next(iter(readers.values()))
+    return {
         "run": f"{experiment.name}.{a.run}", "preset": a.preset,
         "recipe": recipe, "recipe_hash": recipes.recipe_hash(recipe),
-        "classes": reader.classes, "fingerprint": reader.fingerprint, "settings": reader.settings, "split": a.split,
-        "seed": a.seed, "identity": identity, "code": code_hash("pipeline.train"), "torch": torch.__version__,
+        "classes": classes, "tested_classes": first.classes, "second_classes": second,
+        "fingerprint": first.fingerprint, "settings": {name: reader.settings for name, reader in readers.items()},
+        "split": a.split, "seed": a.seed, "identity": identity, "note": a.note,
+        "code": code_hash("pipeline.train"), "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() and a.device != "cpu" else "cpu",
     }  # fmt: skip
-    write_metrics(a.out / "metrics.csv", training.rows)
+
+
+def finish(training: Training, data: TrainingClips, facts: dict[str, Any], a: Namespace) -> None:
+    """Write what the training made, and take away what it would have gone on from."""
+    per_epoch = data.videos / training.recipe["batch"]
+    metrics.write(a.out, training.rows, training.checks, per_epoch)
+    if a.tensorboard:
+        metrics.tensorboard(a.tensorboard, training.rows, training.checks)
     weights.save(a.out / "weights.safetensors", training.net.state_dict(), facts)
     checkpoint.remove(a.out)
 

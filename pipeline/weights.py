@@ -2,7 +2,8 @@
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,15 @@ def save(path: Path | str, tensors: dict[str, torch.Tensor], facts: dict[str, An
 
 def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """(state dict, facts); a file that is not one of ours is a UserError."""
-    try:
-        with safe_open(str(path), "pt") as file:
-            facts = json.loads((file.metadata() or {})["actionbench"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(f"{path} is not a weights file of this pipeline ({error}): train it again") from error
+    with _opened(path) as file:
+        facts = _facts(file)
+        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 (not a dict)
+
+
+def load_facts(path: Path | str) -> dict[str, Any]:
+    """The facts alone, without reading a tensor; a file that is not one of ours is a UserError."""
+    with _opened(path) as file:
+        return _facts(file)
 
 
 def for_classes(path: Path | str, classes: Sequence[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -66,6 +70,19 @@ def initialise(net: nn.Module, path: Path | str, classes: Sequence[str]) -> dict
         )
     net.load_state_dict(own | tensors)
     return facts
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[Any]:
+    try:
+        with safe_open(str(path), "pt") as file:
+            yield file
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is not a weights file of this pipeline ({error}): train it again") from error
+
+
+def _facts(file: Any) -> dict[str, Any]:
+    return json.loads((file.metadata() or {})["actionbench"])
 
 
 def _differing(path: Path | str, known: Sequence[str], classes: Sequence[str]) -> str:

@@ -11,13 +11,13 @@ sys.path.insert(0, str(workflow.basedir))
 # Jobs run `python -m pipeline.<stage>` in the working directory, which --directory may put on another disk.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
 
-from pipeline import targets
+from pipeline import runs, tableplans, targets
 from pipeline.config import check
 from pipeline.errors import UserError
 
 try:
     check(config)
-    RUNS, FUSIONS = targets.run_names(config, "runs"), targets.run_names(config, "fusions")
+    RUNS, FUSIONS = runs.names(config, "runs"), runs.names(config, "fusions")
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -26,12 +26,13 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     slice=r"\d{4}",
     split=r"\d+",
+    seed=r"\d+",
     modality="rgb|flow|backward",
     subset="test|train",
 
 
 def ask(function, **fixed):
-    """A function of pipeline.targets as an input, params or threads function: it takes the wildcards by their names."""
+    """A function of pipeline.targets or runs as an input, params or threads function: it takes the wildcards by their names."""
     takes = set(signature(function).parameters) - {"config", *fixed}
     return lambda wildcards: function(
         config, **{name: wildcards[name] for name in takes & set(wildcards.keys())}, **fixed

@@ -1,26 +1,56 @@
 rule train:
     """One run: one network of one experiment on one split. Its resume file is undeclared, so a retry finds it."""
     input:
-        shards=ask(targets.shards),
+        shards=ask(runs.shards),
         splits="data/{dataset}/splits.parquet",
+        others=ask(runs.train_inputs),
     output:
-        weights="results/runs/{dataset}/split{split}/{run}/weights.safetensors",
-        metrics="results/runs/{dataset}/split{split}/{run}/metrics.csv",
+        weights="results/runs/{dataset}/split{split}/seed{seed}/{run}/weights.safetensors",
+        metrics=multiext("results/runs/{dataset}/split{split}/seed{seed}/{run}/metrics", ".csv", ".parquet"),
     log:
-        "logs/train/{dataset}/split{split}/{run}.log",
+        "logs/train/{dataset}/split{split}/seed{seed}/{run}.log",
     benchmark:
-        "results/benchmarks/train/{dataset}/split{split}/{run}.tsv"
+        "results/benchmarks/train/{dataset}/split{split}/seed{seed}/{run}.tsv"
     wildcard_constraints:
         run="|".join(RUNS),
     conda:
         "../envs/nets.yaml"
-    threads: ask(targets.threads)
+    threads: ask(runs.threads)
     resources:
         gpu=1,
     params:
         stage=stage_params("train"),
-        options=ask(targets.run_options),
+        options=ask(runs.train_options),
     shell:
         "python -m pipeline.train {params.options} --shards {input.shards} --splits {input.splits}"
-        " --split {wildcards.split} --seed {params.stage[seed]} --threads {threads}"
+        " --split {wildcards.split} --seed {wildcards.seed} --threads {threads}"
         " --out $(dirname {output.weights}) > {log} 2>&1"
+
+
+rule kmeans:
+    """Centres of a trained VGG-16's descriptors, which ActionVLAD begins with."""
+    input:
+        weights="results/runs/{dataset}/split{split}/seed{seed}/{run}/weights.safetensors",
+        shards=ask(runs.shards),
+        splits="data/{dataset}/splits.parquet",
+    output:
+        centres="results/runs/{dataset}/split{split}/seed{seed}/{run}/centres.{layer}.{clusters}.safetensors",
+    log:
+        "logs/kmeans/{dataset}/split{split}/seed{seed}/{run}.{layer}.{clusters}.log",
+    benchmark:
+        "results/benchmarks/kmeans/{dataset}/split{split}/seed{seed}/{run}.{layer}.{clusters}.tsv"
+    wildcard_constraints:
+        run="|".join(RUNS),
+        layer=r"[a-z0-9_]+",
+        clusters=r"\d+",
+    conda:
+        "../envs/nets.yaml"
+    threads: ask(runs.threads)
+    resources:
+        gpu=1,
+    params:
+        stage=stage_params("kmeans"),
+        options=ask(runs.kmeans_options),
+    shell:
+        "python -m pipeline.kmeans --weights {input.weights} --shards {input.shards} --splits {input.splits}"
+        " {params.options} --seed {wildcards.seed} --threads {threads} --out {output.centres} > {log} 2>&1"

@@ -5,17 +5,18 @@ import io
 import pandas as pd
 import simplejpeg
 
-from pipeline import manifest, quarantine
+from pipeline import manifest, quarantine, recipes
 from pipeline.quarantine import Row
 from pipeline.shard_tools import pack
 from pipeline.shards import ShardReader
 from pipeline.store import StoreWriter
 
 RECIPE = {
-    "net": "cnn_m_2048", "options": {"width": 0.03, "stride2": 1, "dropout": 0.3}, "modality": "rgb", "length": 1,
-    "crop": 56, "mean_subtraction": False, "rgb_jitter": 0.1, "sampling": "balanced", "batch": 4, "rate": 0.01,
-    "drops": [20], "steps": 40, "momentum": 0.9, "weight_decay": 0.0005, "protocol": "25 frames x centre",
-    "train_protocol": "1 frame x centre", "average": "probabilities", "threads": 1,
+    **recipes.DEFAULTS,
+    "net": "cnn_m_2048", "options": {"width": 0.03, "stride2": 1, "dropout": 0.3}, "stack": {"rgb": 1},
+    "short_side": 64, "crop": 56, "rgb_jitter": 0.1, "sampling": "balanced", "batch": 4, "rate": 0.01, "drops": [20],
+    "steps": 40, "weight_decay": 0.0005, "protocol": "25 frames x centre", "train_protocol": "1 frame x centre",
+    "threads": 1,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import yaml
 
-from pipeline import cli, weights
+from pipeline import cli, models, weights
 from pipeline.errors import UserError
 from pipeline.files import sha256
 from pipeline.importers import catalogue, convert, pixels
@@ -30,9 +30,9 @@ def import_file(
     options = {**entry.get("options", {}), **(options or {})}
     made = convert.apply(read(form, path), entry["rules"], convert.table()["words"])
     options |= convert.count_channels(made.tensors, model, options)
-    heads = convert.heads(model, options)
+    heads = models.heads(model, options)
     count = convert.count_classes(made.tensors, heads)
-    wanted = convert.shapes_of(model, count or 2, options)
+    wanted = models.shapes_of(model, count or 2, options)
     convert.fill(made, wanted, entry["rules"])
     convert.refuse_misfits(made, wanted, path, model, without=() if count else heads if drop_head else ())
     if our_pixels:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 
 from pipeline import models
@@ -130,22 +129,6 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def shapes_of(model: str, classes: int, options: Mapping[str, Any]) -> Shapes:
-    """The network's tensors by name, without making them; options it cannot be built with are a UserError."""
-    try:
-        with torch.device("meta"):
-            net = models.build(model, num_classes=classes, **options)
-    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        raise UserError(f"network {model} cannot be built with {dict(options)} ({error}): mend the options") from error
-    return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-
-
-def heads(model: str, options: Mapping[str, Any]) -> list[str]:
-    """The tensors whose first axis is the classes."""
-    some, more = shapes_of(model, 7, options), shapes_of(model, 8, options)
-    return [name for name in some if some[name] != more[name]]
-
-
 def count_classes(found: Mapping[str, np.ndarray], names: Iterable[str]) -> int | None:
     """The classes of the heads among some tensors; None without a head."""
     return next((len(found[name]) for name in names if name in found and found[name].ndim), None)
@@ -156,7 +139,7 @@ def count_channels(found: Mapping[str, np.ndarray], model: str, options: Mapping
     if "channels" in options:
         return {}
     try:
-        few, many = (shapes_of(model, 7, {**options, "channels": number}) for number in (3, 2))
+        few, many = (models.shapes_of(model, 7, {**options, "channels": number}) for number in (3, 2))
     except UserError:
         return {}
     first = next((name for name in few if few[name] != many[name] and name in found), None)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.clips import RGB_DEVIATION, RGB_MEAN
 from pipeline.errors import UserError
+from pipeline.inputs import RGB_DEVIATION, RGB_MEAN
 
 RGB = 3
 

@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from pipeline.errors import UserError
@@ -46,3 +48,27 @@ def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
     except TypeError as error:
         raise UserError(f"network {name} does not take the options {options}: {error}") from error
     return builder(num_classes, **options)
+
+
+def takes(name: str) -> set[str]:
+    """The options of a network."""
+    if name not in NETS:
+        raise UserError(f"there is no network {name!r}: choose one of {', '.join(names())}")
+    module, function = NETS[name]
+    return set(inspect.signature(getattr(importlib.import_module(module), function)).parameters) - {"num_classes"}
+
+
+def shapes_of(name: str, classes: int, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """A network's tensors by name, without making them; options it cannot be built with are a UserError."""
+    try:
+        with torch.device("meta"):
+            net = build(name, num_classes=classes, **options)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise UserError(f"network {name} cannot be built with {dict(options)} ({error}): mend the options") from error
+    return {key: tuple(tensor.shape) for key, tensor in net.state_dict().items()}
+
+
+def heads(name: str, options: Mapping[str, Any]) -> list[str]:
+    """The tensors whose first axis is the classes."""
+    some, more = shapes_of(name, 7, options), shapes_of(name, 8, options)
+    return [key for key in some if some[key] != more[key]]

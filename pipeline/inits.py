@@ -1,0 +1,83 @@
+"""A network's first weights from another's: a run of ours or an imported release, whole or in parts.
+
+A recipe's `init` names a source for each part: `net` for all of it, a sub-network (`appearance` and `motion` of
+ST-ResNet, `trunk` of ActionVLAD, `rgb` and `flow` of a two-stream network), or `centres` for ActionVLAD's. Filters are
+carried from RGB to flow and from pictures to clips as the papers do it (pipeline.models.stems).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pipeline import weights
+from pipeline.errors import UserError
+from pipeline.models import action_vlad, fstcn, inception
+from pipeline.models.stems import carried
+
+State = Mapping[str, Tensor]
+
+
+def initialise(net: nn.Module, sources: Mapping[str, Path], heads: Sequence[str], classes: Sequence[str]) -> None:
+    """Put the sources' weights into a network for `classes`; a head of other classes stays the network's own."""
+    for part, path in sources.items():
+        tensors, facts = weights.load(path)
+        name, _, kind = part.rpartition(".")
+        try:
+            if kind == "centres":
+                _set_centres(_part(net, name), tensors, path)
+            else:
+                module = _part(net, "" if part == "net" else part)
+                prefix = "" if part == "net" else f"{part}."
+                own_heads = [head.removeprefix(prefix) for head in heads if head.startswith(prefix)]
+                keep = _same_classes(facts, classes)
+                module.load_state_dict(adapted(module, _headless(tensors, module, own_heads, keep)))
+        except UserError as error:
+            raise UserError(f"{path} does not fit {part} of the network: {error}") from error
+
+
+def adapted(module: nn.Module, tensors: State) -> dict[str, Tensor]:
+    """A state dict of `module` from its kin's."""
+    if isinstance(module, action_vlad.Trunk):
+        return action_vlad.pretrained(tensors, module)
+    if isinstance(module, inception.Trunk) and "logits.conv3d.weight" not in tensors:
+        return inception.pretrained(tensors, module)
+    if isinstance(module, fstcn.FstCN) and "features.0.0.weight" in tensors:
+        return {**module.state_dict(), **_fitting(fstcn.from_cnn_m(tensors), module)}
+    return carried(tensors, module)
+
+
+def _headless(tensors: State, module: nn.Module, heads: Sequence[str], keep: bool) -> dict[str, Tensor]:
+    """The tensors with the module's own head where theirs is of other classes or missing."""
+    own = module.state_dict()
+    unfit = [head for head in heads if not keep or head not in tensors or tensors[head].shape != own[head].shape]
+    return {**tensors, **{head: own[head] for head in unfit}}
+
+
+def _same_classes(facts: Mapping[str, Any], classes: Sequence[str]) -> bool:
+    return facts.get("classes") == list(classes)
+
+
+def _fitting(tensors: State, module: nn.Module) -> dict[str, Tensor]:
+    own = module.state_dict()
+    return {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+
+
+def _part(net: nn.Module, name: str) -> nn.Module:
+    try:
+        return net.get_submodule(name)
+    except AttributeError as error:
+        parts = ", ".join(name for name, _ in net.named_children())
+        raise UserError(f"the network has no part {name!r}: its parts are {parts}") from error
+
+
+def _set_centres(stream: nn.Module, tensors: State, path: Path) -> None:
+    pooling = getattr(stream, "pooling", None)
+    if not isinstance(pooling, action_vlad.ActionVLAD):
+        raise UserError(f"{type(stream).__name__} pools no ActionVLAD: name the stream, such as rgb.centres")
+    if "centres" not in tensors:
+        raise UserError(f"{path} has no centres: run kmeans")
+    with torch.no_grad():
+        pooling.set_centres(tensors["centres"], pooling.alpha)

@@ -1,0 +1,210 @@
+"""Runs and fusions of a data set: their recipes, the files they read, and what may stand in their way.
+
+A run or fusion is named `experiment.name`; `config` is config.yaml as a dict. Nothing here knows of Snakemake.
+"""
+
+import functools
+import itertools
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import clips, recipes, rows
+from pipeline.config import Settings, of_dataset
+from pipeline.errors import UserError
+from pipeline.fusions import FITTED
+from pipeline.importers import catalogue
+
+Config = Mapping[str, Any]
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+RUNS = "results/runs"
+WEIGHTS = Path("data/weights")
+
+
+def experiment_files(config: Config, dataset: str) -> list[str]:
+    """The experiments of a data set, as paths."""
+    return [str(EXPERIMENTS / f"{name}.yaml") for name in of_dataset(config, dataset)["experiments"]]
+
+
+def experiment(config: Config, dataset: str, name: str) -> recipes.Experiment:
+    """One experiment under the data set's preset."""
+    return _experiment(str(EXPERIMENTS / f"{name}.yaml"), of_dataset(config, dataset)["preset"])
+
+
+def recipe(config: Config, dataset: str, run: str) -> recipes.Recipe:
+    """The recipe of a run for a data set."""
+    name, short = run.split(".")
+    return experiment(config, dataset, name).run(short)
+
+
+def fusion(config: Config, dataset: str, run: str) -> Settings:
+    """What a fusion fuses and how; `scores` are full names."""
+    name, short = run.split(".")
+    found = experiment(config, dataset, name).fusions[short]
+    return {"weights": [], **found, "scores": [full(part, name) for part in found["scores"]]}
+
+
+def full(name: str, own: str) -> str:
+    """A run's full name: one without a dot is of the experiment `own`."""
+    return name if "." in name else f"{own}.{name}"
+
+
+def names(config: Config, kind: str) -> list[str]:
+    """Every run (kind `runs`) or fusion (`fusions`) of every experiment that there is, chosen or not."""
+    presets = {of_dataset(config, dataset)["preset"] for dataset in config["datasets"]}
+    pairs = itertools.product(sorted(EXPERIMENTS.glob("*.yaml")), presets)
+    found = (_experiment(str(path), preset) for path, preset in pairs if preset in _presets(str(path)))
+    return sorted({f"{e.name}.{run}" for e in found for run in getattr(e, kind)})
+
+
+def score_file(dataset: str, split: int | str, seed: int | str, run: str, subset: str = "test") -> str:
+    """A run's or a fusion's scores."""
+    return rows.score_file(f"{RUNS}/{dataset}", split, seed, run, subset).as_posix()
+
+
+def run_folder(dataset: str, split: int | str, seed: int | str, run: str) -> Path:
+    """Where a run's files lie."""
+    return Path(score_file(dataset, split, seed, run)).parent
+
+
+def shards(config: Config, dataset: str, run: str) -> list[str]:
+    """The shards of a run's modalities."""
+    return [f"data/{dataset}/shards/{modality}" for modality in clips.modalities(recipe(config, dataset, run))]
+
+
+def threads(config: Config, dataset: str, run: str) -> int:
+    """CPU threads that a run's recipe asks for."""
+    return recipe(config, dataset, run)["threads"]
+
+
+def sources(config: Config, dataset: str, split: int | str, seed: int | str, run: str) -> dict[str, str]:
+    """Part of the network -> the file with its first weights; releases that are not there are left out."""
+    found = {}
+    for part, source in recipe(config, dataset, run)["init"].items():
+        path = _source(config, dataset, split, seed, run, source)
+        if "release" not in source or Path(path).exists():
+            found[part] = path
+    return found
+
+
+def train_inputs(config: Config, dataset: str, split: int | str, seed: int | str, run: str) -> list[str]:
+    """What a training reads beside its own shards and splits: first weights, and the second data set of two."""
+    return [*sources(config, dataset, split, seed, run).values(), *partner_files(config, dataset, run)]
+
+
+def partner_files(config: Config, dataset: str, run: str) -> list[str]:
+    """The second data set's splits and shards, of a run that trains on two."""
+    partner = of_dataset(config, dataset)["partner"]
+    if not (recipe(config, dataset, run)["partner"] and partner):
+        return []
+    own = f"data/{dataset}/"
+    files = (f"{own}splits.parquet", *shards(config, dataset, run))
+    return [f"data/{partner}/{path.removeprefix(own)}" for path in files]
+
+
+def train_options(config: Config, dataset: str, split: int | str, seed: int | str, run: str) -> str:
+    """The options of pipeline.train that say which recipe, on what and from what."""
+    name, short = run.split(".")
+    path, preset = EXPERIMENTS / f"{name}.yaml", of_dataset(config, dataset)["preset"]
+    options = ["--experiment", str(path), "--run", short, "--preset", preset]
+    for part, file in sources(config, dataset, split, seed, run).items():
+        options += ["--init", f"{part}={file}"]
+    if files := partner_files(config, dataset, run):
+        options += ["--partner-splits", files[0], "--partner-shards", *files[1:]]
+    if missing := scratch(config, dataset, run):
+        options += ["--note", missing]
+    return shlex.join(options)
+
+
+def scratch(config: Config, dataset: str, run: str) -> str:
+    """Which released weights a run does without, for the results' note."""
+    sources = recipe(config, dataset, run)["init"].values()
+    gone = [s["release"] for s in sources if "release" in s and not _release(s["release"]).exists()]
+    return f"trained from scratch, without the released weights of {', '.join(gone)}" if gone else ""
+
+
+def obstacle(config: Config, dataset: str, run: str) -> str:
+    """Why a run or fusion cannot be made for a data set, in a sentence; nothing where it can."""
+    return next(_obstacles(config, dataset, run), "")
+
+
+def score_options(config: Config, dataset: str, run: str, subset: str) -> str:
+    """The options of `pipeline.score run` that the recipe decides."""
+    found = recipe(config, dataset, run)
+    name = found["protocol" if subset == "test" else "train_protocol"]
+    return shlex.join(["--protocol", name, "--average", found["average"], "--subset", subset])
+
+
+def fuse_inputs(config: Config, dataset: str, split: int | str, seed: int | str, run: str, subset: str) -> list[str]:
+    """The score files that a fusion reads; training scores only where it is fitted to them."""
+    settings = fusion(config, dataset, run)
+    needed = subset == "test" or settings["method"] in FITTED
+    parts = settings["scores"] if needed else []
+    return [score_file(dataset, split, seed, part, subset) for part in parts]
+
+
+def fuse_options(config: Config, dataset: str, split: int | str, seed: int | str, run: str) -> str:
+    """The options of pipeline.fuse: method, weights, and the training scores of a fusion that is fitted."""
+    settings = fusion(config, dataset, run)
+    options = ["--method", settings["method"], "--on", settings["of"]]
+    options += ["--weights", *map(str, settings["weights"])] if settings["weights"] else []
+    train = fuse_inputs(config, dataset, split, seed, run, "train")
+    return shlex.join(options + (["--train-scores", *train] if train else []))
+
+
+def kmeans_options(config: Config, layer: str, clusters: str) -> str:
+    """The options of pipeline.kmeans that a centres file's name tells."""
+    options = ["--layer", layer.removesuffix("_relu"), "--clusters", clusters]
+    return shlex.join(options + (["--relu"] if layer.endswith("_relu") else []))
+
+
+def _source(config: Config, dataset: str, split: int | str, seed: int | str, run: str, source: Settings) -> str:
+    if "release" in source:
+        return _release(source["release"]).as_posix()
+    own = run.split(".")[0]
+    if "kmeans" in source:
+        layer = source.get("layer", "conv5_3") + ("_relu" if source.get("relu") else "")
+        file = f"centres.{layer}.{source.get('clusters', 64)}.safetensors"
+        return (run_folder(dataset, split, seed, full(source["kmeans"], own)) / file).as_posix()
+    elsewhere = of_dataset(config, dataset)[source["dataset"]] if "dataset" in source else None
+    where = (elsewhere, 1) if elsewhere else (dataset, split)
+    return (run_folder(where[0], where[1], seed, full(source["run"], own)) / "weights.safetensors").as_posix()
+
+
+def _release(model: str) -> Path:
+    return WEIGHTS / f"{model}.safetensors"
+
+
+def _obstacles(config: Config, dataset: str, run: str) -> Iterator[str]:
+    name, short = run.split(".")
+    found = experiment(config, dataset, name)
+    if short in found.fusions:
+        for part in fusion(config, dataset, run)["scores"]:
+            yield from _obstacles(config, dataset, part)
+        return
+    recipe, settings = found.run(short), of_dataset(config, dataset)
+    if recipe["partner"] and not settings["partner"]:
+        yield f"trains on a second data set: name it as partner of {dataset} in config.yaml"
+    for source in recipe["init"].values():
+        where = source.get("dataset")
+        if where and not settings[where]:
+            yield f"begins from weights of another data set: name it as {where} of {dataset} in config.yaml"
+        elif "release" in source and "or" not in source and not _release(source["release"]).exists():
+            yield catalogue.where(source["release"])
+        elif begun := source.get("run", source.get("kmeans")):
+            yield from _obstacles(config, settings[where] if where else dataset, full(begun, name))
+
+
+@functools.cache
+def _experiment(path: str, preset: str) -> recipes.Experiment:
+    if not Path(path).exists():
+        known = ", ".join(sorted(file.stem for file in EXPERIMENTS.glob("*.yaml")))
+        raise UserError(f"there is no experiment {Path(path).stem}: choose one of {known}")
+    return recipes.load(path, preset)
+
+
+@functools.cache
+def _presets(path: str) -> frozenset[str]:
+    return recipes.presets(path)
