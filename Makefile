@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup cuda demo test lint lock
+.PHONY: help setup cuda demo demo-all test lint lock
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -24,6 +24,10 @@ cuda:  ## what TV-L1 on an NVIDIA GPU needs; setup sees to it where there is one
 
 demo: setup  ## the demo data set through every stage; prints its table
 	$(BIN)/snakemake --cores all results/tables/demo.csv
+	@$(BIN)/python -m pipeline.tables show results/tables/demo.csv
+
+demo-all: setup  ## the same with every row of every paper that the demo can have: far more than a coffee break
+	$(BIN)/snakemake --config 'datasets={"demo": {"tables": {"rows": "all"}}}' --cores all results/tables/demo.csv
 	@$(BIN)/python -m pipeline.tables show results/tables/demo.csv
 
 test: setup  ## the tests

@@ -1,207 +1,155 @@
-"""Results tables: one row a method and split, published beside reproduced, from score files and published.tsv alone."""
+"""Results tables from score files and published.tsv alone: a data set's methods, or one table of a paper as printed.
 
+Both are written as CSV, one line a value with all that belongs to it, and beside it as Markdown and LaTeX to be read.
+"""
+
+import argparse
+import contextlib
+import csv
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-
-from pipeline import cli, recipes, scores
+from pipeline import cli, lines, papertables, published, render, rows
 from pipeline.errors import UserError
-from pipeline.files import read_tsv, whole_file
+from pipeline.lines import COLUMNS, Line
+from pipeline.papertables import OWN, QUOTED
+from pipeline.rows import Choice, Row
 
-PUBLISHED = Path(__file__).with_name("published.tsv")
-PUBLISHED_COLUMNS = ("table", "row", "column", "dataset", "split", "value")
-COLUMNS = (
-    "paper", "method", "dataset", "split", "classes", "published", "reproduced", "difference", "videos", "protocol",
-    "seeds", "status", "note",
-)  # fmt: skip
-MEAN = "mean"
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+SHOWN = ("published", "reproduced", "difference", "interval", "videos", "splits", "status")
 
 
-class Published(NamedTuple):
-    """A value that a paper prints, in per cent, and the split that it was measured on: a number, or `mean` of three."""
-
-    split: str
-    value: float
-
-
-class Result(NamedTuple):
-    """One run's scores on one split."""
-
-    split: int
-    scores: scores.VideoScores
-
-
-def score_file(root: Path | str, split: int | str, run: str, subset: str = "test") -> Path:
-    """Where a run's scores lie below its data set's folder of runs; `run` is experiment.run or experiment.fusion."""
-    return Path(root) / f"split{split}" / run / f"{subset}.parquet"
+def gathered(dataset: str, known: Sequence[Row], choice: Choice, root: Path) -> list[Line]:
+    """A data set's table: paper after paper, the rows of its experiment, then what it prints beyond them."""
+    pointed = {cell for row in known for cell in row.cells}
+    rest = [cell for cell in published.cells() if cell.dataset == dataset and cell.metric in published.ACCURACIES]
+    papers = {published.short(table.paper): key for key, table in published.tables().items()}
+    found: list[Line] = []
+    for paper in dict.fromkeys([*papers, *(row.paper for row in known)]):
+        mine = [row for row in known if row.paper == paper and rows.applies(row, dataset)]
+        found += itertools.chain.from_iterable(lines.of_row(row, dataset, choice, root) for row in mine)
+        found += quoted([cell for cell in rest if cell not in pointed and paper_of(cell) == paper], dataset)
+    return found
 
 
-def published_value(
-    facts: Sequence[Mapping[str, str]], wanted: Mapping[str, str] | None, dataset: str
-) -> Published | None:
-    """The value that a row points at, for one data set; None where the paper has none for it."""
-    if wanted is None:
-        return None
-    named = [fact for fact in facts if fact["table"] == wanted["table"] and fact["row"] == wanted["row"]]
-    if not named:
-        raise UserError(
-            f"published.tsv has no row {wanted['row']!r} in table {wanted['table']}: mend the experiment's rows"
-        )
-    found = [f for f in named if f["dataset"] == dataset and wanted.get("column") in (None, f["column"])]
-    if len(found) > 1:
-        raise UserError(
-            f"{wanted['row']!r} of {wanted['table']} has {len(found)} values for {dataset}: name the column"
-        )
-    return Published(found[0]["split"], float(found[0]["value"])) if found else None
+def paper_of(cell: published.Cell) -> str:
+    """The short name of the paper that prints a cell."""
+    return published.short(published.tables()[cell.table].paper)
 
 
-def rows_of(
-    row: Mapping[str, Any], paper: str, dataset: str, published: Published | None, results: Sequence[Result],
-    wanted: Sequence[int], groups: Mapping[str, Sequence[str]],
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """The table's lines for one method: a split each, their mean, and the mean among each group of classes."""
-    base = {"paper": paper, "method": row["method"], "dataset": dataset}
-    if "run" not in row:
-        if published:
-            yield {**base, **compare(published.split, published, None), "status": "published only",
-                   "note": "another group's system, quoted by the paper"}  # fmt: skip
-        return
-    if row.get("only") == "published" and not published:
-        return
-    splits = [str(split) for split in wanted]
-    for split in [*splits, MEAN]:
-        if row.get("only") != "published" or split == published.split:  # type: ignore[union-attr]
-            chosen = [result for result in results if split in (MEAN, str(result.split))]
-            yield {**base, **line(split, published, chosen, needed(published, wanted) if split == MEAN else 1)}
-    for group, classes in groups.items():
-        yield {**base, **line(MEAN, None, results, len(wanted), group, classes)}
+def quoted(cells: Sequence[published.Cell], dataset: str) -> Iterator[Line]:
+    """Lines of values that no experiment's row points at."""
+    for cell in cells:
+        base = {"paper": paper_of(cell), "method": published.method(cell), "dataset": dataset}
+        yield from (base | line for line in lines.unrun([cell], QUOTED if cell.whose == "quoted" else OWN))
 
 
-def needed(published: Published | None, wanted: Sequence[int]) -> int:
-    """How many splits a mean takes: the papers' means are over three, whatever config.yaml asks for."""
-    return max(len(wanted), 3) if published and published.split == MEAN else len(wanted)
-
-
-def line(split: str, published: Published | None, results: Sequence[Result], wanted: int, group: str = "all",
-         classes: Sequence[str] | None = None) -> dict[str, Any]:  # fmt: skip
-    """One line's cells; `wanted` is the number of splits that it takes."""
-    if not results:
-        return {**compare(split, published, None), "classes": group, "status": "not run", "note": "no score file"}
-    accuracies = [accuracy(result.scores, classes) for result in results]
-    facts = [result.scores.facts for result in results]
-    cells = compare(split, published, float(np.mean(accuracies)))
-    return {
-        **cells,
-        "classes": group,
-        "videos": coverage(results)
-        if classes is None
-        else str(sum(count(result.scores, classes) for result in results)),
-        "protocol": " | ".join(sorted({str(fact.get("protocol", "")) for fact in facts})),
-        "seeds": " ".join(sorted({str(fact["seed"]) for fact in facts if "seed" in fact})),
-        "status": "partial" if len(results) < wanted else "measured" if cells["published"] == "" else "reproduced",
-        "note": note(facts, len(results), wanted),
-    }
-
-
-def compare(split: str, published: Published | None, reproduced: float | None) -> dict[str, Any]:
-    """split, published, reproduced and difference, in per cent with one decimal; another split's value stays away."""
-    value = published.value if published and published.split == split else None
-    shown = None if reproduced is None else round(reproduced, 1)
-    difference = None if value is None or shown is None else round(shown - value, 1)
-    cells = {"published": value, "reproduced": shown, "difference": difference}
-    return {
-        "split": split,
-        "classes": "all",
-        **{name: "" if cell is None else f"{cell:.1f}" for name, cell in cells.items()},
-    }
-
-
-def accuracy(found: scores.VideoScores, classes: Sequence[str] | None) -> float:
-    """Top-1 in per cent, over all videos or those of some classes."""
-    return 100 * scores.top1(found, None if classes is None else labels_of(found, classes))
-
-
-def labels_of(found: scores.VideoScores, classes: Sequence[str]) -> list[int]:
-    """The classes' labels; a class that the scores do not know is the user's error."""
-    known: list[str] = found.facts["classes"]
-    if unknown := [name for name in classes if name not in known]:
-        raise UserError(f"groups name the class {unknown[0]}, which is not one of {', '.join(known)}: mend groups")
-    return [known.index(name) for name in classes]
-
-
-def count(found: scores.VideoScores, classes: Sequence[str]) -> int:
-    """Scored videos of some classes."""
-    return int(np.isin(found.labels, labels_of(found, classes)).sum())
-
-
-def coverage(results: Sequence[Result]) -> str:
-    """`n/N`: videos scored, of those that the splits list."""
-    return f"{sum(len(r.scores.videos) for r in results)}/{sum(int(r.scores.facts['videos']) for r in results)}"
-
-
-def note(facts: Sequence[Mapping[str, Any]], done: int, wanted: int) -> str:
-    """What a reader must know before comparing."""
-    parts = [f"{done} of {wanted} splits"] if done < wanted else []
-    parts += [
-        f"preset {name}" for name in sorted({str(fact["preset"]) for fact in facts if "preset" in fact} - {"paper"})
+def compact(found: Sequence[Mapping[str, str]]) -> render.Text:
+    """(header, rows, notes) to be read: of every method its mean, or the split that was asked; groups as columns."""
+    means = {_method(line) for line in found if (line["split"], line["classes"]) == (lines.MEAN, "all")}
+    head = [line for line in found if line["classes"] == "all" and not _detail(line, means)]
+    groups = list(dict.fromkeys(line["classes"] for line in found if line["classes"] != "all"))
+    of_group = {(*_method(line), line["classes"]): line["reproduced"] for line in found}
+    papers = ["paper"] if len({line["paper"] for line in head}) > 1 else []
+    always = (*papers, "method", "reproduced", "status", *groups)
+    header = [*papers, "method", "split", *SHOWN, *groups]
+    used = [name for name in header if name in always or any(_shown(line, name) for line in head)]
+    notes = list(dict.fromkeys(line["note"] for line in head if line["note"]))
+    table = [
+        [of_group.get((*_method(line), name), "") if name in groups else _shown(line, name, notes) for name in used]
+        for line in head
     ]
-    return "; ".join(parts + sorted({fact["deviations"] for fact in facts if fact.get("deviations")}))
+    return used, table, notes
 
 
-def table(
-    dataset: str,
-    experiments: Sequence[recipes.Experiment],
-    splits: Sequence[int],
-    root: Path,
-    groups: Mapping[str, Sequence[str]],
-) -> pd.DataFrame:
-    """Every row of every experiment for one data set."""
-    facts = read_tsv(PUBLISHED, PUBLISHED_COLUMNS)
-    lines: list[dict[str, Any]] = []
-    for experiment in experiments:
-        for row in experiment.rows:
-            paths = {split: score_file(root, split, f"{experiment.name}.{row.get('run')}") for split in splits}
-            results = [Result(split, scores.read(path)) for split, path in paths.items() if path.exists()]
-            published = published_value(facts, row.get("published"), dataset)
-            lines += rows_of(row, experiment.name, dataset, published, results, splits, groups)
-    return pd.DataFrame([[cells.get(name, "") for name in COLUMNS] for cells in lines], columns=list(COLUMNS))
+def _method(line: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(line[key] for key in ("paper", "method", "run", "metric"))
+
+
+def _detail(line: Mapping[str, str], means: set[tuple[str, ...]]) -> bool:
+    """A single split of a method whose mean is there, without a published value of its own."""
+    return line["split"] != lines.MEAN and not line["published"] and _method(line) in means
+
+
+def _shown(line: Mapping[str, str], name: str, notes: Sequence[str] = ()) -> str:
+    if name == "interval":
+        return f"{line['low']}–{line['high']}" if line["low"] else ""
+    if name == "method" and line["metric"] == "top5":
+        return f"{line[name]} (top-5)"
+    marked = name == "status" and line["note"] in notes
+    return line[name] + (render.mark(1 + notes.index(line["note"])) if marked else "")
+
+
+def write(
+    out: Path, columns: Sequence[str], found: Sequence[Line], title: str, text: render.Text, remark: str = ""
+) -> None:
+    """The CSV, and beside it what is to be read."""
+    render.write_csv(out, columns, found)
+    render.write_text(out.with_suffix(".md"), render.markdown(title, text, remark))
+    render.write_text(out.with_suffix(".tex"), render.latex(title, text, remark))
+    cli.say(f"{out}: {len(found)} lines")
 
 
 def show(path: Path) -> str:
-    """A table as aligned text, without the columns that need much room."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return frame.drop(columns=["paper", "dataset", "protocol", "seeds", "note"], errors="ignore").to_string(index=False)
+    """A data set's table as aligned text, compact, with its notes."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            found = list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a table ({error}): make it first") from error
+    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
+        raise UserError(f"{path} has no column {missing[0]}, so it is no data set's results table: make it again")
+    header, table, notes = compact(found)
+    feet = [f"{render.mark(number)} {note}" for number, note in enumerate(notes, 1)]
+    return "\n".join([render.aligned(header, table), *(render.aligned([foot], []) for foot in feet)])
+
+
+def choices(text: str) -> dict[str, Choice]:
+    """`--choices`: JSON of data set -> what differs from Choice's defaults."""
+    try:
+        return {dataset: Choice(**settings) for dataset, settings in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        known = ", ".join(Choice._fields)
+        raise UserError(f"--choices cannot be read ({error}): give JSON of data set -> any of {known}") from error
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands dataset, paper and show."""
+    made = cli.parser(__doc__)
+    commands = made.add_subparsers(dest="command", required=True)
+    for name, what in (("dataset", "a data set"), ("paper", "a table of published_tables.tsv")):
+        one = commands.add_parser(name, help=f"write the table of {what}")
+        one.add_argument("name", help=what)
+        one.add_argument("--choices", default="{}", help="JSON: data set -> splits, seeds, rows, experiments, groups")
+        one.add_argument("--experiments", nargs="+", type=Path, default=sorted(EXPERIMENTS.glob("*.yaml")))
+        one.add_argument("--runs", type=Path, default=Path("results/runs"), help="<data set>/splitN/seedN/ are in it")
+        one.add_argument("--architectures", type=Path, help="architectures.csv, for what papers print of networks")
+        one.add_argument("--out", required=True, type=Path, help="the CSV; .md and .tex are written beside it")
+    commands.add_parser("show", help="print a data set's table").add_argument("table", type=Path)
+    return made
 
 
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
-    parser = cli.parser(__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    make = commands.add_parser("make", help="write a data set's table")
-    make.add_argument("--dataset", required=True)
-    make.add_argument("--experiments", nargs="+", required=True, type=Path, help="files of experiments/")
-    make.add_argument("--preset", default="paper")
-    make.add_argument("--splits", nargs="+", type=int, default=[1])
-    make.add_argument(
-        "--runs", required=True, type=Path, help="folder of the data set's runs, with splitN/<run>/ in it"
-    )
-    make.add_argument("--groups", default="{}", help="JSON: name of a group -> its classes, for rows of their own")
-    make.add_argument("--out", required=True, type=Path)
-    shown = commands.add_parser("show", help="print a table")
-    shown.add_argument("table", type=Path)
-    a = parser.parse_args(argv)
+    a = parser().parse_args(argv)
     if a.command == "show":
-        print(show(a.table))
+        with contextlib.suppress(BrokenPipeError):  # the reader, such as head, has enough
+            print(show(a.table), flush=True)
         return
-    experiments = [recipes.load(path, a.preset) for path in a.experiments]
-    frame = table(a.dataset, experiments, a.splits, a.runs, json.loads(a.groups))
-    with whole_file(a.out) as scratch:
-        frame.to_csv(scratch, index=False, lineterminator="\n")
-    cli.say(f"{a.out}: {len(frame)} rows")
+    known = [row for path in a.experiments for row in rows.load(path)]
+    chosen = choices(a.choices)
+    if a.command == "dataset":
+        found = gathered(a.name, known, chosen.get(a.name, Choice()), a.runs)
+        whole = [dict.fromkeys(COLUMNS, "") | line for line in found]
+        write(a.out, COLUMNS, whole, f"Results on {a.name}, accuracy in per cent", compact(whole))
+        return
+    everything = {dataset: Choice() for dataset in published.datasets()}
+    found = papertables.table(a.name, known, chosen or everything, a.runs, a.architectures)
+    text = papertables.title(a.name), papertables.layout(a.name, found), papertables.remark(a.name)
+    write(a.out, papertables.COLUMNS, found, *text)
 
 
 if __name__ == "__main__":

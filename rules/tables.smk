@@ -3,7 +3,7 @@ rule table:
     input:
         scores=ask(targets.table_inputs),
     output:
-        table="results/tables/{dataset}.csv",
+        multiext("results/tables/{dataset}", table=".csv", markdown=".md", latex=".tex"),
     log:
         "logs/tables/{dataset}.log",
     benchmark:
@@ -12,11 +12,33 @@ rule table:
         "../envs/nets.yaml"
     params:
         stage=stage_params("tables"),
-        experiments=ask(targets.experiment_files),
+        experiments=tableplans.all_experiments(),
     shell:
-        "python -m pipeline.tables make --dataset {wildcards.dataset} --experiments {params.experiments}"
-        " --preset {params.stage[preset]} --splits {params.stage[splits]} --groups {params.stage[groups]:q}"
-        " --runs results/runs/{wildcards.dataset} --out {output.table} > {log} 2>&1"
+        "python -m pipeline.tables dataset {wildcards.dataset} --choices {params.stage[choices]:q}"
+        " --experiments {params.experiments} --out {output.table} > {log} 2>&1"
+
+
+rule paper_table:
+    """One table of a paper as it is printed, published beside reproduced."""
+    input:
+        scores=ask(targets.paper_table_inputs),
+        architectures="results/tables/architectures.csv",
+    output:
+        multiext("results/tables/{table}", table=".csv", markdown=".md", latex=".tex"),
+    log:
+        "logs/tables/{table}.log",
+    benchmark:
+        "results/benchmarks/tables/{table}.tsv"
+    wildcard_constraints:
+        table="|".join(tableplans.paper_tables()),
+    conda:
+        "../envs/nets.yaml"
+    params:
+        stage=ask(targets.paper_table_settings),
+        experiments=tableplans.all_experiments(),
+    shell:
+        "python -m pipeline.tables paper {wildcards.table} --choices {params.stage[choices]:q}"
+        " --experiments {params.experiments} --architectures {input.architectures} --out {output.table} > {log} 2>&1"
 
 
 rule architectures:
@@ -36,7 +58,7 @@ rule architectures:
 
 
 rule tables:
-    """The table of every data set in config.yaml, and that of the architectures."""
+    """Every data set's table, every paper's tables, and that of the architectures."""
     input:
         targets.tables_of(config),
         rules.architectures.output.table,

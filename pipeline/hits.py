@@ -1,0 +1,86 @@
+"""What a score file comes to, class by class: videos scored, and those right at the first and among the first five.
+
+A score file of a real test set holds a hundred million numbers; its hits are a small JSON beside it (test.hits.json),
+written at the first reading and again whenever the score file has changed, so that later tables take seconds.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline import scores
+from pipeline.errors import UserError
+from pipeline.evaluate import within
+
+FACTS = ("protocol", "seed", "preset", "deviations")
+FIVE = 5
+
+
+class Hits(NamedTuple):
+    """Counts a class, in the order of `classes`: K each. `videos` is how many the split lists."""
+
+    classes: list[str]
+    scored: list[int]
+    top1: list[int]
+    top5: list[int]
+    videos: int
+    facts: dict[str, Any]
+
+
+def of(path: Path) -> Hits:
+    """The hits of a score file, from the JSON beside it where that is of this very file."""
+    beside, stamp = path.with_suffix(".hits.json"), _stamp(path)
+    if (found := _read(beside)) and found.pop("stamp") == stamp:
+        return Hits(**found)
+    counted = count(path)
+    _write(beside, {"stamp": stamp, **counted._asdict()})
+    return counted
+
+
+def count(path: Path) -> Hits:
+    """Read a whole score file."""
+    found = scores.read(path)
+    classes = found.facts["classes"]
+    first, five = (within(found.values, found.labels, top) for top in (1, FIVE))
+    scored, top1, top5 = (
+        np.bincount(found.labels[kept], minlength=len(classes)).tolist() for kept in (first | True, first, five)
+    )
+    facts = {key: found.facts[key] for key in FACTS if key in found.facts}
+    return Hits(classes, scored, top1, top5, int(found.facts["videos"]), facts)
+
+
+def among(hits: Hits, counts: Sequence[int], classes: Sequence[str] | None) -> int:
+    """The sum of counts, or that over some classes; a class that the scores do not know is the user's error."""
+    if classes is None:
+        return sum(counts)
+    if unknown := [name for name in classes if name not in hits.classes]:
+        known = ", ".join(hits.classes)
+        raise UserError(f"groups name the class {unknown[0]}, which is not one of {known}: mend groups")
+    return sum(counts[hits.classes.index(name)] for name in classes)
+
+
+def _stamp(path: Path) -> list[int]:
+    state = path.stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and set(found) == {"stamp", *Hits._fields} else None
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Whole, and safe where two tables are made at once: each writes a file of its own and renames it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

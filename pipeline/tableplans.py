@@ -1,0 +1,99 @@
+"""What config.yaml asks of the results tables: each data set's rows, splits and seeds, and their score files."""
+
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import published, rows
+from pipeline.config import Settings, of_dataset
+from pipeline.files import sha256
+from pipeline.rows import Choice, Row
+
+Config = Mapping[str, Any]
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+
+
+def all_experiments() -> list[str]:
+    """Every file of experiments/: the tables know whose rows they are, chosen or not."""
+    return sorted(map(str, EXPERIMENTS.glob("*.yaml")))
+
+
+def table_rows() -> list[Row]:
+    """The rows of every experiment."""
+    return list(itertools.chain.from_iterable(map(_rows, all_experiments())))
+
+
+def paper_tables() -> list[str]:
+    """The papers' tables, by their identifiers."""
+    return list(published.tables())
+
+
+def table_files(config: Config) -> list[str]:
+    """Every table: one a data set, but for those that have none, and the papers' own."""
+    gathered = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset)["auxiliary"]]
+    return [f"results/tables/{name}.csv" for name in (*gathered, *paper_tables())]
+
+
+def choice(config: Config, dataset: str) -> Choice:
+    """What the config asks of a data set's tables; a pattern that no run fits is the user's mistake."""
+    settings = of_dataset(config, dataset)
+    patterns = settings["tables"].get("rows", "all")
+    chosen = Choice(
+        settings["experiments"], settings["splits"], settings["tables"].get("seeds", [0]),
+        ["*"] if patterns == "all" else patterns, lacking(config, dataset), settings["groups"],
+    )  # fmt: skip
+    rows.refuse_unknown_patterns(chosen, table_rows())
+    return chosen
+
+
+def lacking(config: Config, dataset: str) -> list[str]:
+    """Other data sets that rows need first, and the data set has no pretraining nor leave to take released weights."""
+    settings = of_dataset(config, dataset)
+    if settings["tables"].get("released") or settings.get("pretraining"):
+        return []
+    needed = dict.fromkeys(itertools.chain.from_iterable(row.needs for row in table_rows()))
+    return [need for need in needed if not dataset.startswith(need)]
+
+
+def gathered_scores(config: Config, dataset: str) -> list[tuple[str, int, int]]:
+    """(run, split, seed) of every score file that a data set's table shows."""
+    return list(rows.planned(table_rows(), dataset, choice(config, dataset)))
+
+
+def paper_scores(config: Config, table: str) -> list[tuple[str, str, int, int]]:
+    """(data set, run, split, seed) of every score file that a paper's table shows."""
+    found: dict[tuple[str, str, int, int], None] = {}
+    for dataset in _configured(config, table):
+        chosen = choice(config, dataset)
+        pairs = ((row, cell) for row in table_rows() for cell in row.cells if cell.table == table)
+        narrow = [rows.narrowed(row, cell, chosen) for row, cell in pairs if cell.dataset == dataset]
+        found |= {(dataset, *place): None for place in rows.planned(narrow, dataset, chosen)}
+    return list(found)
+
+
+def settings_of(config: Config, datasets: list[str]) -> Settings:
+    """What decides a table but for its code: the choices for its data sets as JSON, what was published, the rows."""
+    facts = [sha256(path) for path in (published.CELLS, published.TABLES)]
+    chosen = {dataset: choice(config, dataset)._asdict() for dataset in datasets}
+    decisive = hashlib.sha256("\n".join([*facts, repr(table_rows())]).encode()).hexdigest()[:12]
+    return {"choices": json.dumps(chosen), "facts": decisive}
+
+
+def paper_settings(config: Config, table: str) -> Settings:
+    """The same for one table of a paper."""
+    return settings_of(config, _configured(config, table))
+
+
+def _configured(config: Config, table: str) -> list[str]:
+    """The data sets of a paper's table that the config has."""
+    printed = {cell.dataset for cell in published.cells() if cell.table == table}
+    return [dataset for dataset in config["datasets"] if dataset in printed]
+
+
+@functools.cache
+def _rows(path: str) -> tuple[Row, ...]:
+    return tuple(rows.load(path))
