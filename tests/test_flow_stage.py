@@ -135,25 +135,19 @@ def test_backward_flow_says_so_and_forward_flow_is_as_it_was(tmp_path):
         assert "direction" not in store.attributes
 
 
-@pytest.mark.parametrize(("modality", "other"), [("flow", "backward"), ("backward", "flow")])
-def test_the_workflow_makes_the_flow_that_is_asked_for_and_no_other(tmp_path, modality, other):
-    said = planned(tmp_path, f"data/demo/shards/{modality}")
-    assert said.count(f"output: data/demo/{modality}/") == 4
-    assert f"data/demo/{other}" not in said
+def test_backward_flow_is_planned_alone_and_with_the_settings_of_flow(tmp_path):
+    said = planned(tmp_path, "-p", "data/demo/shards/backward", config={"flow": {"bound": 15, "quality": 80}})
+    assert said.count("output: data/demo/backward/") == 4
+    assert "data/demo/flow" not in said
+    commands = [line for line in said.splitlines() if "pipeline.flow" in line]
+    assert all("--direction backward" in line and "--bound 15 --quality 80" in line for line in commands)
+    assert len(commands) == 4
 
 
 def test_tables_of_forward_flow_make_no_backward_flow(tmp_path):
-    said = planned(tmp_path, "results/tables/demo.csv")
-    assert "output: data/demo/flow/0003.h5" in said
+    said = planned(tmp_path, "-p", "results/tables/demo.csv")
+    assert said.count("--direction forward") == said.count("output: data/demo/flow/") == 4
     assert "data/demo/backward" not in said
-
-
-def test_the_settings_of_flow_are_those_of_both_directions(tmp_path):
-    both = ("data/demo/shards/flow", "data/demo/shards/backward")
-    said = planned(tmp_path, "-p", *both, config={"flow": {"bound": 15, "quality": 80}})
-    commands = [line for line in said.splitlines() if "pipeline.flow" in line and "--bound 15 --quality 80" in line]
-    assert sum("--direction forward" in command for command in commands) == 4
-    assert sum("--direction backward" in command for command in commands) == 4
 
 
 @pytest.mark.parametrize(
