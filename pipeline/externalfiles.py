@@ -1,5 +1,6 @@
 """Scores in the files of other tools: a dataset of an HDF5 file, or CSV; checked against a list and classes."""
 
+import contextlib
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,10 +42,7 @@ def _hdf5(
         _refuse_shape(f"{path}:{name}", dataset.shape[0], dataset.shape[-1], videos, listed, classes, named)
         if not 0 < dataset.size <= MOST:
             raise UserError(f"{path}:{name} has {dataset.size:,} scores: give 1 to {MOST:,}, in parts if need be")
-        try:
-            return _single(dataset[()]).reshape(videos, -1, len(classes))
-        except OSError as error:
-            raise UserError(f"{path}:{name} cannot be read: {error}") from error
+        return _single(dataset[()]).reshape(videos, -1, len(classes))
 
 
 def _single(values: np.ndarray) -> np.ndarray:
@@ -52,10 +50,12 @@ def _single(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32)
 
 
-def _opened(path: Path) -> h5py.File:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # h5py raises any of them for torn files
         raise UserError(f"{path} cannot be read as HDF5: {error}") from error
 
 

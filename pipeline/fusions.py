@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.scores import add_runs
+
 Stack = np.ndarray  # float (runs, videos, classes)
 
 FITTED = ("svm", "logistic")  # methods fitted to the scores of the training videos
@@ -47,6 +49,6 @@ def sci(p: np.ndarray, video: np.ndarray, clip: np.ndarray) -> np.ndarray:
     means = np.zeros((len(pairs), p.shape[1]))
     for begin in range(0, len(p), 4096):
         part = slice(begin, begin + 4096)
-        np.add.at(means, place[part], p[part] * weights[part, None])
+        add_runs(means, place[part], p[part] * weights[part, None])
     means /= np.bincount(place, weights)[:, None]
     return np.maximum.reduceat(means, np.flatnonzero(np.diff(pairs[:, 0], prepend=-1)), axis=0)

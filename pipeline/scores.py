@@ -5,6 +5,7 @@ scores are (`kind`: logits, probabilities or decisions), how views are averaged 
 videos that the split has (`videos`) and what made them. Scores are read in blocks, never as Python lists.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -63,7 +64,7 @@ def write(path: Path | str, columns: Mapping[str, Any], facts: dict[str, Any]) -
     table = pa.table({**columns, "scores": lists}, schema=schema)
     table = table.replace_schema_metadata({KEY: json.dumps(facts, sort_keys=True).encode()})
     with whole_file(path) as scratch:
-        pq.write_table(table, scratch, row_group_size=max(1, BLOCK // width), use_dictionary=list(VIEW))
+        pq.write_table(table, scratch, max(1, BLOCK // width), use_dictionary=list(VIEW), write_page_checksum=True)
 
 
 def write_videos(path: Path | str, made: VideoScores, place: str) -> None:
@@ -78,7 +79,8 @@ def write_videos(path: Path | str, made: VideoScores, place: str) -> None:
 
 def facts(path: Path | str) -> dict[str, Any]:
     """A score file's metadata alone."""
-    return _open(path)[1]
+    with _torn_is_a_sentence(path):
+        return _open(path)[1]
 
 
 def read(path: Path | str, kind: str | None = None) -> VideoScores:
@@ -86,13 +88,14 @@ def read(path: Path | str, kind: str | None = None) -> VideoScores:
 
     Probabilities are each view's softmax, then the mean; logits are the mean of logits.
     """
-    file, about = _open(path)
-    wanted = kind or (about["average"] if about["kind"] == "logits" else about["kind"])
-    table = file.read(["video_id", "label"])
-    videos, place = numbered(table["video_id"])
-    means = np.zeros((len(videos), len(about["classes"])))
-    for begin, block in _blocks(file, path, about, wanted):
-        add_runs(means, place[begin : begin + len(block)], block)
+    with _torn_is_a_sentence(path):
+        file, about = _open(path)
+        wanted = kind or (about["average"] if about["kind"] == "logits" else about["kind"])
+        table = file.read(["video_id", "label"])
+        videos, place = numbered(table["video_id"])
+        means = np.zeros((len(videos), len(about["classes"])))
+        for begin, block in _blocks(file, path, about, wanted):
+            add_runs(means, place[begin : begin + len(block)], block)
     means /= np.bincount(place, minlength=len(videos))[:, None]
     _refuse_nan(path, videos, means)
     first = np.unique(place, return_index=True)[1]
@@ -101,12 +104,13 @@ def read(path: Path | str, kind: str | None = None) -> VideoScores:
 
 def read_views(path: Path | str, kind: str | None = None) -> Views:
     """Every view as it is, or as `kind` asks; files from before the column `place` are refused."""
-    file, about = _open(path, VIEW)
-    wanted = kind or about["kind"]
-    values = np.empty((file.metadata.num_rows, len(about["classes"])), np.float32)
-    for begin, block in _blocks(file, path, about, wanted):
-        values[begin : begin + len(block)] = block
-    return Views(file.read(list(VIEW)), values, wanted, about)
+    with _torn_is_a_sentence(path):
+        file, about = _open(path, VIEW)
+        wanted = kind or about["kind"]
+        values = np.empty((file.metadata.num_rows, len(about["classes"])), np.float32)
+        for begin, block in _blocks(file, path, about, wanted):
+            values[begin : begin + len(block)] = block
+        return Views(file.read(list(VIEW)), values, wanted, about)
 
 
 def numbered(names: pa.ChunkedArray) -> tuple[list[str], np.ndarray]:
@@ -137,11 +141,17 @@ def top1(scores: VideoScores, among: Sequence[int] | None = None) -> float:
     return float((scores.values[keep].argmax(1) == scores.labels[keep]).mean()) if keep.any() else float("nan")
 
 
-def _open(path: Path | str, columns: Sequence[str] = ("video_id", "label")) -> tuple[pq.ParquetFile, dict[str, Any]]:
+@contextlib.contextmanager
+def _torn_is_a_sentence(path: Path | str) -> Iterator[None]:
     try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:  # undecodable text and JSON are ValueErrors
         raise UserError(f"{path} cannot be read as Parquet ({error}): delete it and run again") from error
+
+
+def _open(path: Path | str, columns: Sequence[str] = ("video_id", "label")) -> tuple[pq.ParquetFile, dict[str, Any]]:
+    # With pre_buffer, every block read so far would stay in memory.
+    file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
     metadata = (file.schema_arrow.metadata or {}).get(KEY)
     if missing := [name for name in (*columns, "scores") if name not in file.schema_arrow.names]:
         raise UserError(f"{path} lacks the column {missing[0]}, so it is no score file of this version: score again")

@@ -122,6 +122,13 @@ def test_a_file_that_holds_no_such_scores_is_one_sentence(place, source, words):
         imported(place, source)
 
 
+def test_a_torn_hdf5_file_is_one_sentence(place):
+    whole = (place / "s.h5").read_bytes()
+    (place / "s.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="s.h5 cannot be read as HDF5"):
+        imported(place, "s.h5:views")
+
+
 def test_scores_that_are_no_probabilities_are_not_taken_as_such(place):
     with pytest.raises(UserError, match="gives Run/v1 scores from 1 to 3 that are no probabilities"):
         imported(place, "s.csv", "--kind", "probabilities")

@@ -101,6 +101,16 @@ def test_what_is_no_score_file_is_a_sentence(tmp_path):
             scores.read(tmp_path / f"{name}.parquet")
 
 
+def test_a_flipped_byte_in_the_scores_is_noticed(tmp_path):
+    path = write(tmp_path / "s.parquet", VIEWS)
+    whole = bytearray(path.read_bytes())
+    place = whole.find(np.array(VIEWS[0][2], np.float32).tobytes())
+    whole[place] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        scores.read(path)
+
+
 def test_scores_for_other_classes_than_named_are_refused(tmp_path):
     path = write(tmp_path / "s.parquet", VIEWS)
     table = pq.read_table(path)
