@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from unrar.cffi import rarfile
 
-from pipeline import annotations
+from pipeline import annotations, targets
 from pipeline.archives.tree import open_inner, without_top
 from pipeline.archives.unpack import unpack
 from pipeline.demo import CLASSES, PRETRAINING, actions
@@ -15,6 +15,7 @@ from pipeline.demo.hmdb import file_name, lists
 from pipeline.demo.scenes import scene
 from pipeline.demo.splits import Clip, clips
 from pipeline.sources import sources
+from tests.test_config import COMMITTED
 
 FALLS = ("lie_down", "get_up")
 
@@ -51,6 +52,11 @@ def test_same_arguments_give_the_same_bytes(out, tmp_path):
 
 def test_both_archives_are_the_ones_that_the_sources_list(out):
     assert [source.file for source in sources("demo_pretrain")] == [OTHER_VIDEOS, OTHER_LISTS]
+
+
+def test_only_who_asks_gets_a_table_of_it():
+    assert "results/tables/demo.csv" in targets.tables_of(COMMITTED)
+    assert "results/tables/demo_pretrain.csv" not in targets.tables_of(COMMITTED)
 
 
 def test_videos_are_an_archive_of_one_archive_a_class(out):
