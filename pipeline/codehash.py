@@ -17,12 +17,7 @@ def code_hash(module: str) -> str:
 
     Comments, docstrings and layout do not count; CUDA sources that a module names count as they are.
     """
-    digest = hashlib.sha256()
-    for name in sorted(reachable(module)):
-        digest.update(f"{name}\n{essence(_source(name))}\n".encode())
-        for path in kernels(name):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return hashlib.sha256(b"".join(_decisive(name) for name in sorted(reachable(module)))).hexdigest()[:12]
 
 
 def kernels(name: str) -> list[Path]:
@@ -40,7 +35,7 @@ def reachable(module: str) -> set[str]:
         name = waiting.pop()
         if name not in found and _path(name):
             found.add(name)
-            waiting += [*imports(ast.parse(_source(name)), name), *_parents(name)]
+            waiting += [*_imported(name), *_parents(name)]
     return found
 
 
@@ -69,6 +64,17 @@ def imports(tree: ast.Module, module: str) -> Iterator[str]:
             base = _absolute(node, module)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@functools.cache
+def _decisive(name: str) -> bytes:
+    kernel_code = b"".join(path.read_bytes() for path in kernels(name))
+    return f"{name}\n{essence(_source(name))}\n".encode() + kernel_code
+
+
+@functools.cache
+def _imported(name: str) -> tuple[str, ...]:
+    return tuple(imports(ast.parse(_source(name)), name))
 
 
 def _absolute(node: ast.ImportFrom, module: str) -> str:
