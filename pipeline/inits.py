@@ -42,8 +42,8 @@ def adapted(module: nn.Module, tensors: State) -> dict[str, Tensor]:
     """A state dict of `module` from its kin's."""
     if isinstance(module, action_vlad.Trunk):
         return action_vlad.pretrained(tensors, module)
-    if isinstance(module, inception.Trunk) and "logits.conv3d.weight" not in tensors:
-        return inception.pretrained(tensors, module)
+    if isinstance(module, inception.Trunk) and tensors.keys() != module.state_dict().keys():
+        return inception.pretrained(tensors, module)  # of pictures for clips, or of a network for its trunk
     if isinstance(module, fstcn.FstCN) and "features.0.0.weight" in tensors:
         return {**module.state_dict(), **_fitting(fstcn.from_cnn_m(tensors), module)}
     return carried(tensors, module)

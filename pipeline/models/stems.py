@@ -18,7 +18,7 @@ def inflated(filters: Tensor, taps: int) -> Tensor:
 
 
 def carried(state: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
-    """`state` in the shapes of `net`, whose convolution named by `net.stem` may take another number of channels.
+    """`state` in the shapes of `net`, whose convolution named by its `stem` may take another number of channels.
 
     What fits neither way, and a name that only one of them has, is a UserError.
     """
@@ -26,7 +26,8 @@ def carried(state: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]:
     if apart := sorted(wanted.keys() ^ state.keys()):
         side = "weights" if apart[0] in state else "network"
         raise UserError(f"{len(apart)} tensors are in one of weights and network, {apart[0]} in the {side} alone")
-    return {name: _fitted(name, state[name], like, name == f"{net.stem}.weight") for name, like in wanted.items()}
+    stem = f"{getattr(net, 'stem', '')}.weight"
+    return {name: _fitted(name, state[name], like, name == stem) for name, like in wanted.items()}
 
 
 def _fitted(name: str, given: Tensor, like: Tensor, stem: bool) -> Tensor:
