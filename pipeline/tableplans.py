@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import published, rows
 from pipeline.config import Settings, of_dataset
+from pipeline.errors import UserError
 from pipeline.files import sha256
 from pipeline.rows import Choice, Row
 
@@ -36,6 +37,16 @@ def table_files(config: Config) -> list[str]:
     """Every table: one a data set, but for those that have none, and the papers' own."""
     gathered = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset)["auxiliary"]]
     return [f"results/tables/{name}.csv" for name in (*gathered, *paper_tables())]
+
+
+def check(config: Config) -> None:
+    """Raise UserError for an experiment that is not there, or a pattern of tables.rows that fits no run."""
+    there = [Path(path).stem for path in all_experiments()]
+    for dataset in config["datasets"]:
+        if unknown := [name for name in of_dataset(config, dataset)["experiments"] if name not in there]:
+            known = ", ".join(there)
+            raise UserError(f"there is no experiments/{unknown[0]}.yaml, which experiments names: choose among {known}")
+        choice(config, dataset)
 
 
 def choice(config: Config, dataset: str) -> Choice:

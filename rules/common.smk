@@ -17,6 +17,7 @@ from pipeline.errors import UserError
 
 try:
     check(config)
+    tableplans.check(config)
     RUNS, FUSIONS = runs.names(config, "runs"), runs.names(config, "fusions")
 except UserError as error:
     raise WorkflowError(str(error)) from None

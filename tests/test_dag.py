@@ -32,7 +32,7 @@ def test_the_default_target_is_every_table(tmp_path):
         ({"frames": {"sise": 1}}, "config.yaml: the key frames.sise (value 1) is not known: did you mean size?"),
         ({"flow": {"bound": "big"}}, "config.yaml: flow.bound is 'big' but must be of type number"),
         ({"datasets": {"mine": {"folder": "/no/such"}}}, "datasets.mine.folder is /no/such, which does not exist"),
-        ({"experiments": ["four_stream"]}, "four_stream.yaml cannot be read"),
+        ({"experiments": ["four_stream"]}, "there is no experiments/four_stream.yaml"),
         ({"datasets": {"demo": {"preset": "fast"}}}, "no preset 'fast': choose one of paper, demo"),
     ],
 )

@@ -46,10 +46,15 @@ def test_make_demo_takes_few_rows_and_make_demo_all_every_one():
     }
 
 
+def test_an_experiment_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(UserError, match=r"no experiments/four_stream.yaml, .*choose among .*two_stream"):
+        tableplans.check(config.merge(COMMITTED, {"experiments": ["four_stream"]}))
+
+
 def test_a_pattern_that_fits_no_run_is_one_sentence_with_the_runs_there_are():
     wrong = config.merge(COMMITTED, {"tables": {"rows": ["two_strem.*"]}})
     with pytest.raises(UserError, match=r"tables.rows has .*, which fits no run: choose among two_stream"):
-        tableplans.choice(wrong, "ucf101")
+        tableplans.check(wrong)
 
 
 def test_a_data_set_without_pretraining_lacks_what_rows_need_unless_released_weights_may_stand_in(monkeypatch):
