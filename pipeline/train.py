@@ -193,6 +193,8 @@ def main(argv: Sequence[str]) -> None:
         device = torch.device("cuda", world.local_rank)
     experiment = recipes.load(a.experiment, a.preset)
     recipe, sources = experiment.run(a.run), parse_sources(a.init)
+    if a.note:
+        cli.say(a.note)
     tasks, classes, second = videos_of(recipe, a)
     identity = identity_of(recipe, tasks, sources, a)
     validation = None
