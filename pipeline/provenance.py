@@ -1,0 +1,214 @@
+"""Where a result comes from: every file that it was made of, with settings, code, hashes, commit, machine and time.
+
+`python -m pipeline.provenance results/tables/ucf101.csv` reads what the files themselves keep, Snakemake's records of
+the jobs and their benchmarks. Nothing is guessed: what is recorded nowhere is said to be unknown, at the end.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import cli, records
+from pipeline.environment import environment
+from pipeline.errors import UserError
+from pipeline.files import read_tsv, sha256, whole_file
+from pipeline.manifest import KEY
+
+__all__ = ["environment", "main", "tree"]
+
+ALIKE = 3  # files of one kind that are each shown; of more, the first
+LONGEST = 90  # characters of a value that are shown
+HEADER = 64 << 20  # bytes of a safetensors header that are read
+SLACK = 2.0  # seconds between a job's end and its file's time that mean nothing
+DIGEST = 12  # hex digits of a hash that are shown
+
+
+class Seen(NamedTuple):
+    """What the walk has come by: files already shown, and what was not known about how many."""
+
+    files: set[str]
+    unknown: dict[str, int]
+
+    def miss(self, what: str) -> str:
+        self.unknown[what] = self.unknown.get(what, 0) + 1
+        return f"{what} is not known"
+
+
+def tree(folder: Path, output: str, seen: Seen | None = None, like: Sequence[str] = ()) -> Iterator[str]:
+    """Lines about a file, then, indented, about what it was made of; `like` are files that differ in name alone."""
+    seen = seen or Seen(set(), {})
+    also = f" and {len(like)} like it" if like else ""
+    if output in seen.files:
+        yield f"{output}{also} (see above)"
+        return
+    seen.files.update([output, *like])
+    record = records.read(folder, output)
+    yield f"{output}{also}"
+    yield from (f"    {line}" for line in about(folder, output, record, seen, like))
+    for first, *rest in alike(folder, record.inputs if record else []):
+        yield from (f"  | {line}" for line in tree(folder, first, seen, rest))
+
+
+def about(
+    folder: Path, output: str, record: records.Record | None, seen: Seen, like: Sequence[str] = ()
+) -> Iterator[str]:
+    """What is known of one file: its job, its settings, its own facts, what it ran in."""
+    path = folder / output
+    if not path.exists():
+        yield "gone: deleted since, or temporary"
+    facts = own_facts(path) if path.exists() else {}
+    ran_in = facts.pop("environment", None)
+    if record is None:
+        yield seen.miss("the job that made it") if not given(output) else "given, not made by the workflow"
+    else:
+        yield made_by(folder, record, like)
+        yield from words("settings", {k: v for k, v in record.settings.items() if k != "code"})
+    if path.is_file():
+        yield f"sha256: {sha256(path)[:DIGEST]}, {path.stat().st_size:,} bytes"
+        if record and record.ended and abs(path.stat().st_mtime - record.ended) > SLACK:
+            yield f"CHANGED since its job ended: its time is {moment(path.stat().st_mtime)}"
+    yield from words("facts", facts)
+    if record is not None:
+        yield in_words(ran_in) if ran_in else seen.miss("commit, lock, GPU and driver")
+
+
+def made_by(folder: Path, record: records.Record, like: Sequence[str]) -> str:
+    """Rule, time, duration, memory, code."""
+    parts = [f"made by: {record.rule}"]
+    if record.ended:
+        parts.append(moment(record.ended))
+    parts.append(took(folder, record))
+    if like:
+        others = filter(None, (records.read(folder, path) for path in like))
+        total = sum(seconds(folder, each) or 0 for each in (record, *others))
+        parts.append(f"all {len(like) + 1} {total:.0f} s")
+    code = record.settings.get("code")
+    return ", ".join([*parts, *([f"code {code}"] if code else [])])
+
+
+def took(folder: Path, record: records.Record) -> str:
+    """Wall time and largest memory, of the attempt that finished."""
+    lasted = seconds(folder, record)
+    peak = benchmark(folder, record).get("max_rss", "-").replace("NA", "-")
+    return f"{'wall time unknown' if lasted is None else f'{lasted:.1f} s'}{'' if peak == '-' else f', {peak} MB'}"
+
+
+def seconds(folder: Path, record: records.Record) -> float | None:
+    """A job's wall time: its benchmark's, else what Snakemake's records span."""
+    measured = benchmark(folder, record).get("s")
+    if measured:
+        return float(measured)
+    return record.ended - record.begun if record.ended and record.begun else None
+
+
+def benchmark(folder: Path, record: records.Record) -> dict[str, str]:
+    """The row of the job's benchmark, which lies under results/benchmarks as its log under logs."""
+    for log in record.logs:
+        path = folder / "results" / "benchmarks" / Path(*Path(log).parts[1:]).with_suffix(".tsv")
+        if path.exists() and (rows := read_tsv(path)):
+            return rows[-1]
+    return {}
+
+
+def own_facts(path: Path) -> dict[str, Any]:
+    """What a file of this pipeline says of itself; a file that cannot be read says so."""
+    try:
+        if path.is_dir():
+            index = path / "index.parquet"
+            return {**_parquet(index), "shards_tsv": sha256(path / "shards.tsv")[:DIGEST]} if index.exists() else {}
+        reader = {".parquet": _parquet, ".safetensors": _safetensors, ".h5": _hdf5}.get(path.suffix)
+        return reader(path) if reader else {}
+    except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
+        return {"unreadable": str(error)}
+
+
+def alike(folder: Path, inputs: Sequence[str]) -> list[list[str]]:
+    """Inputs grouped where more than a few were made by one rule with the same settings into one folder."""
+    groups: dict[str, list[str]] = {}
+    for path in inputs:
+        record = records.read(folder, path)
+        kind = f"{Path(path).parent} {''.join(Path(path).suffixes)} {record and (record.rule, record.settings)}"
+        groups.setdefault(kind, []).append(path)
+    return [part for group in groups.values() for part in ([group] if len(group) > ALIKE else [[p] for p in group])]
+
+
+def words(title: str, values: dict[str, Any]) -> Iterator[str]:
+    """`title: name value, name value`, without what is empty or too long to read."""
+    shown = [f"{name} {_short(value)}" for name, value in values.items() if value not in (None, "", [], {})]
+    if shown:
+        yield f"{title}: {'; '.join(shown)}"
+
+
+def in_words(facts: dict[str, Any]) -> str:
+    """An environment as a line."""
+    dirty = {True: " with changes", False: "", None: ""}[facts.get("dirty")]
+    differing = facts.get("not_as_locked") or {}
+    lock = f"lock {facts.get('lock') or 'unknown'}" + (f" (but {_short(differing)})" if differing else "")
+    gpu = " + ".join(facts.get("gpu") or ["no GPU"])
+    driver = f", driver {facts['driver']}" if facts.get("driver") else ""
+    versions = f"Python {facts.get('python')}, torch {facts.get('torch')}"
+    return f"ran in: commit {facts.get('commit') or 'unknown'}{dirty}, {lock}, {versions}, {gpu}{driver}"
+
+
+def given(output: str) -> bool:
+    """Whether a path is a user's own, outside what the workflow makes."""
+    return not output.startswith(("data/", "results/"))
+
+
+def moment(time: float) -> str:
+    """Local time to the second."""
+    return datetime.fromtimestamp(time).isoformat(" ", "seconds")
+
+
+def _parquet(path: Path) -> dict[str, Any]:
+    return json.loads((pq.read_schema(path).metadata or {})[KEY])
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        if size > HEADER:
+            raise ValueError(f"its header claims {size:,} bytes")
+        return json.loads(json.loads(file.read(size))["__metadata__"]["actionbench"])
+
+
+def _hdf5(path: Path) -> dict[str, Any]:
+    with h5py.File(path, "r") as file:
+        return {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        value = ", ".join(f"{name} {_short(each)}" for name, each in value.items())
+    text = " ".join(str(value).split())
+    if len(text) <= LONGEST:
+        return text
+    return f"({len(value)} of them)" if isinstance(value, list) else f"{text[:LONGEST]}..."
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("result", type=Path, help="a table, a score file, weights, shards: anything the workflow made")
+    parser.add_argument("--out", type=Path, help="also write it to this file")
+    a = parser.parse_args(argv)
+    if not a.result.exists():
+        raise UserError(f"{a.result} does not exist: make it first, or mend the path")
+    folder, seen = records.home(a.result), Seen(set(), {})
+    lines = list(tree(folder, a.result.absolute().relative_to(folder).as_posix(), seen))
+    lines += [f"unknown: {what}, of {count} files" for what, count in seen.unknown.items()]
+    print("\n".join(lines))
+    if a.out:
+        with whole_file(a.out) as scratch:
+            scratch.write_text("\n".join([*lines, ""]), "utf-8")
+
+
+if __name__ == "__main__":
+    cli.run(main)

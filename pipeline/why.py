@@ -1,0 +1,192 @@
+"""What would run again for a target, and why, in words: `python -m pipeline.why results/tables/ucf101.csv`.
+
+Asks Snakemake for a dry run and explains its reasons from its records of the jobs that made what is there: which
+settings changed from what to what, which module's code, which input is newer. Options beyond its own go to Snakemake,
+such as --configfile mine.yaml. Runs nothing.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline import cli, records
+from pipeline.codechange import code_change
+from pipeline.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+NAMED = 3  # files of a group that are named
+LONGEST = 60  # characters of a value that are shown
+JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: {4}.*\n)+)", re.M)
+BY_ANOTHER = "Input files updated by another job: "
+PLAIN = {
+    "Missing output files: ": "not made yet: {}",
+    "Incomplete output files: ": "a job that made it was cut off: {}",
+    "Updated input files: ": "newer than what was made of it: {}",
+    "Forced execution": "it is asked for whatever there is",
+    "Code has changed since last execution": "the rule's command in rules/ has changed",
+    "Software environment definition has changed since last execution": "its file in envs/ has changed",
+}
+
+
+class Job(NamedTuple):
+    """A job that a dry run lists."""
+
+    rule: str
+    inputs: list[str]
+    outputs: list[str]
+    reason: str
+
+
+def parse(text: str) -> list[Job]:
+    """The jobs of a dry run's output, in its order."""
+    found = []
+    for rule, block in JOB.findall(text):
+        lines = dict(re.findall(r"^ {4}(\w+): (.*)$", block, re.M))
+        inputs, outputs = (lines.get(name, "").split(", ") for name in ("input", "output"))
+        found.append(Job(rule, list(filter(None, inputs)), list(filter(None, outputs)), lines.get("reason", "")))
+    return found
+
+
+def causes(job: Job, makers: dict[str, str], folder: Path) -> Iterator[str]:
+    """Why a job would run, a clause each; `makers` says which rule would make a file anew."""
+    for part in re.split(r"; (?=[A-Z])", job.reason):
+        if part.startswith(BY_ANOTHER):
+            made = dict.fromkeys(makers.get(path, "another job") for path in part.removeprefix(BY_ANOTHER).split(", "))
+            yield f"made of what {' and '.join(made)} would make anew"
+        elif part.startswith("Set of input files"):
+            yield changed_inputs(job, folder)
+        elif part.startswith("Params have changed"):
+            yield from changed_settings(job, part, folder)
+        else:
+            yield plain(part)
+
+
+def plain(part: str) -> str:
+    """A reason of Snakemake's that needs no more than other words."""
+    for theirs, ours in PLAIN.items():
+        if part.startswith(theirs):
+            return ours.format(named(part.removeprefix(theirs).split(", ")))
+    return part[:1].lower() + part[1:]
+
+
+def changed_inputs(job: Job, folder: Path) -> str:
+    """Which inputs came and went."""
+    record = _record(job, folder)
+    before = record.inputs if record else []
+    come = [path for path in job.inputs if path not in before]
+    gone = [path for path in before if path not in job.inputs]
+    parts = [f"{named(come)} came"] * bool(come) + [f"{named(gone)} went"] * bool(gone)
+    return f"other inputs: {', '.join(parts) or 'in another order'}"
+
+
+def changed_settings(job: Job, part: str, folder: Path) -> Iterator[str]:
+    """Old and new values of the settings that differ; of code, the modules."""
+    before, _, now = part.partition("now: ")
+    record, new = _record(job, folder), literal(now)
+    old = record.settings if record else literal(before)
+    if not (old and new):
+        yield f"other parameters: {_short(before.partition('before: ')[2])} -> {_short(now)}"
+        return
+    if old.get("code") != new.get("code"):
+        yield code_change(job.rule, folder / job.outputs[0], record.begun if record else None)
+    yield from differences({**old, "code": 0}, {**new, "code": 0}, job.rule)
+
+
+def differences(old: Any, new: Any, name: str) -> Iterator[str]:
+    """`name.key old -> new` for what differs in two values, as deep as mappings go."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from differences(old.get(key), new.get(key), f"{name}.{key}")
+    elif old != new and isinstance(old, list) and isinstance(new, list):
+        gone, come = ([each for each in one if each not in other] for one, other in ((old, new), (new, old)))
+        yield f"{name}: {len(come) or len(gone)} of {len(new)} changed, first {_pair(gone[:1], come[:1])}"
+    elif old != new:
+        yield f"{name} {_pair(old, new)}"
+
+
+def literal(text: str) -> dict[str, Any]:
+    """The settings in a text of parameters: the Python mapping that begins with the code's hash."""
+    start = text.find("{'code'")
+    for end in (match.end() for match in re.finditer("}", text[start:]) if start >= 0):
+        try:
+            return dict(ast.literal_eval(text[start : start + end]))
+        except (ValueError, SyntaxError):
+            continue
+    return {}
+
+
+def explain(jobs: Sequence[Job], folder: Path) -> Iterator[str]:
+    """One line a rule and set of causes, in the order of the stages, with how many jobs and which files."""
+    makers = {path: job.rule for job in jobs for path in job.outputs}
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        if job.outputs:
+            clauses = dict.fromkeys(
+                re.sub(r"^not made yet: .*", "not made yet", c) for c in causes(job, makers, folder)
+            )
+            groups.setdefault((job.rule, "; ".join(clauses)), []).append(job)
+    for (rule, why), members in groups.items():
+        yield f"{rule}, {_count(members)}: {why}\n    {named([job.outputs[0] for job in members])}"
+
+
+def dry_run(targets: Sequence[str], options: Sequence[str]) -> str:
+    """What `snakemake -n` prints; a config or target that it refuses is the user's error."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--nocolor", "--cores", "1"]
+    own = [] if {"--snakefile", "-s"} & set(options) else ["--snakefile", str(ROOT / "Snakefile")]
+    run = subprocess.run([*command, *own, *options, "--", *targets], capture_output=True, text=True, check=False)
+    said = run.stdout + run.stderr
+    if run.returncode:
+        words = re.split(r"^(?:WorkflowError|\w+Exception)\b.*:\n|^Building DAG of jobs...\n", said, flags=re.M)[-1]
+        raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {' '.join(words.split())}")
+    return said
+
+
+def named(paths: Sequence[str]) -> str:
+    """The first few paths and how many more."""
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    return ", ".join(paths[:NAMED]) + more
+
+
+def _record(job: Job, folder: Path) -> records.Record | None:
+    return next(filter(None, (records.read(folder, path) for path in job.outputs)), None)
+
+
+def _count(members: Sequence[Job]) -> str:
+    return "1 job" if len(members) == 1 else f"{len(members)} jobs"
+
+
+def _pair(old: Any, new: Any) -> str:
+    before, after = _short(old), _short(new)
+    if before != after:
+        return f"{before} -> {after}"
+    place = next((n for n, (a, b) in enumerate(zip(str(old), str(new), strict=False)) if a != b), LONGEST)
+    start = max(0, place - LONGEST // 2)
+    return f"...{_short(str(old)[start:])} -> ...{_short(str(new)[start:])}"
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("target", nargs="+", help="a file that the workflow makes, or a rule's name")
+    parser.add_argument(
+        "--directory", "-d", type=Path, default=Path(), help="where the workflow keeps data and results"
+    )
+    a, options = parser.parse_known_args(argv)
+    jobs = parse(dry_run(a.target, [*options, "--directory", str(a.directory)]))
+    lines = list(explain(jobs, a.directory))
+    run = sum(bool(job.outputs) for job in jobs)
+    print(f"{' '.join(a.target)}: {f'{run} jobs would run' if run else 'nothing would run'}")
+    print("\n".join(lines), end="\n" * bool(lines))
+
+
+if __name__ == "__main__":
+    cli.run(main)
