@@ -83,7 +83,7 @@ def mean_class(confusion: np.ndarray) -> Measure:
     A mean of C accuracies over n_c videos each has the variance sum p_c (1 - p_c) / n_c / C^2. A class that is all
     right or all wrong would have none, so p_c is smoothed by Laplace's rule, (right + 1) / (n_c + 2), and the variance
     is never taken as less than that of C^2 / sum(1 / n_c) videos (Kish) of the mean accuracy. In simulations of six
-    kinds of splits, down to one video a class, the interval held the truth 94 to 99 times in 100.
+    kinds of splits, down to one video a class, the interval held the truth 94 times in 100 or more.
     """
     counts = confusion.sum(1)[confusion.any(1)]
     shares = per_class(confusion)[confusion.any(1)]
