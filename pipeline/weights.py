@@ -23,7 +23,7 @@ def save(path: Path | str, tensors: dict[str, torch.Tensor], facts: dict[str, An
     """Write a state dict with `facts` (JSON) in the header."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as scratch:
-        save_file(plain, str(scratch), metadata={"actionbench": json.dumps(facts, sort_keys=True)})
+        save_file(plain, str(scratch), metadata={"actionbench": json.dumps(facts)})
 
 
 def load(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
