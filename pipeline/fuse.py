@@ -3,7 +3,7 @@
 average, weighted, max and product combine what `--on` names: logits, probabilities, or l2, each video's scores divided
 by their Euclidean length (of decisions, such as an SVM's, as they are; of logits, their softmax). svm and logistic are
 fitted to the training videos' scores (`--train-scores`) and judge the test videos' stacked ones. sci is FstCN's rule
-over the views of one run, or of the mean of several runs that have the same views.
+over the views of one run, or of the mean of several runs that have the same views; single takes one clip of each video.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from sklearn.svm import LinearSVC
 from pipeline import alike, cli, scores
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
-from pipeline.fusions import COMBINE, FITTED, METHODS, OF_VIEWS, ON, Stack, sci, unit
+from pipeline.fusions import COMBINE, FITTED, METHODS, OF_VIEWS, ON, Stack, sci, single, unit
 from pipeline.scores import VideoScores
 
 PRODUCT_ON = ("probabilities", "l2")
@@ -71,7 +71,7 @@ def fuse(
     """The fused scores, of the kind that they are, with the fused file's metadata."""
     _refuse_options(paths, train_paths, method, on, weights)
     if method in OF_VIEWS:
-        return _named(*of_views(paths), method, on, weights)
+        return _named(*of_views(paths, method, seed), method, on, weights)
     runs = read_all(paths, on)
     parts = [run.facts for run in runs]
     if method in FITTED:
@@ -89,8 +89,8 @@ def fuse(
     return _named(runs[0]._replace(values=values, kind=kind), parts, method, on, weights)
 
 
-def of_views(paths: Sequence[Path]) -> tuple[VideoScores, list[dict[str, Any]]]:
-    """FstCN's SCI fusion over the views; several runs' views are averaged one by one, and so must be the same."""
+def of_views(paths: Sequence[Path], method: str, seed: int) -> tuple[VideoScores, list[dict[str, Any]]]:
+    """FstCN's fusions over the views; several runs' views are averaged one by one, and so must be the same."""
     first = scores.read_views(paths[0], "probabilities")
     if len(first.facts["classes"]) < 2:
         raise UserError(f"{paths[0]} has one class, for which SCI is not defined: use --method average")
@@ -104,7 +104,8 @@ def of_views(paths: Sequence[Path]) -> tuple[VideoScores, list[dict[str, Any]]]:
     mean /= len(paths)
     videos, place = scores.numbered(first.table["video_id"])
     labels = first.table["label"].to_numpy()[np.unique(place, return_index=True)[1]]
-    values = sci(mean, place, first.table["clip"].to_numpy())
+    clip = first.table["clip"].to_numpy()
+    values = sci(mean, place, clip) if method == "sci" else single(mean, place, clip, seed)
     return VideoScores(videos, labels, values, "probabilities", first.facts), parts
 
 

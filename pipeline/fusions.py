@@ -9,7 +9,7 @@ from pipeline.scores import add_runs
 Stack = np.ndarray  # float (runs, videos, classes)
 
 FITTED = ("svm", "logistic")  # methods fitted to the scores of the training videos
-OF_VIEWS = ("sci",)  # methods that need every view, and so fuse one run too
+OF_VIEWS = ("sci", "single")  # methods that need every view, and so fuse one run too
 COMBINE: dict[str, Callable[[Stack, np.ndarray], np.ndarray]] = {
     "average": lambda stack, weights: stack.mean(0),
     "weighted": lambda stack, weights: np.tensordot(weights / weights.sum(), stack, 1),
@@ -52,3 +52,18 @@ def sci(p: np.ndarray, video: np.ndarray, clip: np.ndarray) -> np.ndarray:
         add_runs(means, place[part], p[part] * weights[part, None])
     means /= np.bincount(place, weights)[:, None]
     return np.maximum.reduceat(means, np.flatnonzero(np.diff(pairs[:, 0], prepend=-1)), axis=0)
+
+
+def single(p: np.ndarray, video: np.ndarray, clip: np.ndarray, seed: int) -> np.ndarray:
+    """A randomly selected clip of each video (FstCN, Table 2): the mean of its views' p. (rows, N) -> (videos, N)
+
+    Which one is a function of the seed and the video's number; `video` and `clip` (rows,) are numbers.
+    """
+    pairs, place = np.unique(np.stack([video, clip], 1), axis=0, return_inverse=True)
+    first, counts = np.unique(pairs[:, 0], return_index=True, return_counts=True)[1:]
+    chosen = first + np.random.default_rng(seed).integers(counts)
+    keep = np.isin(place.reshape(-1), chosen)
+    means = np.zeros((len(chosen), p.shape[1]))
+    rows = np.unique(video[keep], return_inverse=True)[1].reshape(-1)
+    add_runs(means, rows, p[keep])
+    return means / np.bincount(rows)[:, None]

@@ -46,6 +46,8 @@ def adapted(module: nn.Module, tensors: State) -> dict[str, Tensor]:
         return inception.pretrained(tensors, module)  # of pictures for clips, or of a network for its trunk
     if isinstance(module, fstcn.FstCN) and "features.0.0.weight" in tensors:
         return {**module.state_dict(), **_fitting(fstcn.from_cnn_m(tensors), module)}
+    if isinstance(module, fstcn.FstCN):
+        tensors = fstcn.from_step(tensors, module)
     return carried(tensors, module)
 
 

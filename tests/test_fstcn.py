@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch.nn.functional import linear, local_response_norm, max_pool2d, relu
 
-from pipeline import models
+from pipeline import inputs, models
 from pipeline.errors import UserError
-from pipeline.models import differences, fstcn
+from pipeline.models import fstcn
+from tests.tinydata import RECIPE, tiny_shards
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -23,18 +24,28 @@ def clips(batch=2, frames=5):
     return torch.randn(2, batch, 3, frames, 56, 56).unbind()
 
 
-def test_a_difference_is_between_pictures_nine_apart_and_a_clip_takes_every_fifth():
-    video = np.arange(60, dtype=np.uint8)[::-1].reshape(60, 1, 1, 1) ** 2
-    here, difference = differences.pair(video, 3, 5)
-    squares = video.ravel().astype(int)
-    assert here.ravel().tolist() == [squares[t] for t in (3, 8, 13, 18, 23)]
-    assert difference.ravel().tolist() == [abs(squares[t] - squares[t + 9]) for t in (3, 8, 13, 18, 23)]
+PAIRS = {**RECIPE, "net": "fstcn", "stack": {"rgb": 1, "difference": 1}, "frames": 5, "stride": 5, "distance": 9}
 
 
-def test_a_short_video_holds_its_last_picture_in_which_nothing_changes():
-    here, later = differences.pictures(0, 5, 12)
-    assert here == [0, 5, 10, 11, 11]
-    assert later == [9, 11, 11, 11, 11]
+def pairs(folder, levels, start):
+    """The grey levels of a clip at `start` and of its differences, of a video of flat pictures."""
+    video = np.repeat(np.array(levels, np.uint8), 16 * 16 * 3).reshape(-1, 16, 16, 3)
+    readers = {"rgb": tiny_shards(folder, {"a": video}, "rgb")}
+    made = inputs.read(readers, PAIRS, "a", range(start, start + 25, 5))
+    return [volume.pictures[:, 0, 8, 8].tolist() for volume in made.values()]
+
+
+def test_a_difference_is_between_pictures_nine_apart_and_a_clip_takes_every_fifth(tmp_path):
+    squares = [(20 - t) ** 2 // 4 for t in range(45)]
+    here, difference = pairs(tmp_path, squares, 3)
+    assert here == [squares[t] for t in (3, 8, 13, 18, 23)]
+    assert difference == [abs(squares[t] - squares[t + 9]) for t in (3, 8, 13, 18, 23)]
+
+
+def test_a_short_video_holds_its_last_picture_in_which_nothing_changes(tmp_path):
+    here, difference = pairs(tmp_path, [10 * t for t in range(12)], 0)
+    assert here == [0, 50, 100, 110, 110]
+    assert difference == [90, 60, 10, 0, 0]
 
 
 def test_the_tp_operator_lays_positions_in_a_row_and_mixes_filters_by_p():
@@ -138,6 +149,15 @@ def test_a_step_begins_with_the_weights_of_the_one_before():
     x = clips(frames=1)[0]
     assert torch.equal(first(x), second(x))
     small(stage=3).load_state_dict(second.state_dict())
+
+
+@pytest.mark.parametrize("paths", [("spatial", "temporal"), ("temporal",)])
+def test_step_3_begins_with_what_step_2_has_of_it(paths):
+    net, own = small(paths=paths), small(paths=paths).state_dict()
+    earlier = {name: torch.full_like(x, 9.0) for name, x in small(stage=2, paths=("spatial",)).state_dict().items()}
+    carried = fstcn.from_step(earlier, net)
+    assert carried.keys() == own.keys()
+    assert all((tensor == 9).all() if name in earlier else tensor.equal(own[name]) for name, tensor in carried.items())
 
 
 def test_the_auxiliary_network_is_cnn_m():

@@ -245,6 +245,16 @@ def test_one_runs_views_are_fused_by_sci(tmp_path):
     assert (result.kind, result.labels.tolist(), result.facts["run"]) == ("probabilities", [0, 1], "sci(e.n)")
 
 
+def test_a_single_clip_is_one_of_each_videos_own_and_another_seed_draws_another(tmp_path):
+    path = views(tmp_path / "a.parquet", P)
+    clips = [P[:2].mean(0), P[2:4].mean(0)]
+    drawn = [fuse.fuse([path], [], "single", "probabilities", [], seed) for seed in range(8)]
+    first = [next(n for n, mean in enumerate(clips) if np.allclose(one.values[0], mean, atol=1e-6)) for one in drawn]
+    assert set(first) == {0, 1}
+    assert all(one.values[1] == pytest.approx(P[4], abs=1e-6) for one in drawn)
+    assert drawn[0].facts["run"] == "single(e.n)"
+
+
 def test_several_runs_views_are_averaged_before_sci_and_must_be_the_same(tmp_path):
     pair = [views(tmp_path / "a.parquet", P), views(tmp_path / "b.parquet", P[:, ::-1])]
     result = fuse.fuse(pair, [], "sci", "probabilities", [], 0)

@@ -177,6 +177,14 @@ def from_cnn_m(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.replace(old, CNN_M[old], 1): state[name] for name, old in pairs}
 
 
+def from_step(state: Mapping[str, Tensor], net: FstCN) -> dict[str, Tensor]:
+    """An earlier step's weights for `net`: paths that the step had not keep `net`'s, and those `net` has not are left."""
+    own = net.state_dict()
+    parts, known = ({name.split(".")[0] for name in names} for names in (own, state))
+    new = {name: tensor for name, tensor in own.items() if name.split(".")[0] in {*PATHS, "auxiliary"} - known}
+    return {**new, **{name: tensor for name, tensor in state.items() if name.split(".")[0] in parts}}
+
+
 def build(
     num_classes: int, frames: int = 5, crop: int = 204, dropout: float = 0.5, width: float = 1.0, stride2: int = 2,
     kernels: Sequence[int] = (3, 5), paths: Sequence[str] = ("spatial", "temporal"), stage: int = 3,
