@@ -76,7 +76,8 @@ def _recipe(document: dict[str, Any], run: str, preset: str, path: Path | str) -
     recipe: Recipe = merge({}, DEFAULTS)
     for layer in layers:
         parts = {**recipe["init"], **layer.get("init", {})}  # a source replaces another one whole
-        recipe = {**merge(recipe, layer), "init": {part: source for part, source in parts.items() if source}}
+        whole = {key: layer[key] for key in ("stack",) if key in layer}  # its order and its inputs are the net's
+        recipe = {**merge(recipe, layer), **whole, "init": {part: source for part, source in parts.items() if source}}
     if missing := [key for key in REQUIRED if key not in recipe]:
         raise UserError(f"{path}: run {run} has no {missing[0]}: add it to the run or to common")
     return recipe

@@ -20,7 +20,7 @@ def test_every_recipe_of_every_preset_is_whole(path, preset):
     for recipe in recipes.load(path, preset).runs.values():
         protocols.named(recipe["protocol"])
         protocols.named(recipe["train_protocol"])
-        assert recipe["steps"] > max(recipe["drops"])
+        assert recipe["steps"] > max(recipe["drops"], default=0)
         assert recipe["cost"]
 
 
@@ -37,6 +37,10 @@ def test_the_demo_is_the_papers_recipe_but_for_its_differences():
     assert {key for key in paper if paper[key] != demo[key]} == {
         "options", "crop", "batch", "drops", "steps", "threads", "cost",
     }  # fmt: skip
+
+
+def test_a_runs_stack_replaces_the_common_one_whole():
+    assert recipes.load(FILES[0].parent / "two_stream.yaml", "paper").run("spatial")["stack"] == {"rgb": 1}
 
 
 def test_prose_and_threads_do_not_change_the_hash_but_the_rate_does():
