@@ -40,7 +40,7 @@ class Camera:
         if self._detector is None:
             return Seen(np.empty((0, 2), np.float32), None, found)
         points, descriptors = self._detector.detectAndCompute(grey, None)
-        return Seen(cv2.KeyPoint.convert(points).reshape(-1, 2), descriptors, found)
+        return Seen(np.array([point.pt for point in points], np.float32).reshape(-1, 2), descriptors, found)
 
     def between(self, first: Seen, second: Seen, flow: np.ndarray) -> np.ndarray | None:
         """The homography (3, 3) from places in the first frame to the second, or None where too little agrees."""

@@ -86,15 +86,6 @@ def decisions(
     return tuple(np.where(np.isnan(table), np.nanmin(table, initial=0) - 1, table) for table in tables)  # type: ignore
 
 
-def columns(videos: Sequence[str], labels: Sequence[int], values: np.ndarray) -> dict[str, Sequence[Any]]:
-    """A score file's columns: the whole video is its one view."""
-    count = len(videos)
-    return {
-        "video_id": list(videos), "label": list(labels), "clip": [0] * count, "crop": [0] * count,
-        "flip": [False] * count, "start": [0] * count, "scores": list(values.astype(np.float32)),
-    }  # fmt: skip
-
-
 def present(tables: Sequence[pd.DataFrame], encodings: Encodings) -> Iterator[tuple[list[str], list[int]]]:
     """(videos, labels) of each table's videos that were encoded; none at all is a UserError."""
     for table in tables:
@@ -132,6 +123,7 @@ def run(a: argparse.Namespace) -> None:
     parts = zip(("test", "train"), tables, (test, train), (test_labels, labels), found, strict=True)
     for subset, table, videos, truth, values in parts:
         more = {"subset": subset, "videos": len(table), "empty": sum(not encodings.counts[video] for video in videos)}
-        scores.write(a.out / f"{subset}.parquet", columns(videos, truth, values), facts | more)
+        made = scores.VideoScores(videos, np.array(truth), values, "decisions", facts | more)
+        scores.write_videos(a.out / f"{subset}.parquet", made, "whole video")
         accuracy = 100 * (values.argmax(1) == truth).mean()
         cli.say(f"{a.out}/{subset}.parquet: {len(videos)} of {len(table)} videos, top-1 {accuracy:.1f} %")

@@ -43,10 +43,10 @@ def fit(descriptors: np.ndarray, clusters: int, seed: int) -> Mixture:
     projection = PCA(descriptors.shape[1] // 2, random_state=seed).fit(descriptors)
     model = GaussianMixture(clusters, covariance_type="diag", max_iter=STEPS, random_state=seed, reg_covar=1e-6)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it is said below, with the numbers
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is said below
         model.fit(projection.transform(descriptors))
     if not model.converged_:
-        cli.say(f"the mixture still changed by {model.lower_bound_:.4g} after {STEPS} steps: it is used as it is")
+        cli.say(f"the mixture had not converged after {STEPS} steps: it is used as it is")
     return Mixture(projection.mean_, projection.components_, model.weights_, model.means_, model.covariances_)
 
 
