@@ -25,7 +25,9 @@ def environment() -> dict[str, Any]:
 
 
 def commit() -> dict[str, Any]:
-    """The repository's commit, and whether tracked files differ from it."""
+    """The repository's commit, and whether tracked files differ from it; in an image, what it was built from."""
+    if built_from := os.environ.get("ACTIONBENCH_COMMIT"):
+        return {"commit": built_from[:12], "dirty": None}
     if (said := _output("git", "-C", str(ROOT), "rev-parse", "--show-toplevel", "HEAD")) is None:
         return {"commit": None, "dirty": None}
     top, head = said.splitlines()
