@@ -27,8 +27,12 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
     except Exception as error:  # whatever torch trips over in a torn file; the training can always start again
         say(f"{path} cannot be read ({error}): training starts afresh")
         return None
-    if state["identity"] != identity:
-        say(f"{path} is of another recipe, code or data set ({state['identity']}, now {identity}): starting afresh")
+    found = state.get("identity") if isinstance(state, dict) else None
+    if found != identity:
+        say(
+            f"{path} is of another recipe, code or data set, or of other first weights ({found}, now {identity}):"
+            " starting afresh"
+        )
         return None
     return state
 

@@ -78,7 +78,7 @@ def whole(recipe: Recipe, frames: int) -> list[list[int]]:
     """The times of a whole video at the recipe's stride, in as few clips of equal length as WHOLE allows."""
     stride, least = bounds(recipe)[0], recipe["frames"] or 1
     count = max((frames - extent(recipe)) // stride + 1, least)
-    parts = -(-count // WHOLE)
+    parts = -(-count // max(WHOLE, least))
     length = max(-(-count // parts), least)
     starts = [part * (count - length) // max(parts - 1, 1) for part in range(parts)]
     return [[(start + number) * stride for number in range(length)] for start in starts]

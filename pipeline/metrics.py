@@ -1,7 +1,9 @@
 """A training's curves: metrics.parquet with a row a step, metrics.csv with a row an epoch."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -38,14 +40,38 @@ def write(folder: Path, rows: Rows, checks: Rows, per_epoch: float) -> None:
         epochs(frame).to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
 
 
-def tensorboard(folder: Path, rows: Rows, checks: Rows) -> None:
-    """The same curves for TensorBoard, where its package is installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise UserError(f"--tensorboard needs the package tensorboard ({error}): pip install tensorboard") from error
-    with SummaryWriter(str(folder)) as writer:
-        for names, table in ((STEP, rows), (CHECK, checks)):
-            for step, *values in table:
-                for name, value in zip(names[1:], values, strict=True):
-                    writer.add_scalar(name, value, int(step))
+class Board:
+    """The same curves for TensorBoard while a training runs, in a folder, or nowhere without one.
+
+    What an earlier run of the same training showed beyond the `step` that this one begins at is taken back.
+    """
+
+    def __init__(self, folder: Path | None, step: int) -> None:
+        self._writer: Any = None
+        self._shown = {STEP: step, CHECK: step}
+        if folder:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError as error:
+                raise UserError(
+                    f"--tensorboard needs the package tensorboard ({error}): pip install tensorboard, or leave it out"
+                ) from error
+            self._writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def add(self, rows: Rows, checks: Rows) -> None:
+        """Show what is new in a training's rows."""
+        for names, table in ((STEP, rows), (CHECK, checks)) if self._writer else ():
+            for row in table[bisect_right(table, self._shown[names], key=lambda row: int(row[0])) :]:
+                self._show(names, row)
+
+    def _show(self, names: tuple[str, ...], row: Sequence[float]) -> None:
+        self._shown[names] = step = int(row[0])
+        for name, value in zip(names[1:], row[1:], strict=True):
+            self._writer.add_scalar(name, value, step)

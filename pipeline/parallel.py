@@ -31,6 +31,24 @@ class World(NamedTuple):
         each = batch // self.size
         return range(self.rank * each, (self.rank + 1) * each)
 
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """The mean over all processes of numbers that each of them has."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+        return values / self.size
+
+    def agree(self, step: int, device: torch.device) -> None:
+        """Whether all begin at the same step, which they do not where each node has a folder of its own."""
+        if self.size == 1:
+            return
+        steps = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(self.size)]
+        distributed.all_gather(steps, torch.tensor([step], device=device))
+        if odd := next((rank for rank, other in enumerate(steps) if other != steps[0]), None):
+            raise UserError(
+                f"process {odd} begins at step {int(steps[odd])} but the first at {int(steps[0])}: give an --out that"
+                " all nodes share"
+            )
+
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.size > 1:
@@ -41,6 +59,13 @@ def join(device: torch.device) -> World:
     """Join the processes that torchrun started, by NCCL on GPUs and gloo on CPUs; alone without torchrun."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     world = World(size, int(os.environ.get("RANK", "0")), int(os.environ.get("LOCAL_RANK", "0")))
+    if size > 1 and device.type == "cuda":
+        if world.local_rank >= torch.cuda.device_count():
+            raise UserError(
+                f"process {world.local_rank} of this node has no GPU of its own, torch sees"
+                f" {torch.cuda.device_count()}: start as many processes a node"
+            )
+        torch.cuda.set_device(world.local_rank)
     if size > 1 and not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     return world

@@ -58,10 +58,16 @@ def named(name: str) -> Protocol:
 
 
 def times(protocol: Protocol, recipe: clips.Recipe, frames: int) -> list[list[int]]:
-    """The times of every clip of a video of so many frames."""
+    """The times of every clip of a video of so many frames; a network without a time axis sees one time a clip."""
     if protocol.way == "whole video":
-        return clips.whole(recipe, frames)
+        found = clips.whole(recipe, frames)
+        return found if recipe["frames"] else [[time] for clip in found for time in clip]
     if protocol.way == "at once":
+        if not recipe["frames"]:
+            raise UserError(
+                f"the protocol is {protocol.number} frames at once but {recipe['net']} sees one time, as frames is"
+                f" null: write {protocol.number} frames"
+            )
         return [clips.spread(recipe, frames, protocol.number)]
     return clips.tested(recipe, frames, protocol.number)
 

@@ -26,7 +26,7 @@ from pipeline.store import require
 from pipeline.train import pick_device
 from pipeline.trainingdata import open_shards, size_of
 
-NUMBERS = 2**26  # of all inputs that are scored at a time
+NUMBERS = 2**25  # of all inputs that are scored at a time: 222 pictures of 224x224, 3 clips of 64
 # By a name made here: whoever scores does not run the other commands, and their change scores nothing anew.
 COMMANDS = {"import": "external", "subset": "subset"}
 
@@ -53,11 +53,21 @@ def batches(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
 @torch.inference_mode()
 def logits(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample], classes: int) -> np.ndarray:
     """float32 (views, K); of several logits a view the mean, of more classes than are tested the first K."""
-    parts = []
-    for alike in batches(samples):
-        outputs = losses.merged(net(*normalise(inputs.batch(alike))))
-        parts.append(outputs[:, :classes].float().cpu())
-    return torch.cat(parts).numpy()
+    parts = [part for alike in batches(samples) for part in forward(net, normalise, alike)]
+    return torch.cat(parts)[:, :classes].numpy()
+
+
+def forward(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample]) -> list[torch.Tensor]:
+    """A batch's logits in one part, or in as many as the memory asks for; one view that does not fit is a UserError."""
+    try:
+        return [losses.merged(net(*normalise(inputs.batch(samples)))).float().cpu()]
+    except torch.OutOfMemoryError:
+        half = len(samples) // 2  # worked on below, where the error no longer holds on to what lies in memory
+    if not half:
+        shapes = " and ".join("x".join(map(str, data.shape)) for data, _shift in samples[0])
+        raise UserError(f"one view of {shapes} does not fit into the memory of {normalise.device}: use --device cpu")
+    cli.say(f"out of GPU memory with {len(samples)} views at a time: {half} now")
+    return [*forward(net, normalise, samples[:half]), *forward(net, normalise, samples[half:])]
 
 
 def score_videos(
@@ -116,6 +126,10 @@ def run(a: Namespace) -> None:
     name = a.protocol or recipe["protocol" if a.subset == "test" else "train_protocol"]
     table = manifest.read_splits(a.splits, facts["split"], a.subset)
     videos = [video for video in table["video_id"] if all(video in reader for reader in readers.values())]
+    if not videos:
+        raise UserError(
+            f"none of the {len(table)} {a.subset} videos of split {facts['split']} is in {a.shards[0]}: run shard again"
+        )
     labels = dict(zip(table["video_id"], table["label"].tolist(), strict=True))
     known, normalise = len(facts["tested_classes"]), Normaliser(recipe, readers, device)
     scored = score_videos(net, normalise, readers, videos, recipe, protocols.named(name), known, a.threads)

@@ -7,6 +7,7 @@ resume.pt beside them until they are there. On several GPUs or nodes: torchrun -
 import hashlib
 import itertools
 import math
+import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -50,15 +51,25 @@ def pick_device(name: str) -> torch.device:
 
 
 def steps(loader: DataLoader, chunks: int) -> Iterator[list[Chunk]]:
-    """The loader's chunks, a step's together."""
+    """The loader's chunks, a step's together; what stops one of its processes is a sentence, as it is in this one."""
     stream = iter(loader)
-    while step := list(itertools.islice(stream, chunks)):
-        yield step
+    try:
+        while step := list(itertools.islice(stream, chunks)):
+            yield step
+    except UserError as error:
+        raise UserError(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from error
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise UserError(
+            f"a process that decodes clips was stopped ({error}): give the job more memory, or fewer --threads"
+        ) from error
 
 
 def fit(
-    training: Training, data: TrainingClips, validation: HeldOut | None, folder: Path, identity: str, a: Namespace
-) -> None:
+    training: Training, data: TrainingClips, validation: HeldOut | None, board: metrics.Board, identity: str,
+    a: Namespace,
+) -> None:  # fmt: skip
     """Train to the recipe's last step, saving on the way; a loss that is no number is the user's to see to."""
     recipe, world = training.recipe, training.world
     order = Batches(recipe, world, training.step)
@@ -68,19 +79,24 @@ def fit(
     recent: list[tuple[Any, ...]] = []
     training.ready()
     left = recipe["steps"] - training.step
-    for chunks in cli.progress(steps(loader, order.chunks), left, f"train {type(training.net).__name__}"):
+    stream = steps(loader, order.chunks)
+    what = f"train {type(training.net).__name__}"
+    for chunks in cli.progress(stream, left, what) if world.first else stream:
         rate = training.schedule.rate(training.step)
         loss, accuracy = training.update(chunks)
         recent.append((training.step, loss, accuracy, rate, before + time.monotonic() - began))
         if training.schedule.due(training.step) and validation:
-            training.checks.append([training.step, *training.validate(list(loader_of(validation, None, 0, None)))])
+            training.checks.append([training.step, *training.validate(loader_of(validation, None, 0, None))])
             training.schedule.tell(training.checks[-1][1])
         if training.step % FLUSH == 0 or training.step == recipe["steps"]:
-            training.rows += flushed(recent, folder)
+            training.rows += flushed(recent, world, a.out)
             recent = []
+            board.add(training.rows, training.checks)
             # Saved where rows end, so that a resumed curve has no gap and no row twice.
             if world.first and time.monotonic() - saved > a.save_seconds and training.step < recipe["steps"]:
-                checkpoint.save(folder, identity, training.state())
+                training.refuse_no_numbers()
+                checkpoint.save(a.out, identity, training.state())
+                metrics.write(a.out, training.rows, training.checks, data.videos / recipe["batch"])
                 saved = time.monotonic()
 
 
@@ -95,9 +111,11 @@ def loader_of(data: Any, order: Batches | None, workers: int, device: torch.devi
     )
 
 
-def flushed(recent: Sequence[tuple[Any, ...]], folder: Path) -> list[list[float]]:
-    """Rows of numbers from rows of tensors; the first loss that is no number ends the training."""
-    rows = [[float(value) for value in row] for row in recent]
+def flushed(recent: Sequence[tuple[Any, ...]], world: parallel.World, folder: Path) -> list[list[float]]:
+    """Rows of numbers, all processes' mean, from rows with tensors; the first loss that is no number ends all."""
+    means = world.mean(torch.stack([torch.stack((loss, accuracy)) for _, loss, accuracy, *_ in recent]).double())
+    found = zip(recent, means.tolist(), strict=True)
+    rows = [[step, *pair, rate, seconds] for (step, _, _, rate, seconds), pair in found]
     for step, loss, _, rate, _ in rows:
         if not math.isfinite(loss):
             good = f"the last good checkpoint is {folder / checkpoint.NAME}"
@@ -185,6 +203,8 @@ def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     a = arguments(argv)
     torch.set_num_threads(a.threads)
+    if a.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which cuBLAS refuses
     torch.use_deterministic_algorithms(a.deterministic)
     torch.backends.cudnn.benchmark = not a.deterministic
     device = pick_device(a.device)
@@ -208,9 +228,11 @@ def main(argv: Sequence[str]) -> None:
     if state := checkpoint.load(a.out, identity):
         training.restore(state)
         cli.say(f"resumed at step {training.step} of {recipe['steps']}")
+    world.agree(training.step, device)
     if a.compile:
         training.compile()
-    fit(training, data, validation, a.out, identity, a)
+    with metrics.Board(a.tensorboard if world.first else None, training.step) as board:
+        fit(training, data, validation, board, identity, a)
     if world.first:
         finish(training, data, facts_of(experiment, recipe, readers, classes, second, identity, a), a)
     world.barrier()
@@ -237,9 +259,8 @@ def facts_of(
 def finish(training: Training, data: TrainingClips, facts: dict[str, Any], a: Namespace) -> None:
     """Write what the training made, and take away what it would have gone on from."""
     per_epoch = data.videos / training.recipe["batch"]
+    training.refuse_no_numbers()
     metrics.write(a.out, training.rows, training.checks, per_epoch)
-    if a.tensorboard:
-        metrics.tensorboard(a.tensorboard, training.rows, training.checks)
     weights.save(a.out / "weights.safetensors", training.net.state_dict(), facts)
     checkpoint.remove(a.out)
 

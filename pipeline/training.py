@@ -1,14 +1,16 @@
 """One network being trained: its state, and the step that a recipe prescribes on whatever memory and processes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline import cli, freezing, losses
+from pipeline.errors import UserError
 from pipeline.normalise import Normaliser, memory_format
 from pipeline.parallel import World
 from pipeline.recipes import Recipe
@@ -39,8 +41,9 @@ class Training:
         self.call: Callable = parallel(net, self.device) if world.size > 1 else net
 
     def compile(self) -> None:
-        """Let torch.compile make kernels of the network."""
-        self.call = torch.compile(self.call)
+        """Let torch.compile make kernels of the network; processes exchange gradients around it."""
+        compiled: Any = torch.compile(self.net)
+        self.call = parallel(compiled, self.device) if self.world.size > 1 else compiled
 
     def state(self) -> dict[str, Any]:
         return {
@@ -63,25 +66,27 @@ class Training:
     def update(self, chunks: Sequence[Chunk]) -> tuple[Tensor, Tensor]:
         """One step on the chunks of a batch; (loss, accuracy) before it, on the device. Memory that is too small for a
         chunk halves the parts that it is worked on in, and the step begins anew."""
-        while True:
-            try:
-                return self._update(chunks)
-            except torch.OutOfMemoryError:
-                if not self._halve(max(len(labels) for _, labels, _ in chunks)):
-                    raise
-
-    def _update(self, chunks: Sequence[Chunk]) -> tuple[Tensor, Tensor]:
-        torch.manual_seed((self.seed * 1_000_003 + self.step) * 4096 + self.world.rank)
-        rate = self.schedule.rate(self.step)
+        while (found := self._gradients(chunks)) is None:
+            self._halve(max(len(labels) for _, labels, _ in chunks))
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        parts = [part for chunk in chunks for part in split(chunk, self.part)]
-        found = [self._accumulate(part, last=number == len(parts)) for number, part in enumerate(parts, 1)]
+            group["lr"] = self.schedule.rate(self.step)
         self._descend()
         self.step += 1
         total, hits = (torch.stack(values).sum() for values in zip(*found, strict=True))
         return total, hits / sum(len(labels) for _, labels, _ in chunks)
+
+    def _gradients(self, chunks: Sequence[Chunk]) -> list[tuple[Tensor, Tensor]] | None:
+        """Every part's loss and hits; None where the memory did not suffice, with all as it was before."""
+        torch.manual_seed((self.seed * 1_000_003 + self.step) * 4096 + self.world.rank)
+        self.optimiser.zero_grad(set_to_none=True)
+        moments = [buffer.clone() for buffer in self.net.buffers()]
+        parts = [part for chunk in chunks for part in split(chunk, self.part)]
+        try:
+            return [self._accumulate(part, last=number == len(parts)) for number, part in enumerate(parts, 1)]
+        except torch.OutOfMemoryError:
+            for buffer, moment in zip(self.net.buffers(), moments, strict=True):
+                buffer.copy_(moment)
+            return None  # rather than to go on here, where the error still holds on to what lies in memory
 
     def _accumulate(self, part: Chunk, last: bool) -> tuple[Tensor, Tensor]:
         """Add a part's gradients; its share of the batch's loss, and how many of its samples are right."""
@@ -105,22 +110,32 @@ class Training:
         self.scaler.step(self.optimiser)
         self.scaler.update()
 
-    def _halve(self, largest: int) -> bool:
-        """Whether parts could be made smaller; never among several processes, which would wait for each other."""
+    def _halve(self, largest: int) -> None:
+        """Make parts smaller; not among several processes, which would wait for each other, nor of one clip."""
         size = min(self.part or largest, largest)
-        if size == 1 or self.world.size > 1:
-            return False
+        if self.world.size > 1 and size > 1:
+            raise UserError(
+                f"out of memory with {size} clips at a time in process {self.world.rank} of {self.world.size}: set"
+                f" micro_batch to {-(-size // 2)} in the recipe"
+            )
+        if size == 1:
+            clip = f"crop {self.recipe['crop']} and {self.recipe['frames'] or 1} frames"
+            raise UserError(
+                f"one clip of {clip} is more than {memory(self.device)} hold beside the network: make crop or frames"
+                " smaller, set precision to bf16, or take a larger device"
+            )
         self.part = -(-size // 2)
         torch.cuda.empty_cache()
-        cli.say(f"out of GPU memory with {size} clips at a time: {self.part} now, with twice the accumulation")
-        return True
+        learning = (m.training for m in self.net.modules() if isinstance(m, _BatchNorm))
+        and_so = ", which batch normalisation sees" if any(learning) else ""
+        cli.say(f"out of GPU memory with {size} clips at a time: {self.part} now{and_so}, with twice the accumulation")
 
     def inputs(self, sample: Any) -> list[Tensor]:
         """A chunk's samples as the network takes them."""
         orders = memory_format(self.device)
         return [x.contiguous(memory_format=orders[x.ndim]) if x.ndim in orders else x for x in self.normalise(sample)]
 
-    def validate(self, chunks: Sequence[Chunk]) -> tuple[float, float]:
+    def validate(self, chunks: Iterable[Chunk]) -> tuple[float, float]:
         """(loss, accuracy) of some videos, without learning from them."""
         self.net.eval()
         total = right = count = 0.0
@@ -131,7 +146,17 @@ class Training:
                 right += (outputs.argmax(1) == labels).sum().item()
                 count += len(labels)
         self.ready()
-        return total / count, right / count
+        found = torch.tensor([total / count, right / count], dtype=torch.float64, device=self.device)
+        loss, accuracy = self.world.mean(found).tolist()
+        return loss, accuracy  # alike in all processes, whose schedules must not part
+
+    def refuse_no_numbers(self) -> None:
+        """Weights that are no numbers are neither saved nor handed on."""
+        if odd := next((name for name, p in self.net.named_parameters() if not p.isfinite().all()), None):
+            rate = self.schedule.rate(self.step - 1)
+            raise UserError(
+                f"{odd} holds what is no number after step {self.step}, learning rate {rate:g}: lower the recipe's rate"
+            )
 
     def ready(self) -> None:
         """Training mode, but for what the recipe freezes."""
@@ -149,7 +174,13 @@ def optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
 def parallel(net: nn.Module, device: torch.device) -> nn.Module:
     """The network with gradients averaged over processes."""
     places = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(net, device_ids=places, broadcast_buffers=False)
+    return DistributedDataParallel(net, device_ids=places)
+
+
+def memory(device: torch.device) -> str:
+    """`the 80 GiB of cuda:0`"""
+    size = torch.cuda.get_device_properties(device).total_memory / 2**30 if device.type == "cuda" else 0
+    return f"the {size:.0f} GiB of {device}" if size else f"the bytes of {device}"
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:

@@ -135,11 +135,16 @@ def of_all_splits(readers: Readers, splits: Path) -> list[Video]:
 
 def held_out(videos: Sequence[Video], share: float, seed: int) -> tuple[list[Video], list[Video]]:
     """(trained on, held out): a seeded share of each class, one video of it at the least if it has two."""
-    generator, out = np.random.default_rng((seed, 7)), set()
+    generator, out = np.random.default_rng((seed, 7)), set[int]()
     for label in sorted({video.label for video in videos}):
         members = [number for number, video in enumerate(videos) if video.label == label]
         count = min(max(round(share * len(members)), 1), len(members) - 1)
         out |= {members[place] for place in generator.permutation(len(members))[:count]}
+    if not out:
+        raise UserError(
+            f"plateau holds out {share:g} of each class but none of the {len(videos)} videos' classes has two: take"
+            " drops instead"
+        )
     kept = [video for number, video in enumerate(videos) if number not in out]
     return kept, [video for number, video in enumerate(videos) if number in out]
 
