@@ -14,6 +14,7 @@ include: "rules/flow.smk"
 include: "rules/shard.smk"
 include: "rules/train.smk"
 include: "rules/score.smk"
+include: "rules/idt.smk"
 include: "rules/fuse.smk"
 include: "rules/tables.smk"
 

@@ -31,7 +31,7 @@ DATASET_DEFAULTS: Settings = {
     "pretraining": None,
     "auxiliary": False,
 }
-STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments", "tables")
+STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments", "tables", "idt")
 
 
 def check(config: Mapping[str, Any]) -> None:

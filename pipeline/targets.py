@@ -22,7 +22,9 @@ from pipeline.sources import sources
 Config = Mapping[str, Any]
 
 ARCHITECTURES = Path(__file__).with_name("architectures.tsv")
-CODE = {"shard": "shard_tools.pack"}  # a stage whose result hangs on less than its whole module
+# A stage whose result hangs on less than its whole module, or whose module is called otherwise.
+CODE = {"shard": "shard_tools.pack"} | {f"idt_{x}": f"idt.{x}" for x in ("sample", "vocabulary", "encode", "classify")}
+TRACKS = ("patch", "grid", "scales", "quality", "features", "flow", "still", "erratic", "jump", "camera")
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow", "backward": "backward"}
 DIRECTIONS = {"flow": "forward", "backward": "backward"}
 INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "splits", "slices")
@@ -80,6 +82,24 @@ def slice_files(config: Config, dataset: str, modality: str, suffix: str = ".h5"
         f"data/{dataset}/{MODALITY_FOLDER[modality]}/{number}{suffix}"
         for number in slices.names(of_dataset(config, dataset)["slices"])
     ]
+
+
+def idt_files(config: Config, dataset: str, kind: str) -> list[str]:
+    """One file a slice of samples or encodings of improved trajectories."""
+    return [f"data/{dataset}/idt/{kind}/{number}.h5" for number in slices.names(of_dataset(config, dataset)["slices"])]
+
+
+def vocabularies(config: Config, dataset: str) -> list[str]:
+    """Those of every split and seed: a slice's tracks are followed once for all of them."""
+    settings = of_dataset(config, dataset)
+    pairs = itertools.product(settings["splits"], settings["tables"].get("seeds", [0]))
+    return [f"data/{dataset}/idt/vocabularies/split{split}.seed{seed}.h5" for split, seed in pairs]
+
+
+def track_options(config: Config, dataset: str) -> str:
+    """The options of pipeline.idt that say which tracks there are."""
+    settings = of_dataset(config, dataset)["idt"]
+    return shlex.join(f"--{name}={settings[name]}" for name in TRACKS if name in settings)
 
 
 def table_inputs(config: Config, dataset: str) -> list[str]:
@@ -167,6 +187,27 @@ def _fuse(config: Config, dataset: str, run: str) -> Settings:
     return runs.fusion(config, dataset, run)
 
 
+def _idt(config: Config, dataset: str, run: str, names: tuple[str, ...]) -> Settings:
+    settings = of_dataset(config, dataset)
+    return {name: settings["idt"][name] for name in names if name in settings["idt"]}
+
+
+def _idt_sample(config: Config, dataset: str, run: str) -> Settings:
+    return _idt(config, dataset, run, (*TRACKS, "window", "sample")) | {"seed": config["seed"]}
+
+
+def _idt_vocabulary(config: Config, dataset: str, run: str) -> Settings:
+    return _idt(config, dataset, run, ("clusters", "vocabulary"))
+
+
+def _idt_encode(config: Config, dataset: str, run: str) -> Settings:
+    return _idt(config, dataset, run, TRACKS)
+
+
+def _idt_classify(config: Config, dataset: str, run: str) -> Settings:
+    return _idt(config, dataset, run, ("c",)) | {"preset": of_dataset(config, dataset)["preset"]}
+
+
 def _tables(config: Config, dataset: str, run: str) -> Settings:
     return tableplans.settings_of(config, [dataset])
 
@@ -174,4 +215,6 @@ def _tables(config: Config, dataset: str, run: str) -> Settings:
 _DECISIVE = {
     "demo": _demo, "fetch": _fetch, "index": _index, "frames": _frames, "flow": _flow, "shard": _shard,
     "quarantine": _nothing, "train": _train, "score": _score, "kmeans": _nothing, "fuse": _fuse, "tables": _tables,
+    "idt_sample": _idt_sample, "idt_vocabulary": _idt_vocabulary, "idt_encode": _idt_encode,
+    "idt_classify": _idt_classify,
 }  # fmt: skip

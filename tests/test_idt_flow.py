@@ -29,7 +29,7 @@ def test_a_scale_of_flow_is_opencvs(size):
 def test_a_shift_larger_than_half_a_window_is_found_over_the_scales(flow):
     scene = texture(160, 200)
     motion = Motion(120, 160, Parameters(flow=flow, features="none"))
-    first, second = (Frame(scene[10 : 130, x : x + 160], motion) for x in (20, 14))
+    first, second = (Frame(scene[10:130, x : x + 160], motion) for x in (20, 14))
     fields, _ = motion.between(first, second)
     assert np.median(fields[0][0]) == pytest.approx(6, abs=0.2)
     assert np.median(fields[0][1]) == pytest.approx(0, abs=0.2)

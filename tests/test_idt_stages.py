@@ -117,8 +117,11 @@ def test_the_seed_decides_and_the_number_of_threads_does_not(made, tmp_path):
 
 def test_encodings_are_kept_small(made):
     with files.opened(made / "encoded0.h5", "idt_encode") as file:
-        assert set(file) == {"video_id", "tracks", "split1"}
-        assert (file["split1"].dtype, file["split1"].shape[1]) == (np.float16, 2 * 4 * (15 + 48 + 54 + 48 + 48))
+        assert set(file) == {"video_id", "tracks", "split1.seed0"}
+        assert (file["split1.seed0"].dtype, file["split1.seed0"].shape[1]) == (
+            np.float16,
+            2 * 4 * (15 + 48 + 54 + 48 + 48),
+        )
 
 
 def test_products_in_blocks_are_those_of_the_whole(made, monkeypatch):
@@ -143,7 +146,7 @@ def test_a_class_without_training_videos_scores_least():
     [
         (["encode", "frames0.h5", "x.h5", "--vocabularies", "vocabulary.h5"], "patch 16 but the encoding with 32"),
         (["encode", "frames0.h5", "x.h5", "--vocabularies", "sample0.h5"], "is of the stage idt_sample"),
-        (["encode", "frames0.h5", "x.h5", *SMALL, "--vocabularies", "vocabulary.h5", "vocabulary.h5"], "of split 1"),
+        (["encode", "frames0.h5", "x.h5", *SMALL, "--vocabularies", "vocabulary.h5", "vocabulary.h5"], "of split1.seed0"),
         (["sample", "frames0.h5", "x.h5", "--features", "surf"], "idt.features is 'surf'"),
         (["vocabulary", "--samples", "sample0.h5", "--splits", "splits.parquet", "--split", "1", "--out", "x.h5",
           "--clusters", "9999"], "do not make a vocabulary of 9999"),

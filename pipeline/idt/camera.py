@@ -1,6 +1,7 @@
 """How the camera moved between two frames: a homography of the background, from local features and flow (ICCV 2013)."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -10,10 +11,10 @@ INLIERS = 25  # that it must agree with
 CORNERS = 1000  # at most, that flow matches
 REACH = 1.0  # pixels that a match may be off the homography
 
-DETECTORS = {
-    "akaze": lambda: cv2.xfeatures2d.AKAZE_create(threshold=3e-4, nOctaves=2, nOctaveLayers=2),
-    "sift": lambda: cv2.SIFT_create(),
-    "orb": lambda: cv2.ORB_create(500),
+DETECTORS: dict[str, Callable[[], Any]] = {
+    "akaze": lambda: cv2.xfeatures2d.AKAZE.create(threshold=3e-4, nOctaves=2, nOctaveLayers=2),
+    "sift": lambda: cv2.SIFT.create(),
+    "orb": lambda: cv2.ORB.create(500),
 }
 
 

@@ -24,19 +24,20 @@ DEVIATIONS = "AKAZE features in place of SURF, no human detector, tracks of the 
 
 
 class Encodings:
-    """All slices' encodings of one split, by video, read when they are asked for."""
+    """All slices' encodings under one split's vocabulary, by video, read when they are asked for."""
 
-    def __init__(self, paths: Sequence[Path], split: int) -> None:
+    def __init__(self, paths: Sequence[Path], split: int, seed: int = 0) -> None:
         self._places: dict[str, tuple[Path, int]] = {}
         self.counts: dict[str, int] = {}
-        self._split, settings = split, {}
+        self._table = files.table_of(split, seed)
+        settings: dict[str, Any] = {}
         for path in paths:
             with files.opened(path, "idt_encode") as file:
                 about = files.attributes(file)
                 files.same_settings(paths[0], settings or about, path, about, ("frame_size", *Parameters._fields))
                 settings = settings or about
-                if f"split{split}" not in file and len(file["tracks"]):
-                    raise UserError(f"{path} has no encodings under split {split}'s vocabulary: encode with it")
+                if self._table not in file and len(file["tracks"]):
+                    raise UserError(f"{path} has no encodings under the vocabulary of {self._table}: encode with it")
                 names = files.strings(file, "video_id")
                 self._places |= {name: (path, number) for number, name in enumerate(names)}
                 self.counts |= dict(zip(names, file["tracks"][:].tolist(), strict=True))
@@ -52,7 +53,7 @@ class Encodings:
             with files.opened(path, "idt_encode") as file:
                 for at, video in enumerate(videos):
                     if self._places[video][0] == path:
-                        found[at] = file[f"split{self._split}"][self._places[video][1]]
+                        found[at] = file[self._table][self._places[video][1]]
         return np.stack(found).astype(np.float32)
 
 
@@ -103,14 +104,14 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", required=True, type=int)
     parser.add_argument("--c", type=float, default=100.0, help="what an error costs the SVM")
     parser.add_argument("--preset", default="paper", help="named in the table")
-    parser.add_argument("--seed", type=int, default=0, help="the one that the vocabulary was made with")
+    parser.add_argument("--seed", type=int, default=0, help="the one of the vocabulary")
     parser.add_argument("--out", required=True, type=Path, help="folder for test.parquet and train.parquet")
 
 
 def run(a: argparse.Namespace) -> None:
     """See the module's docstring."""
     _, about = manifest.read_manifest(a.manifest)
-    encodings = Encodings(a.encodings, a.split)
+    encodings = Encodings(a.encodings, a.split, a.seed)
     tables = [manifest.read_splits(a.splits, a.split, role) for role in ("test", "train")]
     (test, test_labels), (train, labels) = present(tables, encodings)
     pairs, judged = products(encodings, train, train), products(encodings, test, train)

@@ -1,12 +1,12 @@
-"""Encode each video of a slice: the Fisher vectors of all its tracks, under the vocabulary of each split.
+"""Encode each video of a slice: the Fisher vectors of all its tracks, under each of the vocabularies.
 
-Tracks are followed once for all splits and forgotten at once; `--tracks FILE` keeps them, 1 kB each.
+Tracks are followed once for all splits and seeds, and forgotten at once: those of UCF-101 would fill 200 GB.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class Encoded(NamedTuple):
 def encoded(store: Store, number: int, chosen: Parameters, vocabularies: Sequence[Vocabulary]) -> Encoded:
     """A video without tracks has zeros."""
     encoders = [Encoder(vocabulary) for vocabulary in vocabularies]
-    count, waiting, waiting_count = 0, [], 0
+    count, waiting_count = 0, 0
+    waiting: list[videos.Rooted] = []
 
     def flush() -> None:
         batch = {kind: np.concatenate([part[kind] for part in waiting]) for kind in KINDS}
@@ -51,15 +52,16 @@ def encoded(store: Store, number: int, chosen: Parameters, vocabularies: Sequenc
     return Encoded(count, [encoder.vector().astype(np.float16) for encoder in encoders])
 
 
-def read_vocabularies(paths: Sequence[Path], settings: dict) -> dict[int, Vocabulary]:
-    """Split -> vocabulary; each must have been made of tracks like those that it is to encode."""
-    found = {}
+def read_vocabularies(paths: Sequence[Path], settings: dict[str, Any]) -> dict[str, Vocabulary]:
+    """Vocabularies by split and seed; each must have been made of tracks like those that it is to encode."""
+    found: dict[str, Vocabulary] = {}
     for path in paths:
         vocabulary, about = files.read_vocabulary(path)
         files.same_settings(path, about, Path("the encoding"), settings, videos.DECISIVE)
-        if about["split"] in found:
-            raise UserError(f"two of the vocabularies are of split {about['split']}, one is {path}: give each once")
-        found[about["split"]] = vocabulary
+        name = files.table_of(about["split"], about["seed"])
+        if name in found:
+            raise UserError(f"two of the vocabularies are of {name}, one is {path}: give each once")
+        found[name] = vocabulary
     return found
 
 
@@ -67,7 +69,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Of this command."""
     videos.options(parser)
     parser.add_argument("out", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--vocabularies", nargs="+", required=True, type=Path, help="one a split")
+    parser.add_argument("--vocabularies", nargs="+", required=True, type=Path, help="one a split and seed")
 
 
 def run(a: argparse.Namespace) -> None:
@@ -84,8 +86,8 @@ def run(a: argparse.Namespace) -> None:
             files.write_strings(file, "video_id", store.videos)
             for number, found in cli.progress(done, len(numbers), f"idt encode {a.out.stem}"):
                 counts.append(found.tracks)
-                for split, vector in zip(vocabularies, found.vectors, strict=True):
-                    file.require_dataset(f"split{split}", (len(numbers), len(vector)), np.float16)[number] = vector
+                for name, vector in zip(vocabularies, found.vectors, strict=True):
+                    file.require_dataset(name, (len(numbers), len(vector)), np.float16)[number] = vector
             file["tracks"] = np.array(counts, np.int64)
     empty = [video for video, count in zip(store.videos, counts, strict=True) if not count]
     said = f", {len(empty)} without any track (first: {empty[0]}): their encodings are zeros" if empty else ""

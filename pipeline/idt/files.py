@@ -46,8 +46,13 @@ def same_settings(first: Path, one: Mapping[str, Any], second: Path, two: Mappin
     for name in names:
         if one.get(name) != two.get(name):
             raise UserError(
-                f"{first} was made with {name} {one.get(name)} but {second} with {two.get(name)}: make one of them again"
+                f"{first} was made with {name} {one.get(name)} but {second} with {two.get(name)}: make one again"
             )
+
+
+def table_of(split: int, seed: int) -> str:
+    """The name of the encodings under the vocabulary of one split and seed."""
+    return f"split{split}.seed{seed}"
 
 
 def write_strings(file: h5py.File, name: str, values: list[str]) -> None:

@@ -1,8 +1,8 @@
 """Histograms of directions in the cells of tracks' volumes: HOG, HOF, MBHx and MBHy of one frame at one scale.
 
 A pixel votes for the two directions nearest to its own, in proportion, with its magnitude. Votes are whole numbers in
-floats, so that the sums over cells, which slide over the picture, are exact whatever the order. A cell is summed once at every
-place, and what tracks want there is added to theirs on the way: nothing the size of picture x bins is written.
+floats, so that the sums over cells, which slide over the picture, are exact whatever the order. A cell is summed once at
+every place, and what tracks want there is added to theirs on the way: nothing of picture x bins is written.
 """
 
 import cv2

@@ -28,7 +28,7 @@ class Points:
         self.sums = np.empty((0, CELLS[2], CELLS[0] * CELLS[1], histograms.PADDED), np.float32)
 
     def advance(self, grey: np.ndarray, flow: np.ndarray, rectified: np.ndarray) -> np.ndarray:
-        """One step from the frame `grey`; returns the slots of the tracks that are complete, to be read before the next.
+        """One step from the frame `grey`; returns the slots of the complete tracks, to be read before `sample`.
 
         Who leaves the picture is forgotten.
         """
@@ -45,7 +45,7 @@ class Points:
         return complete
 
     def sample(self, grey: np.ndarray) -> None:
-        """Begin a track at every grid place that no track is near, where the picture has structure in two directions."""
+        """Begin a track at every grid place without one where the picture has structure in two directions."""
         strength = cv2.cornerMinEigenVal(grey, 3, ksize=3)
         rows, columns = self.shape[0] // self._grid, self.shape[1] // self._grid
         grid = np.zeros((rows, columns), bool)

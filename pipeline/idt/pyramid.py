@@ -32,7 +32,7 @@ class Frame:
         self.scales = [grey]
         for height, width in motion.sizes[1:]:
             self.scales.append(cv2.resize(self.scales[-1], (width, height), interpolation=cv2.INTER_LINEAR))
-        self.expansions = motion.expand(grey, memory.expansions if memory else ())
+        self.expansions: list[Expansion] = motion.expand(grey, memory.expansions if memory else ())
         self.seen: Seen = motion.camera.see(grey)
 
 
@@ -68,9 +68,7 @@ class Motion:
             found.append(solver.expand(scale, memory[number] if memory else None))
         return found
 
-    def _flow(
-        self, first: np.ndarray, second: np.ndarray, one: list[Expansion], two: list[Expansion]
-    ) -> list[Field]:
+    def _flow(self, first: np.ndarray, second: np.ndarray, one: list[Expansion], two: list[Expansion]) -> list[Field]:
         if self.tvl1:
             (whole,) = tvl1.flow(np.stack([first, second]), backend="cpu", threads=1)
             whole = np.stack([cv2.medianBlur(np.ascontiguousarray(part), 5) for part in whole])

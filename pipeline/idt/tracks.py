@@ -26,7 +26,7 @@ def tracks(frames: Iterable[np.ndarray], parameters: Parameters) -> Iterator[Tra
     memory: Frame | None = None
     for number, grey in enumerate(frames):
         if before is None:
-            motion = Motion(*grey.shape, parameters)
+            motion = Motion(grey.shape[0], grey.shape[1], parameters)
             scales = [Points(*size, parameters) for size in motion.sizes]
             if not scales:
                 return

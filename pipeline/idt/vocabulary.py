@@ -1,4 +1,4 @@
-"""Fit a split's vocabulary to sampled descriptors of its training videos: by kind, PCA to half and a Gaussian mixture."""
+"""Fit a split's vocabulary to its training videos' sampled descriptors: by kind, PCA to half and a Gaussian mixture."""
 
 import argparse
 import warnings
@@ -23,7 +23,8 @@ STEPS = 100  # of expectation maximisation, at most
 
 def read(paths: Sequence[Path], wanted: set[str], count: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
     """Descriptors of the wanted videos, float32 (n, 426), n <= count, and the settings they were made with."""
-    parts, settings = [], {}
+    parts: list[np.ndarray] = []
+    settings: dict[str, Any] = {}
     for path in paths:
         with files.opened(path, "idt_sample") as file:
             about = files.attributes(file)
