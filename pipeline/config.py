@@ -31,6 +31,7 @@ DATASET_DEFAULTS: Settings = {
     "pretraining": None,
     "auxiliary": False,
 }
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
 STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments", "tables", "idt")
 
 
@@ -77,7 +78,7 @@ def check_schema(document: Any, schema: str, source: str) -> None:
 def load_yaml(path: Path | str) -> Any:
     """A YAML file as plain data; what is not YAML is the user's error, with the line."""
     try:
-        return yaml.safe_load(Path(path).read_text("utf-8"))
+        return yaml.load(Path(path).read_text("utf-8"), SAFE_LOADER)  # noqa: S506
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}") from error
 
