@@ -81,9 +81,16 @@ def test_directions_are_told_apart_and_scores_have_the_networks_form(made):
     named = dict(zip(found.videos, found.values.argmax(1), strict=True))
     assert (named["left5"], named["down5"]) == (0, 1)
     assert found.kind == "decisions"
-    assert {key: found.facts[key] for key in ("run", "split", "seed", "classes", "fingerprint", "subset", "videos")} == {
-        "run": "idt.idt", "split": 1, "seed": 0, "classes": CLASSES, "fingerprint": "f", "subset": "test", "videos": 5
-    }  # fmt: skip
+    told = {
+        "run": "idt.idt",
+        "split": 1,
+        "seed": 0,
+        "classes": CLASSES,
+        "fingerprint": "f",
+        "subset": "test",
+        "videos": 5,
+    }
+    assert {key: found.facts[key] for key in told} == told
     assert len(scores.read(made / "train.parquet").videos) == 10
 
 
@@ -118,10 +125,8 @@ def test_the_seed_decides_and_the_number_of_threads_does_not(made, tmp_path):
 def test_encodings_are_kept_small(made):
     with files.opened(made / "encoded0.h5", "idt_encode") as file:
         assert set(file) == {"video_id", "tracks", "split1.seed0"}
-        assert (file["split1.seed0"].dtype, file["split1.seed0"].shape[1]) == (
-            np.float16,
-            2 * 4 * (15 + 48 + 54 + 48 + 48),
-        )
+        table = file["split1.seed0"]
+        assert (table.dtype, table.shape[1]) == (np.float16, 2 * 4 * (15 + 48 + 54 + 48 + 48))
 
 
 def test_products_in_blocks_are_those_of_the_whole(made, monkeypatch):
@@ -146,14 +151,14 @@ def test_a_class_without_training_videos_scores_least():
     [
         (["encode", "frames0.h5", "x.h5", "--vocabularies", "vocabulary.h5"], "patch 16 but the encoding with 32"),
         (["encode", "frames0.h5", "x.h5", "--vocabularies", "sample0.h5"], "is of the stage idt_sample"),
-        (["encode", "frames0.h5", "x.h5", *SMALL, "--vocabularies", "vocabulary.h5", "vocabulary.h5"], "of split1.seed0"),
+        (["encode", "frames0.h5", "x.h5", *SMALL, "--vocabularies", "vocabulary.h5", "vocabulary.h5"], "two of the"),
         (["sample", "frames0.h5", "x.h5", "--features", "surf"], "idt.features is 'surf'"),
         (["vocabulary", "--samples", "sample0.h5", "--splits", "splits.parquet", "--split", "1", "--out", "x.h5",
           "--clusters", "9999"], "do not make a vocabulary of 9999"),
         (["vocabulary", "--samples", "splits.parquet", "--splits", "splits.parquet", "--split", "1", "--out", "x"],
          "is not a whole file"),
         (["classify", "--encodings", "encoded0.h5", "--manifest", "manifest.parquet", "--splits", "splits.parquet",
-          "--split", "2", "--out", "x"], "split 2"),
+          "--split", "2", "--out", "x"], "no encodings under the vocabulary of split2.seed0"),
         (["cook"], "pipeline.idt was given cook"),
     ],
 )  # fmt: skip
