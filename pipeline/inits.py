@@ -27,7 +27,7 @@ def initialise(net: nn.Module, sources: Mapping[str, Path], heads: Sequence[str]
         name, _, kind = part.rpartition(".")
         try:
             if kind == "centres":
-                _set_centres(_part(net, name), tensors, path)
+                _set_centres(net, name, tensors, path)
             else:
                 module = _part(net, "" if part == "net" else part)
                 prefix = "" if part == "net" else f"{part}."
@@ -75,11 +75,15 @@ def _part(net: nn.Module, name: str) -> nn.Module:
         raise UserError(f"the network has no part {name!r}: its parts are {parts}") from error
 
 
-def _set_centres(stream: nn.Module, tensors: State, path: Path) -> None:
+def _set_centres(net: nn.Module, name: str, tensors: State, path: Path) -> None:
+    if "centres" not in tensors:
+        raise UserError(f"{path} has no centres: run kmeans")
+    if isinstance(net, action_vlad.Joint) and name in net.inputs:
+        net.set_centres(name, tensors["centres"])
+        return
+    stream = _part(net, name)
     pooling = getattr(stream, "pooling", None)
     if not isinstance(pooling, action_vlad.ActionVLAD):
         raise UserError(f"{type(stream).__name__} pools no ActionVLAD: name the stream, such as rgb.centres")
-    if "centres" not in tensors:
-        raise UserError(f"{path} has no centres: run kmeans")
     with torch.no_grad():
         pooling.set_centres(tensors["centres"], pooling.alpha)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import kmeans, models, recipes, weights
+from pipeline import inits, kmeans, models, networks, recipes, weights
 from pipeline.errors import UserError
 from pipeline.models.action_vlad import cut
+from pipeline.shards import ShardReader
 from tests.tinydata import RECIPE, tiny_shards, tiny_splits
 
 VGG = RECIPE | {"net": "vgg_16", "options": {"width": 0.05}, "crop": 48}
@@ -21,19 +22,17 @@ def run(tmp_path_factory):
     for modality, shape in (("rgb", (5, 64, 64, 3)), ("flow", (5, 2, 64, 64))):
         videos = {name: random.integers(0, 255, shape, np.uint8) for name in "abcd"}
         reader = tiny_shards(folder / modality, videos, modality)
-        length = 1 if modality == "rgb" else 2
-        save(folder / f"{modality}.safetensors", reader, VGG | {"modality": modality, "length": length})
+        save(folder / f"{modality}.safetensors", reader, VGG | {"stack": {modality: 1 if modality == "rgb" else 2}})
     return folder
 
 
 def save(path, reader, recipe):
     torch.manual_seed(0)
-    channels = {"rgb": 3, "flow": 2}[recipe["modality"]] * recipe["length"]
-    options = {"channels": channels, "crop": recipe["crop"], **recipe["options"]}
-    net = models.build(recipe["net"], num_classes=2, **options)
+    net = networks.build(recipe, len(reader.classes))
     facts = {
         "run": "actionvlad.base", "preset": "demo", "recipe": recipe, "recipe_hash": recipes.recipe_hash(recipe),
-        "classes": reader.classes, "fingerprint": reader.fingerprint, "settings": reader.settings, "split": 1,
+        "classes": reader.classes, "tested_classes": reader.classes, "second_classes": None,
+        "fingerprint": reader.fingerprint, "settings": {reader.modality: reader.settings}, "split": 1,
     }  # fmt: skip
     weights.save(path, net.state_dict(), facts)
 
@@ -79,7 +78,7 @@ def test_too_few_descriptors_are_refused_with_both_counts(run, tmp_path):
 
 
 def test_another_network_is_refused_by_name(run, tmp_path):
-    reader = kmeans.ShardReader(next((run / "rgb").rglob("index.parquet")).parent)
+    reader = ShardReader(next((run / "rgb").rglob("index.parquet")).parent)
     save(run / "cnn.safetensors", reader, RECIPE)
     paths = ["--weights", run / "cnn.safetensors", "--shards", reader.folder, "--splits", run / "splits.parquet"]
     with pytest.raises(UserError, match="holds a CNNM but descriptors are VGG-16's"):
@@ -89,3 +88,38 @@ def test_another_network_is_refused_by_name(run, tmp_path):
 def test_weights_without_centres_are_refused(run):
     with pytest.raises(UserError, match="of actionvlad.base but no centres"):
         kmeans.load(run / "rgb.safetensors")
+
+
+def both_streams(folder, fusion, clusters):
+    """A net of both streams that begins from `clusters` centres of each: of RGB all ones, of flow all twos."""
+    torch.manual_seed(0)
+    options = {"fusion": fusion, "width": 0.05, "crop": 48, "clusters": 4, "alpha": 10.0}
+    net = models.build("action_vlad_two_stream", num_classes=2, **options)
+    paths = {f"{name}.centres": folder / f"{name}.safetensors" for name in ("rgb", "flow")}
+    for value, path in enumerate(paths.values(), 1):
+        weights.save(path, {"centres": torch.full((clusters, 26), float(value))}, {})
+    inits.initialise(net, paths, (), ())
+    return net.pooling
+
+
+def test_early_fusion_has_half_of_its_centres_from_each_stream(tmp_path):
+    pooling = both_streams(tmp_path, "early", 2)
+    assert pooling.centres.tolist() == [[1.0] * 26] * 2 + [[2.0] * 26] * 2
+    assert torch.equal(pooling.assign.weight[:, :, 0, 0], 20 * pooling.centres)
+
+
+def test_concat_fusion_has_a_centre_of_rgb_beside_one_of_flow(tmp_path):
+    pooling = both_streams(tmp_path, "concat", 4)
+    assert torch.allclose(pooling.centres * 2**0.5, torch.tensor([1.0] * 26 + [2.0] * 26).expand(4, 52))
+
+
+def test_a_share_of_another_size_is_refused_with_both(tmp_path):
+    with pytest.raises(UserError, match=r"rgb are \(4, 26\) but its share is \(2, 26\)"):
+        both_streams(tmp_path, "early", 4)
+
+
+def test_centres_for_a_net_that_pools_without_them_are_refused(tmp_path):
+    net = models.build("action_vlad_two_stream", num_classes=2, fusion="early", pooling="max", width=0.05, crop=48)
+    weights.save(tmp_path / "c.safetensors", {"centres": torch.zeros(2, 26)}, {})
+    with pytest.raises(UserError, match="pools by Max, which has no centres"):
+        inits.initialise(net, {"rgb.centres": tmp_path / "c.safetensors"}, (), ())

@@ -140,6 +140,23 @@ class Joint(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(pooling.outputs, classes)  # type: ignore[arg-type]
 
+    def set_centres(self, stream: str, centres: Tensor) -> None:
+        """Begin a stream's share from its own k-means.
+
+        Of `early` that is half of the centres, (K / 2, D); of `concat` half of every centre, (K, D), which is divided
+        by sqrt(2), about the length of either half of a joint descriptor of length 1.
+        """
+        if not isinstance(self.pooling, ActionVLAD):
+            kind = type(self.pooling).__name__
+            raise UserError(f"it pools by {kind}, which has no centres: take {stream}.centres out of init")
+        whole = self.pooling.centres.detach().clone()
+        part = whole.chunk(2, self.dim - 1)[self.inputs.index(stream)]
+        if centres.shape != part.shape:
+            got, wanted = tuple(centres.shape), tuple(part.shape)
+            raise UserError(f"the centres of {stream} are {got} but its share is {wanted}: run kmeans for as many")
+        part.copy_(centres / 2**0.5 if self.dim == 2 else centres)
+        self.pooling.set_centres(whole, self.pooling.alpha)
+
     def forward(self, rgb: Tensor, flow: Tensor) -> Tensor:
         if self.dim == 2 and rgb.shape[2] != flow.shape[2]:
             counts = f"{rgb.shape[2]} RGB frames but {flow.shape[2]} of flow"
