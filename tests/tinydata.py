@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pandas as pd
 import simplejpeg
 
@@ -36,6 +37,13 @@ def tiny_shards(folder, videos, modality, classes=("left", "right"), bad=()):
     paths = (folder / "manifest.parquet", folder / "quarantine.tsv")
     pack.write([folder / "0000.h5"], *paths, out, modality, 1)
     return ShardReader(out)
+
+
+def smooth(count, height, width):
+    """Moving colours that JPEG keeps well: uint8 (T, H, W, 3)."""
+    time, y, x = np.mgrid[:count, :height, :width]
+    waves = [np.sin((x + 3 * time) / 7), np.cos((y - 2 * time) / 5), np.sin((x + y + time) / 9)]
+    return (128 + 100 * np.stack(waves, -1)).astype(np.uint8)
 
 
 def encode(picture, modality):
