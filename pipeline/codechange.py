@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline import codehash, targets
-from pipeline.provenance import own_facts
+from pipeline.filefacts import own_facts
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,6 +6,7 @@ and its changes re-run nothing.
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -17,11 +18,26 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 SECONDS = 20  # that git or nvidia-smi may take
+MARK = "ran in: "  # begins the line that says all this in a job's log
 
 
 def environment() -> dict[str, Any]:
     """Plain values, ready for JSON; what cannot be known is None."""
     return {**commit(), **versions(), **gpus()}
+
+
+def line() -> str:
+    """The same as a line for a log."""
+    return MARK + json.dumps(environment(), sort_keys=True)
+
+
+def of_log(text: str) -> dict[str, Any]:
+    """The environment that a log's last such line tells; empty without one."""
+    found = re.findall(rf"^{MARK}(\{{.*\}})$", text, re.M)
+    try:
+        return json.loads(found[-1]) if found else {}
+    except json.JSONDecodeError:
+        return {}
 
 
 def commit() -> dict[str, Any]:

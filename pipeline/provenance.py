@@ -4,30 +4,24 @@
 the jobs and their benchmarks. Nothing is guessed: what is recorded nowhere is said to be unknown, at the end.
 """
 
-import json
-import struct
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipeline import cli, records
-from pipeline.environment import environment
+from pipeline.environment import environment, of_log
 from pipeline.errors import UserError
+from pipeline.filefacts import DIGEST, own_facts
 from pipeline.files import read_tsv, sha256, whole_file
-from pipeline.manifest import KEY
 
 __all__ = ["environment", "main", "tree"]
 
 ALIKE = 3  # files of one kind that are each shown; of more, the first
 LONGEST = 90  # characters of a value that are shown
-HEADER = 64 << 20  # bytes of a safetensors header that are read
 SLACK = 2.0  # seconds between a job's end and its file's time that mean nothing
-DIGEST = 12  # hex digits of a hash that are shown
+HASHED = 1 << 30  # bytes up to which a file is hashed
+LOG = 1 << 20  # characters of a log that are read
 
 
 class Seen(NamedTuple):
@@ -64,19 +58,21 @@ def about(
     if not path.exists():
         yield "gone: deleted since, or temporary"
     facts = own_facts(path) if path.exists() else {}
-    ran_in = facts.pop("environment", None)
+    ran_in = facts.pop("environment", None) or logged(folder, record)
     if record is None:
         yield seen.miss("the job that made it") if not given(output) else "given, not made by the workflow"
     else:
         yield made_by(folder, record, like)
         yield from words("settings", {k: v for k, v in record.settings.items() if k != "code"})
     if path.is_file():
-        yield f"sha256: {sha256(path)[:DIGEST]}, {path.stat().st_size:,} bytes"
+        yield f"sha256: {digest(path)}, {path.stat().st_size:,} bytes"
         if record and record.ended and abs(path.stat().st_mtime - record.ended) > SLACK:
             yield f"CHANGED since its job ended: its time is {moment(path.stat().st_mtime)}"
     yield from words("facts", facts)
-    if record is not None:
-        yield in_words(ran_in) if ran_in else seen.miss("commit, lock, GPU and driver")
+    if ran_in:
+        yield in_words(ran_in)
+    elif record is not None:
+        seen.miss("commit, lock, GPU and driver")
 
 
 def made_by(folder: Path, record: records.Record, like: Sequence[str]) -> str:
@@ -108,6 +104,21 @@ def seconds(folder: Path, record: records.Record) -> float | None:
     return record.ended - record.begun if record.ended and record.begun else None
 
 
+def logged(folder: Path, record: records.Record | None) -> dict[str, Any]:
+    """The environment that the job's log tells."""
+    for log in record.logs if record else []:
+        if (folder / log).exists():
+            with open(folder / log, encoding="utf-8", errors="replace") as file:
+                if found := of_log(file.read(LOG)):
+                    return found
+    return {}
+
+
+def digest(path: Path) -> str:
+    """The beginning of a file's SHA-256; of archives it is `fetched.tsv` that knows."""
+    return sha256(path)[:DIGEST] if path.stat().st_size <= HASHED else "not taken of a file so large"
+
+
 def benchmark(folder: Path, record: records.Record) -> dict[str, str]:
     """The row of the job's benchmark, which lies under results/benchmarks as its log under logs."""
     for log in record.logs:
@@ -115,18 +126,6 @@ def benchmark(folder: Path, record: records.Record) -> dict[str, str]:
         if path.exists() and (rows := read_tsv(path)):
             return rows[-1]
     return {}
-
-
-def own_facts(path: Path) -> dict[str, Any]:
-    """What a file of this pipeline says of itself; a file that cannot be read says so."""
-    try:
-        if path.is_dir():
-            index = path / "index.parquet"
-            return {**_parquet(index), "shards_tsv": sha256(path / "shards.tsv")[:DIGEST]} if index.exists() else {}
-        reader = {".parquet": _parquet, ".safetensors": _safetensors, ".h5": _hdf5}.get(path.suffix)
-        return reader(path) if reader else {}
-    except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
-        return {"unreadable": str(error)}
 
 
 def alike(folder: Path, inputs: Sequence[str]) -> list[list[str]]:
@@ -165,23 +164,6 @@ def given(output: str) -> bool:
 def moment(time: float) -> str:
     """Local time to the second."""
     return datetime.fromtimestamp(time).isoformat(" ", "seconds")
-
-
-def _parquet(path: Path) -> dict[str, Any]:
-    return json.loads((pq.read_schema(path).metadata or {})[KEY])
-
-
-def _safetensors(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        (size,) = struct.unpack("<Q", file.read(8))
-        if size > HEADER:
-            raise ValueError(f"its header claims {size:,} bytes")
-        return json.loads(json.loads(file.read(size))["__metadata__"]["actionbench"])
-
-
-def _hdf5(path: Path) -> dict[str, Any]:
-    with h5py.File(path, "r") as file:
-        return {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
 
 
 def _short(value: Any) -> str:

@@ -26,7 +26,7 @@ PLAIN = {
     "Missing output files: ": "not made yet: {}",
     "Incomplete output files: ": "a job that made it was cut off: {}",
     "Updated input files: ": "newer than what was made of it: {}",
-    "Forced execution": "it is asked for whatever there is",
+    "Forced execution": "its job was cut off, or it is forced",
     "Code has changed since last execution": "the rule's command in rules/ has changed",
     "Software environment definition has changed since last execution": "its file in envs/ has changed",
 }
@@ -130,7 +130,7 @@ def explain(jobs: Sequence[Job], folder: Path) -> Iterator[str]:
             )
             groups.setdefault((job.rule, "; ".join(clauses)), []).append(job)
     for (rule, why), members in groups.items():
-        yield f"{rule}, {_count(members)}: {why}\n    {named([job.outputs[0] for job in members])}"
+        yield f"{rule}, {_count(members)}: {why}\n    {named(sorted(job.outputs[0] for job in members))}"
 
 
 def dry_run(targets: Sequence[str], options: Sequence[str]) -> str:
@@ -183,8 +183,8 @@ def main(argv: Sequence[str]) -> None:
     a, options = parser.parse_known_args(argv)
     jobs = parse(dry_run(a.target, [*options, "--directory", str(a.directory)]))
     lines = list(explain(jobs, a.directory))
-    run = sum(bool(job.outputs) for job in jobs)
-    print(f"{' '.join(a.target)}: {f'{run} jobs would run' if run else 'nothing would run'}")
+    run = [job for job in jobs if job.outputs]
+    print(f"{' '.join(a.target)}: {f'{_count(run)} would run' if run else 'nothing would run'}")
     print("\n".join(lines), end="\n" * bool(lines))
 
 
