@@ -15,7 +15,8 @@ KINETICS_TEST = 2  # the split of Kinetics that tests on the held-out test clips
 class Choice(NamedTuple):
     """What config.yaml asks of one data set: experiments, splits, seeds, patterns of experiment.run to show.
 
-    `lacking` names other data sets that rows need first, and the data set has neither them nor released weights.
+    `lacking` names other data sets that rows need first, and the data set has neither them nor released weights;
+    `blocked` says of runs that cannot be made why.
     """
 
     experiments: Sequence[str] = ()  # none: all of them
@@ -24,6 +25,7 @@ class Choice(NamedTuple):
     rows: Sequence[str] = ("*",)
     lacking: Sequence[str] = ()
     groups: Mapping[str, Sequence[str]] = {}
+    blocked: Mapping[str, str] = {}
 
 
 class Row(NamedTuple):
@@ -92,6 +94,8 @@ def missing(row: Row, choice: Choice) -> Missing | None:
         return Missing(f"needs {lacking[0]}", f"trains on {lacking[0]} first: {way_out}", True)
     if not any(fnmatch.fnmatchcase(row.run, pattern) for pattern in choice.rows):
         return Missing("not run", f"{row.run} is not among tables.rows")
+    if row.run in choice.blocked:
+        return Missing("not run", choice.blocked[row.run], True)
     if not asked(row, choice):
         return Missing("not run", f"its split {row.splits[0]} is not among the data set's splits", True)
     return None

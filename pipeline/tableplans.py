@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import published, rows
+from pipeline import published, rows, runs
 from pipeline.config import Settings, of_dataset
 from pipeline.errors import UserError
 from pipeline.files import sha256
@@ -56,9 +56,25 @@ def choice(config: Config, dataset: str) -> Choice:
     chosen = Choice(
         settings["experiments"], settings["splits"], settings["tables"].get("seeds", [0]),
         ["*"] if patterns == "all" else patterns, lacking(config, dataset), settings["groups"],
+        blocked(config, dataset),
     )  # fmt: skip
     rows.refuse_unknown_patterns(chosen, table_rows())
     return chosen
+
+
+def blocked(config: Config, dataset: str) -> dict[str, str]:
+    """Run -> why it cannot be made for a data set, of the experiments that the config names; not of one with scores."""
+    chosen = of_dataset(config, dataset)["experiments"]
+    names = dict.fromkeys(row.run for row in table_rows() if row.run and row.experiment in chosen)
+    reasons = {run: runs.obstacle(config, dataset, run) for run in names}
+    return {run: why for run, why in reasons.items() if why and not scored(config, dataset, run)}
+
+
+def scored(config: Config, dataset: str, run: str) -> bool:
+    """Whether some score file of a run is there already, however it came there."""
+    settings = of_dataset(config, dataset)
+    places = itertools.product(settings["splits"], settings["tables"].get("seeds", [0]))
+    return any(Path(runs.score_file(dataset, split, seed, run)).exists() for split, seed in places)
 
 
 def lacking(config: Config, dataset: str) -> list[str]:

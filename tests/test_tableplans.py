@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import config, published, tableplans
+from pipeline import config, published, rows, runs, tableplans
 from pipeline.errors import UserError
 
 COMMITTED = config.load_yaml(Path(__file__).parents[1] / "config.yaml")
@@ -22,7 +22,8 @@ def test_a_paper_table_of_one_split_takes_the_scores_of_that_split_alone():
     assert {split for _, _, split, _ in tableplans.paper_scores(COMMITTED, "twostream_table1a")} == {1}
 
 
-def test_seeds_and_rows_of_one_data_set_may_differ():
+def test_seeds_and_rows_of_one_data_set_may_differ(monkeypatch):
+    monkeypatch.setattr(runs, "obstacle", lambda config, dataset, run: "")
     difference = {"datasets": {"ucf101": {"tables": {"seeds": [3, 4], "rows": ["two_stream.spatial"]}}}}
     changed = config.merge(COMMITTED, difference)
     config.check(changed)
@@ -41,9 +42,9 @@ def test_make_demo_takes_few_rows_and_make_demo_all_every_one():
     assert tableplans.choice(every, "demo").rows == ["*"]
     few, all_runs = (tableplans.gathered_scores(settings, "demo") for settings in (COMMITTED, every))
     assert set(few) <= set(all_runs)
-    assert {run for run, _, _ in all_runs} >= {
-        r.run for r in tableplans.table_rows() if r.demo and not r.splits and r.run
-    }
+    able = tableplans.choice(every, "demo")
+    chosen = [row for row in tableplans.table_rows() if rows.applies(row, "demo") and not rows.missing(row, able)]
+    assert {run for run, _, _ in all_runs} == {row.run for row in chosen}
 
 
 def test_an_experiment_that_is_not_there_is_refused_with_those_that_are():
@@ -53,7 +54,7 @@ def test_an_experiment_that_is_not_there_is_refused_with_those_that_are():
 
 def test_a_pattern_that_fits_no_run_is_one_sentence_with_the_runs_there_are():
     wrong = config.merge(COMMITTED, {"tables": {"rows": ["two_strem.*"]}})
-    with pytest.raises(UserError, match=r"tables.rows has .*, which fits no run: choose among two_stream"):
+    with pytest.raises(UserError, match=r"tables.rows has .*, which fits no run: choose among .*two_stream"):
         tableplans.check(wrong)
 
 
@@ -64,3 +65,20 @@ def test_a_data_set_without_pretraining_lacks_what_rows_need_unless_released_wei
     assert tableplans.gathered_scores(COMMITTED, "ucf101") == []
     assert tableplans.lacking(COMMITTED, "demo") == []
     assert tableplans.lacking(config.merge(COMMITTED, {"tables": {"released": True}}), "ucf101") == []
+
+
+def test_a_run_that_cannot_be_made_is_not_planned_and_its_row_says_why(monkeypatch):
+    monkeypatch.setattr(runs, "obstacle", lambda config, dataset, run: f"{run} has no partner")
+    assert tableplans.gathered_scores(COMMITTED, "ucf101") == []
+    row = next(row for row in tableplans.table_rows() if row.run == "two_stream.temporal")
+    reason = rows.missing(row, tableplans.choice(COMMITTED, "ucf101"))
+    assert reason == ("not run", "two_stream.temporal has no partner", True)
+
+
+def test_scores_that_are_there_are_shown_even_where_the_run_could_not_be_made_again(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs, "obstacle", lambda config, dataset, run: "released weights are missing")
+    path = Path(runs.score_file("ucf101", 1, 0, "two_stream.temporal"))
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert {run for run, _, _ in tableplans.gathered_scores(COMMITTED, "ucf101")} == {"two_stream.temporal"}
