@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline import weights
 from pipeline.errors import UserError
-from pipeline.models import action_vlad, fstcn, inception
+from pipeline.models import action_vlad, fstcn, inception, resnet
 from pipeline.models.stems import carried
 
 State = Mapping[str, Tensor]
@@ -30,8 +30,11 @@ def initialise(net: nn.Module, sources: Mapping[str, Path], heads: Sequence[str]
                 _set_centres(net, name, tensors, path)
             else:
                 module = _part(net, "" if part == "net" else part)
+                _refuse_other_form(facts, module)
                 prefix = "" if part == "net" else f"{part}."
                 own_heads = [head.removeprefix(prefix) for head in heads if head.startswith(prefix)]
+                if isinstance(module, fstcn.FstCN) and "features.0.0.weight" in tensors:
+                    tensors = fstcn.from_cnn_m(tensors)
                 keep = _same_classes(facts, classes)
                 module.load_state_dict(adapted(module, _headless(tensors, module, own_heads, keep)))
         except UserError as error:
@@ -44,8 +47,6 @@ def adapted(module: nn.Module, tensors: State) -> dict[str, Tensor]:
         return action_vlad.pretrained(tensors, module)
     if isinstance(module, inception.Trunk) and tensors.keys() != module.state_dict().keys():
         return inception.pretrained(tensors, module)  # of pictures for clips, or of a network for its trunk
-    if isinstance(module, fstcn.FstCN) and "features.0.0.weight" in tensors:
-        return {**module.state_dict(), **_fitting(fstcn.from_cnn_m(tensors), module)}
     if isinstance(module, fstcn.FstCN):
         tensors = fstcn.from_step(tensors, module)
     return carried(tensors, module)
@@ -62,9 +63,14 @@ def _same_classes(facts: Mapping[str, Any], classes: Sequence[str]) -> bool:
     return facts.get("classes") == list(classes)
 
 
-def _fitting(tensors: State, module: nn.Module) -> dict[str, Tensor]:
-    own = module.state_dict()
-    return {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+def _refuse_other_form(facts: Mapping[str, Any], module: nn.Module) -> None:
+    """The two forms of ResNet-50 have the same tensors: what a release says of itself alone tells them apart."""
+    if facts.get("model") != "resnet_50" or not isinstance(module, resnet.ResNet):
+        return
+    given, own = facts.get("options", {}).get("form", "torchvision"), "caffe" if module.caffe else "torchvision"
+    if given != own:
+        way_out = f"import a release of the form {own}, or set the recipe's options: form to {given}"
+        raise UserError(f"it is a ResNet-50 of the form {given} but the network is of {own}: {way_out}")
 
 
 def _part(net: nn.Module, name: str) -> nn.Module:
