@@ -44,7 +44,7 @@ def test_a_runs_stack_replaces_the_common_one_whole():
 
 
 def test_prose_and_threads_do_not_change_the_hash_but_the_rate_does():
-    recipe = recipes.load(FILES[0], "demo").run("spatial")
+    recipe = recipes.load(FILES[0].parent / "two_stream.yaml", "demo").run("spatial")
     assert recipes.recipe_hash({**recipe, "cost": "more", "threads": 7}) == recipes.recipe_hash(recipe)
     assert recipes.recipe_hash({**recipe, "rate": 0.5}) != recipes.recipe_hash(recipe)
 
