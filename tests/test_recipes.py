@@ -9,6 +9,7 @@ from pipeline import protocols, recipes, rows
 from pipeline.errors import UserError
 
 FILES = sorted((Path(__file__).parents[1] / "experiments").glob("*.yaml"))
+TWO_STREAM = FILES[0].parent / "two_stream.yaml"
 
 
 def presets(path):
@@ -30,12 +31,10 @@ def test_every_row_points_at_a_published_value_or_says_why_it_has_none(path):
 
 
 def test_the_demo_is_the_papers_recipe_but_for_its_differences():
-    paper, demo = (
-        recipes.load(FILES[0].parent / "two_stream.yaml", preset).run("temporal") for preset in ("paper", "demo")
-    )
+    paper, demo = (recipes.load(TWO_STREAM, preset).run("temporal") for preset in ("paper", "demo"))
     assert demo["options"]["norm2"] is False
     assert {key for key in paper if paper[key] != demo[key]} == {
-        "options", "crop", "batch", "drops", "steps", "threads", "cost",
+        "options", "short_side", "crop", "batch", "drops", "steps", "protocol", "train_protocol", "threads", "cost",
     }  # fmt: skip
 
 
@@ -50,7 +49,7 @@ def test_prose_and_threads_do_not_change_the_hash_but_the_rate_does():
 
 
 def spoiled(tmp_path, **changes):
-    document = yaml.safe_load((FILES[0].parent / "two_stream.yaml").read_text())
+    document = yaml.safe_load(TWO_STREAM.read_text())
     path = tmp_path / "spoiled.yaml"
     path.write_text(yaml.safe_dump({**document, **changes}))
     return path
@@ -59,8 +58,8 @@ def spoiled(tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"runs": {"a": {"modality": "audio"}}}, "runs.a.modality is 'audio'"),
-        ({"runs": {"a": {"lenght": 1}}}, "lenght.*did you mean length"),
+        ({"runs": {"a": {"sampling": "all"}}}, "runs.a.sampling is 'all' but must be one of balanced, epoch"),
+        ({"runs": {"a": {"strid": 1}}}, "strid .*did you mean stride"),
         (
             {"fusions": {"f": {"scores": ["spatial", "idt"], "method": "average", "of": "logits"}}},
             "idt, which is not a run",
@@ -75,5 +74,5 @@ def test_a_mistake_in_an_experiment_is_one_sentence(tmp_path, changes, words):
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match="no preset 'fast'.*paper, demo"):
-        recipes.load(FILES[0].parent / "two_stream.yaml", "fast")
+    with pytest.raises(UserError, match="no preset 'fast'.*paper, quick, demo"):
+        recipes.load(TWO_STREAM, "fast")

@@ -178,7 +178,7 @@ def from_cnn_m(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_step(state: Mapping[str, Tensor], net: FstCN) -> dict[str, Tensor]:
-    """An earlier step's weights for `net`: paths that the step had not keep `net`'s, and those `net` has not are left."""
+    """An earlier step's weights for `net`: paths that are new keep `net`'s own, and those that are gone are left."""
     own = net.state_dict()
     parts, known = ({name.split(".")[0] for name in names} for names in (own, state))
     new = {name: tensor for name, tensor in own.items() if name.split(".")[0] in {*PATHS, "auxiliary"} - known}
