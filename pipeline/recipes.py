@@ -39,6 +39,7 @@ class Experiment(NamedTuple):
     runs: dict[str, Recipe]
     fusions: dict[str, dict[str, Any]]
     rows: list[dict[str, Any]]
+    systems: tuple[str, ...] = ()  # what rules of their own score, without a recipe
 
     def run(self, name: str) -> Recipe:
         """One run's recipe, or a UserError with the runs there are."""
@@ -53,10 +54,10 @@ def load(path: Path | str, preset: str) -> Experiment:
     check_schema(document, "experiment", str(path))
     if preset not in document["presets"]:
         raise UserError(f"{path} has no preset {preset!r}: choose one of {', '.join(document['presets'])}")
-    runs = {name: _recipe(document, name, preset, path) for name in document["runs"]}
-    fusions = document.get("fusions", {})
-    _check_names(path, runs, fusions, document["rows"])
-    return Experiment(Path(path).stem, document["paper"], runs, fusions, document["rows"])
+    runs = {name: _recipe(document, name, preset, path) for name in document.get("runs", {})}
+    fusions, systems = document.get("fusions", {}), tuple(document.get("systems", ()))
+    _check_names(path, runs, fusions, document["rows"], systems)
+    return Experiment(Path(path).stem, document["paper"], runs, fusions, document["rows"], systems)
 
 
 def presets(path: Path | str) -> frozenset[str]:
@@ -84,11 +85,12 @@ def _recipe(document: dict[str, Any], run: str, preset: str, path: Path | str) -
 
 
 def _check_names(
-    path: Path | str, runs: dict[str, Recipe], fusions: dict[str, Any], rows: list[dict[str, Any]]
-) -> None:
-    if both := sorted(set(runs) & set(fusions)):
+    path: Path | str, runs: dict[str, Recipe], fusions: dict[str, Any], rows: list[dict[str, Any]],
+    systems: tuple[str, ...],
+) -> None:  # fmt: skip
+    if both := sorted(set(runs) & set(fusions) | set(systems) & {*runs, *fusions}):
         raise UserError(f"{path}: {both[0]} is both a run and a fusion: rename one of them")
-    known = {*runs, *fusions}
+    known = {*runs, *fusions, *systems}
     for name, fusion in fusions.items():
         _check_known(f"{path}: fusion {name}", fusion["scores"], known - {name})
         if len(fusion.get("weights", fusion["scores"])) != len(fusion["scores"]):
@@ -98,7 +100,7 @@ def _check_names(
         sources = (source.get("run", source.get("kmeans")) for source in recipe["init"].values())
         _check_known(f"{path}: run {name}", [source for source in sources if source], set(runs))
     for row in rows:
-        if row.get("run") not in {None, *runs, *fusions}:
+        if row.get("run") not in {None, *known}:
             raise UserError(f"{path}: row {row['method']!r} points at {row['run']!r}, which is no run or fusion")
 
 

@@ -180,6 +180,8 @@ def _release(model: str) -> Path:
 def _obstacles(config: Config, dataset: str, run: str) -> Iterator[str]:
     name, short = run.split(".")
     found = experiment(config, dataset, name)
+    if short in found.systems:
+        return
     if short in found.fusions:
         for part in fusion(config, dataset, run)["scores"]:
             yield from _obstacles(config, dataset, part)

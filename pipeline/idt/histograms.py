@@ -1,8 +1,8 @@
 """Histograms of directions in the cells of tracks' volumes: HOG, HOF, MBHx and MBHy of one frame at one scale.
 
 A pixel votes for the two directions nearest to its own, in proportion, with its magnitude. Votes are whole numbers in
-floats, so that the sums over cells, which slide over the picture, are exact whatever the order. A cell is summed once at
-every place, and what tracks want there is added to theirs on the way: nothing of picture x bins is written.
+floats, so that the sums over cells, which slide over the picture, are exact whatever the order. A cell is summed once
+at every place, and what tracks want there is added to theirs on the way: nothing of picture x bins is written.
 """
 
 import cv2
@@ -22,9 +22,12 @@ MOST = np.array([512, 32, 32, 32], np.float32)  # by kind; a longer vector votes
 
 def votes(grey: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """(8, H, W) float32: magnitude and angle (degrees) of the grey gradient, the flow, and the gradients of x and y."""
+    planes = np.empty((8, *grey.shape), np.float32)
     fields = [(differences(grey, 1, 0), differences(grey, 0, 1)), (flow[0], flow[1])]
     fields += [(differences(part, 1, 0), differences(part, 0, 1)) for part in flow]
-    return np.stack([plane for x, y in fields for plane in cv2.cartToPolar(x, y, angleInDegrees=True)])
+    for kind, (x, y) in enumerate(fields):
+        cv2.cartToPolar(x, y, planes[2 * kind], planes[2 * kind + 1], angleInDegrees=True)
+    return planes
 
 
 def differences(picture: np.ndarray, across: int, down: int) -> np.ndarray:

@@ -41,15 +41,17 @@ def tracks(frames: Iterable[np.ndarray], parameters: Parameters) -> Iterator[Tra
 
 
 def _step(scales: list[Points], before: Frame, flows: tuple, number: int, parameters: Parameters) -> Tracks:
-    parts = []
-    for scale, (points, grey, flow, rectified) in enumerate(zip(scales, before.scales, *flows, strict=True)):
-        slots = points.advance(grey, flow, rectified)
-        size = np.float32(STEP**scale)
-        places, moved = points.position[slots] * size, points.moved[slots] * size
-        kept = moving(places, parameters) & credible(places, parameters) & apart(moved, parameters)
-        described = describe(moved[kept], points.histograms(slots[kept]))
-        parts.append((np.full(kept.sum(), scale), places[kept], described))
-    return Tracks(number, *map(np.concatenate, zip(*parts, strict=True)))
+    pairs = zip(scales, before.scales, *flows, strict=True)
+    slots = [points.advance(grey, flow, rectified) for points, grey, flow, rectified in pairs]
+    scale = np.repeat(np.arange(len(scales)), [len(of_scale) for of_scale in slots])
+    size = (STEP**scale)[:, None, None].astype(np.float32)
+    ended = list(zip(scales, slots, strict=True))
+    places = np.concatenate([points.position[of_scale] for points, of_scale in ended]) * size
+    moved = np.concatenate([points.moved[of_scale] for points, of_scale in ended]) * size
+    kept = moving(places, parameters) & credible(places, parameters) & apart(moved, parameters)
+    keeps = np.split(kept, np.cumsum([len(of_scale) for of_scale in slots])[:-1])
+    sums = [points.histograms(of_scale[keep]) for (points, of_scale), keep in zip(ended, keeps, strict=True)]
+    return Tracks(number, scale[kept], places[kept], describe(moved[kept], np.concatenate(sums)))
 
 
 def moving(places: np.ndarray, parameters: Parameters) -> np.ndarray:
