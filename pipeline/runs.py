@@ -119,10 +119,9 @@ def train_options(config: Config, dataset: str, split: int | str, seed: int | st
 
 
 def scratch(config: Config, dataset: str, run: str) -> str:
-    """Which released weights a run does without, for the results' note."""
-    sources = recipe(config, dataset, run)["init"].values()
-    gone = [s["release"] for s in sources if "release" in s and not _release(s["release"]).exists()]
-    return f"trained from scratch, without the released weights of {', '.join(gone)}" if gone else ""
+    """Which released weights a run, or one that it begins from, does without, for the results' note."""
+    gone = ", ".join(dict.fromkeys(_gone(config, dataset, run)))
+    return f"trained from scratch, without the released weights of {gone}" if gone else ""
 
 
 def obstacle(config: Config, dataset: str, run: str) -> str:
@@ -175,6 +174,16 @@ def _source(config: Config, dataset: str, split: int | str, seed: int | str, run
 
 def _release(model: str) -> Path:
     return WEIGHTS / f"{model}.safetensors"
+
+
+def _gone(config: Config, dataset: str, run: str) -> Iterator[str]:
+    settings = of_dataset(config, dataset)
+    for source in recipe(config, dataset, run)["init"].values():
+        if "release" in source and not _release(source["release"]).exists():
+            yield source["release"]
+        elif begun := source.get("run", source.get("kmeans")):
+            elsewhere = settings[source["dataset"]] if "dataset" in source else None
+            yield from _gone(config, elsewhere or dataset, full(begun, run.split(".")[0]))
 
 
 def _obstacles(config: Config, dataset: str, run: str) -> Iterator[str]:

@@ -80,6 +80,14 @@ def test_hmdb51s_motion_stream_begins_from_ucf101s_and_ucf101s_from_imagenet():
     assert PAPER.run("motion")["init"]["net"]["release"] == "resnet_50"
 
 
+def test_who_begins_from_streams_that_lacked_imagenet_says_so_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "WEIGHTS", tmp_path)
+    words = "trained from scratch, without the released weights of resnet_50"
+    assert {runs.scratch(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {words}
+    (tmp_path / "resnet_50.safetensors").touch()
+    assert {runs.scratch(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {""}
+
+
 def test_the_two_chains_differ_in_where_they_begin_and_nowhere_else():
     for run in ("motion", "st_resnet", "star"):
         one, other = PAPER.run(run), PAPER.run(f"{run}_hmdb51")
