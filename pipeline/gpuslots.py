@@ -22,6 +22,7 @@ from pathlib import Path
 
 from pipeline import cli
 from pipeline.errors import UserError
+from pipeline.spread import spread
 
 LOCKS = "/tmp/actionbench-gpus"  # noqa: S108 (one folder for every user and job of a machine, whatever their TMPDIR)
 SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "KUBERNETES_SERVICE_HOST")
@@ -164,15 +165,18 @@ def main(argv: Sequence[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("do", choices=["run"], help="run a command on GPUs of its own")
     parser.add_argument("--gpus", type=int, default=1, help="how many it needs; 0 hides them all")
+    parser.add_argument("--spread", action="store_true", help="several GPUs run python -m MODULE, a process each")
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="after --, the command and its arguments")
     a = parser.parse_args(argv)
     chosen = settle(a.gpus, os.environ)
     if chosen:
         cli.say(f"GPU {chosen['CUDA_VISIBLE_DEVICES'] or 'none'}")
+    environ = {**os.environ, **chosen}
+    command = spread(a.command, a.gpus if pool(environ) else 1, environ) if a.spread else a.command
     try:
-        os.execvpe(a.command[0], a.command, {**os.environ, **chosen})  # noqa: S606 (the locks go with the process)
+        os.execvpe(command[0], command, environ)  # noqa: S606 (the locks go with the process)
     except OSError as error:
-        raise UserError(f"{a.command[0]} cannot be run ({error.strerror}): mend the command after --") from error
+        raise UserError(f"{command[0]} cannot be run ({error.strerror}): mend the command after --") from error
 
 
 if __name__ == "__main__":

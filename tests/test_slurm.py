@@ -33,17 +33,15 @@ def slurm(tmp_path_factory):
         yield running
 
 
-def submit(slurm, folder, data):
+def start(slurm, folder, *targets, **config):
     """Snakemake with the profile, just started, on the jobs of tests/slurm/Snakefile."""
-    out = {how: folder / "trained" / how for how in ("cancelled", "overdue")}
-    trainings = {how: shlex.join(arguments(data, path, save_seconds=0, steps=STEPS)) for how, path in out.items()}
-    (folder / "config.yaml").write_text(yaml.safe_dump({"trainings": trainings}))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
     options = ["--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "1"]
     options += ["--slurm-status-command", "squeue"]  # this cluster keeps no accounts, which sacct would read
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "tests" / "slurm" / "Snakefile"),
         "--directory", str(folder), "--configfile", str(folder / "config.yaml"),
-        "--workflow-profile", str(ROOT / "profiles" / "slurm"), *options,
+        "--workflow-profile", str(ROOT / "profiles" / "slurm"), *options, "--", *targets,
     ]  # fmt: skip
     path = f"{slurm.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}"
     with open(folder / "said.txt", "wb") as said:
@@ -65,9 +63,10 @@ def hang(out, running):
 def done(slurm, data, tmp_path_factory):
     """The folder of a run in which one training was cancelled and one ran over its wall time."""
     folder = tmp_path_factory.mktemp("run")
-    running = submit(slurm, folder, data)
+    outs = [folder / "trained" / how for how in ("overdue", "cancelled")]
+    trainings = {out.name: shlex.join(arguments(data, out, save_seconds=0, steps=STEPS)) for out in outs}
+    running = start(slurm, folder, "all", trainings=trainings)
     try:
-        outs = [folder / "trained" / how for how in ("overdue", "cancelled")]
         with ThreadPoolExecutor() as pool:
             overdue, cancelled = pool.map(hang, outs, [running, running])
         slurm.ask("scontrol", "update", f"JobId={overdue}", "EndTime=now+1seconds")  # limits are whole minutes
@@ -120,6 +119,22 @@ def test_a_training_that_slurm_ended_goes_on_from_its_checkpoint_to_the_same_wei
     assert (states[first], states[second]) == (state, "COMPLETED")
     assert "resumed at step" in (folder / "logs" / f"{how}.log").read_text()
     assert same(tensors(folder / "trained" / how), tensors(undisturbed))
+
+
+def test_a_training_of_several_nodes_has_a_process_a_gpu_and_they_all_meet(tmp_path):
+    with cluster.Cluster(tmp_path / "slurm", nodes=2) as slurm:
+        running = start(slurm, tmp_path, "ranks", trainings={})
+        try:
+            running.wait(120)
+        finally:
+            running.kill()
+    assert running.returncode == 0, (tmp_path / "said.txt").read_text()
+    ranks = {int(path.name): path.read_text().split() for path in (tmp_path / "ranks").glob("[0-9]*")}
+    assert sorted(ranks) == [0, 1, 2, 3]
+    assert {tuple(facts[0::2]) for facts in ranks.values()} == {("4", "1.5", "0,1")}
+    assert sorted((node, local) for _, local, _, node, _ in ranks.values()) == [
+        ("node0", "0"), ("node0", "1"), ("node1", "0"), ("node1", "1"),
+    ]  # fmt: skip
 
 
 def test_the_profile_names_rules_that_there_are():

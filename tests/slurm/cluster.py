@@ -22,17 +22,16 @@ ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
-SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
+SlurmctldPort={port}
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AuthType=auth/munge
 AuthInfo=socket={root}/munge/sock
 StateSaveLocation={root}/ctld
-SlurmdSpoolDir={root}/d
+SlurmdSpoolDir={root}/d.%n
 SlurmctldPidFile={root}/slurmctld.pid
-SlurmdPidFile={root}/slurmd.pid
+SlurmdPidFile={root}/slurmd.%n.pid
 SlurmctldLogFile={root}/slurmctld.log
-SlurmdLogFile={root}/slurmd.log
+SlurmdLogFile={root}/slurmd.%n.log
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -46,10 +45,11 @@ MinJobAge=3600
 KillWait=2
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu
-NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000 Gres=gpu:{gpus} State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
-PartitionName=gpu Nodes={host} MaxTime=2-00:00:00 State=UP
+{nodes}
+PartitionName=cpu Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP
+PartitionName=gpu Nodes=ALL MaxTime=2-00:00:00 State=UP
 """
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=64000 Gres=gpu:{gpus}"
 
 
 def missing() -> str:
@@ -61,12 +61,21 @@ def missing() -> str:
 
 
 class Cluster:
-    """The running cluster: `environ` is what a process needs to talk to it. CPUs are claimed, not counted."""
+    """The running cluster: `environ` is what a process needs to talk to it. GPUs and CPUs are a node's, and claimed.
 
-    def __init__(self, root: Path, gpus: int = 2, cpus: int = 8) -> None:
+    Several nodes are several daemons on this machine.
+    """
+
+    def __init__(self, root: Path, gpus: int = 2, cpus: int = 8, nodes: int = 1) -> None:
         self.root, self.gpus = root, gpus
-        self._host = socket.gethostname().split(".")[0]
-        self._write(CONF.format(host=self._host, root=root, gpus=gpus, cpus=cpus, ports=_free_ports(2)))
+        self._nodes = [f"node{number}" for number in range(nodes)]
+        host = socket.gethostname().split(".")[0]
+        port, *others = _free_ports(1 + nodes)
+        lines = [
+            NODE.format(name=name, host=host, port=its, cpus=cpus, gpus=gpus)
+            for name, its in zip(self._nodes, others, strict=True)
+        ]
+        self._write(CONF.format(host=host, root=root, port=port, nodes="\n".join(lines)))
         path = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
         self.environ = {**os.environ, "SLURM_CONF": str(root / "slurm.conf"), "PATH": path}
         self._daemons: list[subprocess.Popen] = []
@@ -79,8 +88,12 @@ class Cluster:
                         f"--pid-file={munge}/pid", f"--log-file={munge}/log", f"--seed-file={munge}/seed")  # fmt: skip
             _until(lambda: (munge / "sock").exists(), "munged", self.root / "munged.out")
             self._start("slurmctld", "-D")
-            self._start("slurmd", "-D")
-            _until(lambda: self.ask("sinfo", "-h", "-o", "%T") == "idle", "slurmd", self.root / "slurmd.log")
+            for name in self._nodes:
+                self._start("slurmd", "-D", "-N", name)
+            up = f"{len(self._nodes)} idle"
+            _until(
+                lambda: self.ask("sinfo", "-h", "-p", "cpu", "-o", "%D %T") == up, "slurmd", self.root / "slurmd.out"
+            )
         except BaseException:
             self.__exit__()
             raise
@@ -88,7 +101,7 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         """Cancel every job and end what was started here, last first."""
-        if len(self._daemons) == len(DAEMONS):
+        if len(self._daemons) >= len(DAEMONS):
             self.ask("scancel", "--user", "root")
             with contextlib.suppress(TimeoutError):
                 _until(lambda: not self.ask("squeue", "-h", "-t", "R,CG"), "scancel", self.root / "slurmctld.log")
@@ -106,7 +119,7 @@ class Cluster:
         return run.stdout.strip() if run.returncode == 0 else ""
 
     def _start(self, name: str, *options: str) -> None:
-        with open(self.root / f"{name}.out", "wb") as out:
+        with open(self.root / f"{name}.out", "ab") as out:
             command = [str(shutil.which(name)), *options]
             # A session of its own: Ctrl-C in a terminal reaches the jobs in order, through __exit__.
             self._daemons.append(
@@ -114,7 +127,7 @@ class Cluster:
             )
 
     def _write(self, conf: str) -> None:
-        for part in ("munge", "ctld", "d", "dev", "bin"):
+        for part in ("munge", "ctld", "dev", "bin", *(f"d.{name}" for name in self._nodes)):
             (self.root / part).mkdir(parents=True, mode=0o755)
         self.root.chmod(0o755)
         key = self.root / "munge" / "key"
@@ -123,12 +136,13 @@ class Cluster:
         for number in range(self.gpus):
             os.mknod(self.root / "dev" / f"gpu{number}", 0o20666, os.makedev(1, 3))  # /dev/null by another name
         files = f"File={self.root}/dev/gpu[0-{self.gpus - 1}]"
-        (self.root / "gres.conf").write_text(f"NodeName={self._host} Name=gpu {files}\n" if self.gpus else "")
+        (self.root / "gres.conf").write_text(f"Name=gpu {files}\n" if self.gpus else "")
         (self.root / "slurm.conf").write_text(conf)
-        # Snakemake's plugin hides SLURM_* from the srun inside a job, which would look for /etc/slurm.
-        srun = self.root / "bin" / "srun"
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.root}/slurm.conf exec {shutil.which("srun")} "$@"\n')
-        srun.chmod(0o755)
+        # Snakemake's plugin hides SLURM_* from what runs inside a job, which would look for /etc/slurm.
+        for name in CLIENTS:
+            client = self.root / "bin" / name
+            client.write_text(f'#!/bin/sh\nSLURM_CONF={self.root}/slurm.conf exec {shutil.which(name)} "$@"\n')
+            client.chmod(0o755)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,0 +1,17 @@
+"""One of several processes: all sum their ranks, each writes down what it is."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from pipeline import parallel
+
+world = parallel.join(torch.device("cpu"))
+mean = world.mean(torch.tensor(float(world.rank)))
+node, gpus = os.environ.get("SLURMD_NODENAME", "here"), os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+facts = (world.size, world.local_rank, mean.item(), node, gpus)
+Path(sys.argv[1], str(world.rank)).write_text(" ".join(map(str, facts)))
+world.barrier()
+parallel.leave()
