@@ -51,6 +51,14 @@ def test_centres_are_those_of_the_network_and_layer_that_the_run_pools():
                 assert source["layer"] == recipe["options"].get("layer", "conv5_3")
 
 
+@pytest.mark.parametrize("preset", sorted(recipes.presets(FILE)))
+def test_as_many_centres_are_made_as_the_pooling_takes(preset):
+    for recipe in recipes.load(FILE, preset).runs.values():
+        shares = 2 if recipe["options"].get("fusion") == "early" else 1
+        wanted = recipe["options"].get("clusters", 64) // shares
+        assert {source["clusters"] for source in recipe["init"].values() if "kmeans" in source} <= {wanted}
+
+
 def test_rgb_is_tested_on_the_centre_and_flow_on_five_crops():
     assert PAPER.run("rgb")["protocol"] == "1 clip x centre"
     assert PAPER.run("flow")["protocol"] == "1 clip x 5 crops"
