@@ -19,6 +19,7 @@ rule flow:
         stage=stage_params("flow"),
         direction=ask(targets.direction),
     shell:
-        "python -m pipeline.flow {input.frames} {output.flow} --direction {params.direction}"
+        "python -m pipeline.gpuslots run --gpus {resources.gpu} --"
+        " python -m pipeline.flow {input.frames} {output.flow} --direction {params.direction}"
         " --preset {params.stage[preset]} --parameters {params.stage[parameters]:q} --backend {params.stage[backend]}"
         " --bound {params.stage[bound]} --quality {params.stage[quality]} --threads {threads} > {log} 2>&1"

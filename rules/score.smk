@@ -21,6 +21,7 @@ rule score:
         stage=stage_params("score"),
         options=ask(runs.score_options),
     shell:
-        "python -m pipeline.score run --weights {input.weights} --shards {input.shards} --splits {input.splits}"
+        "python -m pipeline.gpuslots run --gpus {resources.gpu} --"
+        " python -m pipeline.score run --weights {input.weights} --shards {input.shards} --splits {input.splits}"
         " {params.options} --threads {threads}"
         " --out {output.scores} > {log} 2>&1"

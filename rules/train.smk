@@ -22,7 +22,8 @@ rule train:
         stage=stage_params("train"),
         options=ask(runs.train_options),
     shell:
-        "python -m pipeline.train {params.options} --shards {input.shards} --splits {input.splits}"
+        "python -m pipeline.gpuslots run --gpus {resources.gpu} --spread --"
+        " python -m pipeline.train {params.options} --shards {input.shards} --splits {input.splits}"
         " --split {wildcards.split} --seed {wildcards.seed} --threads {threads}"
         " --out $(dirname {output.weights}) > {log} 2>&1"
 
@@ -52,5 +53,6 @@ rule kmeans:
         stage=stage_params("kmeans"),
         options=ask(runs.kmeans_options),
     shell:
-        "python -m pipeline.kmeans --weights {input.weights} --shards {input.shards} --splits {input.splits}"
+        "python -m pipeline.gpuslots run --gpus {resources.gpu} --"
+        " python -m pipeline.kmeans --weights {input.weights} --shards {input.shards} --splits {input.splits}"
         " {params.options} --seed {wildcards.seed} --threads {threads} --out {output.centres} > {log} 2>&1"
