@@ -4,22 +4,37 @@ import pytest
 
 from tests.workflow import jobs, snakemake
 
-
-def test_ucf101_is_planned_whole_with_nothing_downloaded(tmp_path):
-    planned = jobs(tmp_path, "results/tables/ucf101.csv")
-    assert planned["frames"] == planned["flow"] == 64
-    assert (planned["fetch"], planned["shard"], planned["train"], planned["fuse"], planned["table"]) == (1, 2, 6, 6, 1)
-    assert not (tmp_path / "data").exists()
+SYSTEM = [f"two_stream.{run}" for run in ("spatial", "temporal_multitask", "average_multitask", "svm_multitask")]
 
 
-def test_hmdb51_is_planned_by_the_same_rules(tmp_path):
-    planned = jobs(tmp_path, "results/tables/hmdb51.csv")
-    assert (planned["fetch"], planned["frames"], planned["flow"], planned["train"]) == (1, 24, 24, 6)
+def showing(dataset, rows, **settings):
+    """A config whose table of the data set has these rows."""
+    return {"datasets": {dataset: {"tables": {"rows": rows}, **settings}}}
+
+
+def test_a_papers_system_is_planned_whole_with_nothing_downloaded(tmp_path):
+    (tmp_path / "data" / "weights").mkdir(parents=True)
+    (tmp_path / "data" / "weights" / "cnn_m_2048.safetensors").touch()
+    planned = jobs(tmp_path, "results/tables/ucf101.csv", config=showing("ucf101", SYSTEM))
+    assert planned["frames"] == planned["flow"] == 64 + 24  # of two data sets
+    assert (planned["fetch"], planned["shard"], planned["train"], planned["fuse"], planned["table"]) == (2, 3, 6, 6, 1)
+    assert not (tmp_path / "data" / "raw").exists()
+
+
+def test_what_needs_released_weights_is_not_planned_without_them(tmp_path):
+    planned = jobs(tmp_path, "results/tables/ucf101.csv", config=showing("ucf101", SYSTEM))
+    assert planned["train"] == 3
+    assert "fuse" not in planned
+
+
+def test_a_net_that_is_tuned_brings_the_other_data_sets_training_along(tmp_path):
+    planned = jobs(tmp_path, "results/tables/hmdb51.csv", config=showing("hmdb51", ["two_stream.temporal_tuned"]))
+    assert (planned["fetch"], planned["frames"], planned["flow"], planned["train"]) == (2, 88, 88, 2)
 
 
 def test_asking_for_one_split_plans_that_split_alone(tmp_path):
-    config = {"datasets": {"ucf101": {"splits": [1]}}}
-    assert jobs(tmp_path, "results/tables/ucf101.csv", config=config)["train"] == 2
+    config = showing("ucf101", ["two_stream.temporal_multitask"], splits=[1])
+    assert jobs(tmp_path, "results/tables/ucf101.csv", config=config)["train"] == 1
 
 
 def test_the_default_target_is_every_table(tmp_path):
@@ -33,7 +48,7 @@ def test_the_default_target_is_every_table(tmp_path):
         ({"flow": {"bound": "big"}}, "config.yaml: flow.bound is 'big' but must be of type number"),
         ({"datasets": {"mine": {"folder": "/no/such"}}}, "datasets.mine.folder is /no/such, which does not exist"),
         ({"experiments": ["four_stream"]}, "there is no experiments/four_stream.yaml"),
-        ({"datasets": {"demo": {"preset": "fast"}}}, "no preset 'fast': choose one of paper, demo"),
+        ({"datasets": {"demo": {"preset": "fast"}}}, "no preset 'fast': choose one of paper, quick, demo"),
     ],
 )
 def test_a_mistake_in_the_config_is_a_sentence_before_the_dag_and_no_traceback(tmp_path, config, words):
