@@ -4,8 +4,8 @@ Writes weights.safetensors, metrics.parquet (a row a step) and metrics.csv (a ro
 resume.pt beside them until they are there. On several GPUs or nodes: torchrun --nproc-per-node N -m pipeline.train ...
 """
 
+import contextlib
 import hashlib
-import itertools
 import math
 import os
 import time
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from pipeline import (
     checkpoint,
@@ -33,9 +32,10 @@ from pipeline import (
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.files import sha256
+from pipeline.loading import loader_of, steps
 from pipeline.normalise import Normaliser
 from pipeline.recipes import Recipe
-from pipeline.training import Chunk, Training
+from pipeline.training import Training
 from pipeline.trainingdata import Batches, HeldOut, TrainingClips, Video
 
 FLUSH = 20  # steps between two looks at the loss, each of which waits for the device
@@ -48,22 +48,6 @@ def pick_device(name: str) -> torch.device:
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UserError(f"the device asked for is {name} but torch {torch.__version__} sees no GPU: use --device auto")
     return torch.device(name)
-
-
-def steps(loader: DataLoader, chunks: int) -> Iterator[list[Chunk]]:
-    """The loader's chunks, a step's together; what stops one of its processes is a sentence, as it is in this one."""
-    stream = iter(loader)
-    try:
-        while step := list(itertools.islice(stream, chunks)):
-            yield step
-    except UserError as error:
-        raise UserError(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from error
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise UserError(
-            f"a process that decodes clips was stopped ({error}): give the job more memory, or fewer --threads"
-        ) from error
 
 
 def fit(
@@ -98,17 +82,6 @@ def fit(
                 checkpoint.save(a.out, identity, training.state())
                 metrics.write(a.out, training.rows, training.checks, data.videos / recipe["batch"])
                 saved = time.monotonic()
-
-
-def loader_of(data: Any, order: Batches | None, workers: int, device: torch.device | None) -> DataLoader:
-    """Chunks of `data` in the order given, read ahead by `workers` processes."""
-    return DataLoader(
-        data,
-        batch_sampler=order if order is not None else [[number] for number in range(len(data))],
-        num_workers=workers,
-        pin_memory=device is not None and device.type == "cuda",
-        generator=torch.Generator(),  # its own, so that nothing hangs on the global one
-    )
 
 
 def flushed(recent: Sequence[tuple[Any, ...]], world: parallel.World, folder: Path) -> list[list[float]]:
@@ -202,6 +175,8 @@ def arguments(argv: Sequence[str]) -> Namespace:
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     a = arguments(argv)
+    if a.note:
+        cli.say(a.note)
     torch.set_num_threads(a.threads)
     if a.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which cuBLAS refuses
@@ -211,24 +186,26 @@ def main(argv: Sequence[str]) -> None:
     world = parallel.join(device)
     if device.type == "cuda" and world.size > 1:
         device = torch.device("cuda", world.local_rank)
+    with in_a_sentence(a):
+        train(device, world, a)
+    parallel.leave()
+
+
+def train(device: torch.device, world: parallel.World, a: Namespace) -> None:
+    """Train what the command line says, from the last checkpoint on, to the files in its folder."""
     experiment = recipes.load(a.experiment, a.preset)
     recipe, sources = experiment.run(a.run), parse_sources(a.init)
-    if a.note:
-        cli.say(a.note)
+    world.share(recipe["batch"])
     tasks, classes, second = videos_of(recipe, a)
     identity = identity_of(recipe, tasks, sources, a)
     validation = None
     if recipe["plateau"]:
         tasks[0], out = trainingdata.held_out(tasks[0], recipe["plateau"]["hold_out"], a.seed)
         validation = HeldOut(out, recipe)
-    data = TrainingClips(tasks, recipe, a.seed)
-    readers = tasks[0][0].readers
+    data, readers = TrainingClips(tasks, recipe, a.seed), tasks[0][0].readers
     net = prepared(recipe, classes, second, sources, a.seed).to(device)
     training = Training(recipe, net, Normaliser(recipe, readers, device), a.seed, world)
-    if state := checkpoint.load(a.out, identity):
-        training.restore(state)
-        cli.say(f"resumed at step {training.step} of {recipe['steps']}")
-    world.agree(training.step, device)
+    resume(training, identity, a)
     if a.compile:
         training.compile()
     with metrics.Board(a.tensorboard if world.first else None, training.step) as board:
@@ -236,7 +213,34 @@ def main(argv: Sequence[str]) -> None:
     if world.first:
         finish(training, data, facts_of(experiment, recipe, readers, classes, second, identity, a), a)
     world.barrier()
-    parallel.leave()
+
+
+def resume(training: Training, identity: str, a: Namespace) -> None:
+    """Go on where a killed training of the same identity saved, all processes at the same step."""
+    if state := checkpoint.load(a.out, identity):
+        training.restore(state)
+        cli.say(f"resumed at step {training.step} of {training.recipe['steps']}")
+    training.world.agree(training.step, training.device)
+
+
+@contextlib.contextmanager
+def in_a_sentence(a: Namespace) -> Iterator[None]:
+    """What a device or compiler cannot do is for the user to mend."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"the network itself does not fit into the memory ({error}): take a larger device, or a narrower network"
+        ) from error
+    except RuntimeError as error:
+        first = str(error).strip().partition("\n")[0]
+        if a.deterministic and "deterministic" in first:
+            raise UserError(f"{first.partition('.')[0]}: leave out --deterministic, or use --device cpu") from error
+        if a.compile and type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise UserError(
+                f"torch.compile made no kernels ({first}): install a C++ compiler, or leave out --compile"
+            ) from error
+        raise
 
 
 def facts_of(

@@ -195,6 +195,6 @@ def split(chunk: Chunk, part: int | None) -> list[Chunk]:
     count = -(-len(labels) // (part or len(labels)))
     if count == 1:
         return [chunk]
-    pairs = [zip(*(tensor.chunk(count) for tensor in pair), strict=True) for pair in sample]
+    pairs = [zip(*(tensor.tensor_split(count) for tensor in pair), strict=True) for pair in sample]
     samples = zip(*pairs, strict=True)
-    return list(zip(samples, labels.chunk(count), tasks.chunk(count), strict=True))
+    return list(zip(samples, labels.tensor_split(count), tasks.tensor_split(count), strict=True))

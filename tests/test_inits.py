@@ -66,8 +66,8 @@ def test_flow_begins_with_the_mean_of_rgbs_first_filters(tmp_path):
 def test_pictures_filters_are_inflated_to_clips(tmp_path):
     path, given = saved(tmp_path / "w", "inception_v1", width=0.05, crop=32)
     made, _ = begun("i3d", {"net": path}, width=0.05, crop=32)
-    inflated = made["Conv3d_1a_7x7.conv.weight"]
-    flat = given["Conv2d_1a_7x7.conv.weight"]
+    inflated = made["Conv3d_1a_7x7.conv3d.weight"]
+    flat = given["Conv2d_1a_7x7.conv2d.weight"]
     assert torch.allclose(inflated.sum(2), flat, atol=1e-6)
     assert torch.allclose(inflated[:, :, 0], inflated[:, :, -1])
 
