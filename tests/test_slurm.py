@@ -20,7 +20,6 @@ from tests.slurm import cluster
 from tests.test_train import arguments, same, tensors
 
 ROOT = Path(__file__).parents[1]
-PROFILE = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
 STEPS = 400  # enough for a training to be caught at work
 data = test_train.data
 
@@ -135,8 +134,3 @@ def test_a_training_of_several_nodes_has_a_process_a_gpu_and_they_all_meet(tmp_p
     assert sorted((node, local) for _, local, _, node, _ in ranks.values()) == [
         ("node0", "0"), ("node0", "1"), ("node1", "0"), ("node1", "1"),
     ]  # fmt: skip
-
-
-def test_the_profile_names_rules_that_there_are():
-    rules = re.findall(r"^rule (\w+):", "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk")), re.M)
-    assert set(PROFILE["set-resources"]) <= set(rules)
