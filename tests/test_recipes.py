@@ -76,3 +76,8 @@ def test_a_mistake_in_an_experiment_is_one_sentence(tmp_path, changes, words):
 def test_an_unknown_preset_is_refused_with_the_known_ones():
     with pytest.raises(UserError, match="no preset 'fast'.*paper, quick, demo"):
         recipes.load(TWO_STREAM, "fast")
+
+
+def test_the_readme_tells_every_key():
+    text = (TWO_STREAM.parent / "README.md").read_text()
+    assert [key for key in (*recipes.REQUIRED, *recipes.DEFAULTS) if f"`{key}`" not in text] == []
