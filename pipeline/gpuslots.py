@@ -3,7 +3,8 @@
 Snakemake counts GPUs but does not say which, so jobs started together would all take the first. Here a job locks a
 file a GPU, sets CUDA_VISIBLE_DEVICES and becomes COMMAND, which keeps the locks; when it ends, however it ends, the
 kernel frees them. Jobs beyond the last GPU wait. Where CUDA_VISIBLE_DEVICES is set, by a scheduler or by hand, it is
-kept, and only a job that needs fewer GPUs than it names picks among those. Without a GPU, COMMAND runs as it is.
+kept, and only a job that needs fewer GPUs than it names picks among those. Without a GPU, COMMAND runs as it is. With
+--spread, a job of several GPUs is a process a GPU (`pipeline.spread`).
 
 ACTIONBENCH_GPU_SHARE=N lets N such jobs share a GPU. ACTIONBENCH_GPUS, a number or a list such as 0,3, says which GPUs
 there are instead of nvidia-smi; ACTIONBENCH_GPU_LOCKS is the folder of the lock files.
@@ -25,7 +26,7 @@ from pipeline.errors import UserError
 from pipeline.spread import spread
 
 LOCKS = "/tmp/actionbench-gpus"  # noqa: S108 (one folder for every user and job of a machine, whatever their TMPDIR)
-SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "KUBERNETES_SERVICE_HOST")
+SCHEDULED = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")  # a pod shows its own GPUs alone, which are picked from
 POLL = 0.2  # seconds between looks at taken GPUs
 
 Environment = Mapping[str, str]
