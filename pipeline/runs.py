@@ -53,10 +53,14 @@ def full(name: str, own: str) -> str:
 
 def names(config: Config, kind: str) -> list[str]:
     """Every run (kind `runs`) or fusion (`fusions`) of every experiment that there is, chosen or not."""
-    presets = {of_dataset(config, dataset)["preset"] for dataset in config["datasets"]}
-    pairs = itertools.product(sorted(EXPERIMENTS.glob("*.yaml")), presets)
-    found = (_experiment(str(path), preset) for path, preset in pairs if preset in _presets(str(path)))
-    return sorted({f"{e.name}.{run}" for e in found for run in getattr(e, kind)})
+    return sorted({f"{e.name}.{run}" for e in _experiments(config) for run in getattr(e, kind)})
+
+
+def releases(config: Config) -> list[str]:
+    """Every release that some recipe begins from."""
+    found = (e.runs.values() for e in _experiments(config))
+    sources = (recipe["init"].values() for recipe in itertools.chain.from_iterable(found))
+    return sorted({s["release"] for s in itertools.chain.from_iterable(sources) if "release" in s})
 
 
 def score_file(dataset: str, split: int | str, seed: int | str, run: str, subset: str = "test") -> str:
@@ -206,6 +210,13 @@ def _obstacles(config: Config, dataset: str, run: str) -> Iterator[str]:
             yield catalogue.where(source["release"])
         elif begun := source.get("run", source.get("kmeans")):
             yield from _obstacles(config, settings[where] if where else dataset, full(begun, name))
+
+
+def _experiments(config: Config) -> Iterator[recipes.Experiment]:
+    """Every experiment under every preset in use."""
+    presets = sorted({of_dataset(config, dataset)["preset"] for dataset in config["datasets"]})
+    pairs = itertools.product(sorted(EXPERIMENTS.glob("*.yaml")), presets)
+    yield from (_experiment(str(path), preset) for path, preset in pairs if preset in _presets(str(path)))
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from pipeline import recipes, runs, slices, tableplans
 from pipeline.codehash import code_hash
 from pipeline.config import Settings, of_dataset
 from pipeline.files import sha256
+from pipeline.importers import catalogue
 from pipeline.scanning import walk
 from pipeline.sources import sources
 
@@ -132,6 +133,11 @@ def stage_settings(config: Config, stage: str, dataset: str, run: str = "") -> S
 def architecture_settings() -> Settings:
     """What decides the table of architectures: the code, and the published facts in architectures.tsv."""
     return {"code": code_hash("pipeline.architectures"), "published": sha256(ARCHITECTURES)}
+
+
+def release_settings() -> Settings:
+    """What decides imported weights: the code, and which file stands for which release."""
+    return {"code": code_hash("pipeline.importers.command"), "table": sha256(catalogue.TABLE)}
 
 
 @functools.cache

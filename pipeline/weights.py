@@ -95,7 +95,7 @@ def _differing(path: Path | str, known: Sequence[str], classes: Sequence[str]) -
 
 
 def main(argv: Sequence[str]) -> None:
-    """Import another framework's weights, fetch or list released ones: `import FILE`, `fetch MODEL`, `list`."""
+    """Import another framework's weights, fetch, list or make ready released ones."""
     # By a name made here: whoever only saves and loads does not run the importers, and their change re-runs nothing.
     importlib.import_module(f"{__package__}.importers.command").main(argv)
 

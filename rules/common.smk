@@ -19,6 +19,7 @@ try:
     check(config)
     tableplans.check(config)
     RUNS, FUSIONS = runs.names(config, "runs"), runs.names(config, "fusions")
+    RELEASES = runs.releases(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

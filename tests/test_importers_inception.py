@@ -6,7 +6,7 @@ import torch
 
 from pipeline import models
 from pipeline.errors import UserError
-from pipeline.importers.command import import_file
+from pipeline.importers.imported import import_file
 from tests import weightfiles as wf
 from tests.test_importers_nets import (
     RNG,

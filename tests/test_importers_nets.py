@@ -6,7 +6,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from pipeline import models
-from pipeline.importers.command import import_file
+from pipeline.importers.imported import import_file
 from pipeline.importers.layouts import moments
 from tests import weightfiles as wf
 

@@ -190,7 +190,7 @@ def test_every_map_is_for_a_network_and_names_known_words_and_steps():
     words = convert.table()["words"]
     for entry in convert.table()["maps"]:
         assert entry["model"] in models.names()
-        convert.shapes_of(entry["model"], 3, entry.get("options", {}))
+        models.shapes_of(entry["model"], 3, entry.get("options", {}))
         for source, target, steps in entry["rules"]:
             fills = set() if source else set(convert.FILLS)
             assert set(steps.split()) <= set(STEPS) | fills, (entry["format"], source)
@@ -238,7 +238,8 @@ def test_who_has_not_got_the_weights_is_told_what_to_put_where():
     said = catalogue.where("resnet_50")
     assert "resnet50-0676ba61.pth from https://download.pytorch.org/models/resnet50-0676ba61.pth" in said
     assert "put it at data/weights/resnet50-0676ba61.pth" in said
-    assert "pipeline.weights import --format torchvision --model resnet_50" in said
+    assert "pipeline.weights release resnet_50 makes it ours" in said
+    assert "imagenet-resnet-50-dag.mat from" in catalogue.where("resnet_50.matconvnet")
     assert ". " not in said
     with pytest.raises(UserError, match="lists no weights of 'fstcn', only of .*vgg_16"):
         catalogue.where("fstcn")

@@ -51,11 +51,27 @@ def rows_of(model: str, table: Path = TABLE) -> list[dict[str, str]]:
     return found
 
 
-def where(model: str, folder: Path = FOLDER, table: Path = TABLE) -> str:
+def release(name: str, table: Path = TABLE) -> list[dict[str, str]]:
+    """The rows of the files that make up a release, named MODEL or MODEL.WORD.
+
+    It is the network's first one, or the first whose framework or file has the word: resnet_50.matconvnet,
+    i3d.flow_imagenet.
+    """
+    model, _, word = name.partition(".")
+    kin = rows_of(model, table)
+    found = [row for row in kin if word in ("", row["framework"]) or word in re.split(r"[./]", row["file"])]
+    if not found:
+        files = ", ".join(row["file"] for row in kin)
+        raise UserError(f"no release of {model} is called {word!r}: its files are {files}")
+    stem = found[0]["file"].removesuffix(".index")
+    return [found[0], *(row for row in kin if row["file"].startswith(f"{stem}.data-"))]
+
+
+def where(name: str, folder: Path = FOLDER, table: Path = TABLE) -> str:
     """One sentence for who has not got the weights: which file, from where, to put where, and how to go on."""
-    first, *others = rows_of(model, table)
-    more = f" ({len(others)} more files in pipeline/weights.tsv)" if others else ""
-    return f"released weights of {model} are {_way(first, folder)}{more}"
+    first, more = release(name, table)[0], len(rows_of(name.partition(".")[0], table)) - 1
+    others = f" ({more} more files in pipeline/weights.tsv)" if more else ""
+    return f"released weights of {first['model']} are {_way(first, folder, name)}{others}"
 
 
 def fetch(row: dict[str, str], folder: Path = FOLDER, patience: Patience | None = None) -> Path:
@@ -94,8 +110,8 @@ def _verify(path: Path, row: dict[str, str], folder: Path) -> None:
         raise UserError(f"{path} has the sha256 {wanted}: delete it; the weights are {_way(row, folder)}")
 
 
-def _way(row: dict[str, str], folder: Path) -> str:
+def _way(row: dict[str, str], folder: Path, name: str = "") -> str:
     return (
         f"{row['file']} from {row['url'] or 'no address that is known'}: put it at {folder / row['file']}, and"
-        f" python -m pipeline.weights import --format {row['framework']} --model {row['model']} makes it ours"
+        f" python -m pipeline.weights release {name or row['model']} makes it ours"
     )
