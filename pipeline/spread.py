@@ -30,14 +30,15 @@ def spread(command: Sequence[str], gpus: int, environ: Mapping[str, str]) -> lis
     if gpus % len(found.nodes):
         raise UserError(f"{gpus} GPUs do not spread evenly over {len(found.nodes)} nodes: ask for a multiple")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(gpus // len(found.nodes))]
+    module = ["-m", "--", *command[2:]]  # without the -- torchrun takes the module's --run for its own --run-path
     if len(found.nodes) == 1:
-        return [*launcher, "--standalone", *command[1:]]
+        return [*launcher, "--standalone", *module]
     if "SLURM_STEP_ID" in environ:
         raise UserError(
             f"the job has {len(found.nodes)} nodes but runs in a step on one of them: set mpi: \"'srun'\" and"
             " tasks_per_node for its rule in the profile"
         )
-    return [*step(found), *launcher, *meeting(job, found), *command[1:]]
+    return [*step(found), *launcher, *meeting(job, found), *module]
 
 
 def step(found: Allocation) -> list[str]:

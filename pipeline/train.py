@@ -1,7 +1,7 @@
 """Train one run: one network of one experiment on one split of one data set.
 
 Writes weights.safetensors, metrics.parquet (a row a step) and metrics.csv (a row an epoch) into the folder given, and
-resume.pt beside them until they are there. On several GPUs or nodes: torchrun --nproc-per-node N -m pipeline.train ...
+resume.pt beside them until they are there. On several GPUs: torchrun --nproc-per-node N -m -- pipeline.train ...
 """
 
 import contextlib

@@ -45,7 +45,7 @@ def test_two_nodes_of_four_gpus_are_a_torchrun_each_that_meet_on_the_first(monke
     words = " ".join(spread.spread(TRAIN, 8, {"SLURM_JOB_ID": "41007"}))
     assert words.startswith("srun --nodes 2 --ntasks 2 --ntasks-per-node 1 --cpus-per-task 32 ")
     assert re.search(r"torch.distributed.run --nproc-per-node 4 --nnodes 2 .*--rdzv-endpoint 10.0.0.1:21007 ", words)
-    assert words.endswith("-m pipeline.train --seed 1")
+    assert words.endswith("-m -- pipeline.train --seed 1")
 
 
 @pytest.mark.parametrize(
