@@ -166,3 +166,13 @@ def test_mistakes_are_one_sentence(made, command, said, monkeypatch):
     monkeypatch.chdir(made)
     with pytest.raises(UserError, match=said):
         main(command)
+
+
+def test_tracks_are_drawn_over_a_frame(made, tmp_path):
+    out = tmp_path / "tracks.jpg"
+    main(["draw", str(made / "frames0.h5"), str(out), *SMALL, "--video", "left0", "--frame", "17"])
+    drawn = simplejpeg.decode_jpeg(out.read_bytes()).astype(int)
+    assert drawn.shape == (120, 160, 3)
+    assert (drawn[..., 1] - drawn[..., [0, 2]].max(2) > 80).mean() > 0.05  # green tracks
+    with pytest.raises(UserError, match="left0 has 18 frames but --frame is 40"):
+        main(["draw", str(made / "frames0.h5"), str(out), "--video", "left0", "--frame", "40"])
