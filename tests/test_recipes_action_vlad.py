@@ -59,6 +59,11 @@ def test_as_many_centres_are_made_as_the_pooling_takes(preset):
         assert {source["clusters"] for source in recipe["init"].values() if "kmeans" in source} <= {wanted}
 
 
+def test_the_narrow_demo_asks_for_no_released_weights():
+    runs = recipes.load(FILE, "demo").runs.values()
+    assert not [source for recipe in runs for source in recipe["init"].values() if "release" in source]
+
+
 def test_rgb_is_tested_on_the_centre_and_flow_on_five_crops():
     assert PAPER.run("rgb")["protocol"] == "1 clip x centre"
     assert PAPER.run("flow")["protocol"] == "1 clip x 5 crops"
