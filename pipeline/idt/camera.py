@@ -12,7 +12,10 @@ CORNERS = 1000  # at most, that flow matches
 REACH = 1.0  # pixels that a match may be off the homography
 
 DETECTORS: dict[str, Callable[[], Any]] = {
-    "akaze": lambda: cv2.xfeatures2d.AKAZE.create(threshold=3e-4, nOctaves=2, nOctaveLayers=2),
+    # Upright: a camera does not turn by much between two frames.
+    "akaze": lambda: cv2.xfeatures2d.AKAZE.create(
+        cv2.xfeatures2d.AKAZE_DESCRIPTOR_MLDB_UPRIGHT, threshold=3e-4, nOctaves=2, nOctaveLayers=2
+    ),
     "sift": lambda: cv2.SIFT.create(),
     "orb": lambda: cv2.ORB.create(500),
 }
