@@ -15,11 +15,13 @@ from torch import Tensor
 
 from pipeline import clips, stacking
 from pipeline.crops import Box
+from pipeline.errors import UserError
 from pipeline.quantise import LEVELS, dequantise
 from pipeline.shards import ShardReader
 
 Readers = Mapping[str, ShardReader]  # by modality
 Sample = tuple[tuple[Tensor, Tensor], ...]  # (volume, shift) of every input
+Size = tuple[int, int]  # height, width
 
 RGB_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's, of pixels in [0, 1]
 RGB_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
@@ -64,18 +66,17 @@ def batch(samples: Sequence[Sample]) -> Sample:
     )
 
 
-def jittered(sample: Sample, names: Sequence[str], strength: float, generator: np.random.Generator) -> Sample:
-    """RGB with each channel shifted by its own normal draw, of `strength` deviations, the same in every picture."""
-    if strength == 0:
-        return sample
-    draw = torch.from_numpy(generator.normal(0, strength, 3).astype(np.float32))
+def same_size(sizes: Mapping[str, Size]) -> Size:
+    """The one size of all inputs' pictures; different ones are the user's error."""
+    first = next(iter(sizes.values()))
+    if other := next((name for name, size in sizes.items() if size != first), None):
+        raise UserError(f"pictures are {first} but those of {other} {sizes[other]}: make frames and flow of one size")
+    return first
 
-    def shifted(shift: Tensor) -> Tensor:
-        return shift + draw.repeat(len(shift) // 3).reshape(-1, *(1,) * (shift.ndim - 1))
 
-    return tuple(
-        (data, shifted(shift) if name == "rgb" else shift) for name, (data, shift) in zip(names, sample, strict=True)
-    )
+def size_of(volumes: Mapping[str, Volume]) -> Size:
+    """(height, width) of a clip's pictures."""
+    return same_size({name: (volume.pictures.shape[2], volume.pictures.shape[3]) for name, volume in volumes.items()})
 
 
 def _rgb(readers: Readers, recipe: clips.Recipe, video: str, times: Sequence[int]) -> Volume:
@@ -143,7 +144,12 @@ def _still(pictures: np.ndarray, length: int) -> Volume:
 def _means(fields: np.ndarray, bound: float) -> np.ndarray:
     """The mean vector of every field in pixels, (TL, 2)."""
     means = fields.mean((2, 3), dtype=np.float32)
-    return means if fields.dtype == np.float32 else means * np.float32(2 * bound / LEVELS) - np.float32(bound)
+    return means if fields.dtype == np.float32 else pixels(means, bound)
+
+
+def pixels(levels: np.ndarray, bound: float) -> np.ndarray:
+    """Pixels of levels that are no whole ones, such as means."""
+    return levels * np.float32(2 * bound / LEVELS) - np.float32(bound)
 
 
 def _cut(volume: Volume, box: Box, turn: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -168,10 +174,15 @@ def _opposite(x: np.ndarray) -> np.ndarray:
 
 def _resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(C, H, W) at another size; a flow field keeps its values, as in the papers' code."""
-    way = cv2.INTER_AREA if size[0] < picture.shape[1] else cv2.INTER_LINEAR
+    way = interpolation(picture.shape[1], size[0])
     return cv2.resize(np.ascontiguousarray(picture.transpose(1, 2, 0)), size[::-1], interpolation=way).transpose(
         2, 0, 1
     )
+
+
+def interpolation(height: int, wanted: int) -> int:
+    """OpenCV's way from one height to another: by area where it shrinks."""
+    return cv2.INTER_AREA if wanted < height else cv2.INTER_LINEAR
 
 
 _READ: dict[str, Any] = {"rgb": _rgb, "flow": _flow, "difference": _difference}

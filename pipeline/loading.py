@@ -4,28 +4,56 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import torch
 from torch.utils.data import DataLoader
 
+from pipeline import parcels
 from pipeline.errors import UserError
 from pipeline.training import Chunk
 from pipeline.trainingdata import Batches
 
 
-def loader_of(data: Any, order: Batches | None, workers: int, device: torch.device | None) -> DataLoader:
-    """Chunks of `data` in the order given, or of one each, read ahead by `workers` processes."""
+def loader_of(
+    data: Any, order: Batches | None, workers: int, device: torch.device | None, persistent: bool = False
+) -> DataLoader:
+    """Chunks of `data` in the order given, as parcels, or of one clip each, read ahead by `workers` processes."""
+    options: dict[str, Any] = {"batch_sampler": [[number] for number in range(len(data))]} if order is None else {}
+    if order is not None:
+        pool = parcels.pool_for(order, workers)
+        data, options = (
+            parcels.Written(data, pool),
+            {"batch_sampler": parcels.Ordered(order, pool), "collate_fn": _same},
+        )
     return DataLoader(
         data,
-        batch_sampler=order if order is not None else [[number] for number in range(len(data))],
         num_workers=workers,
         pin_memory=device is not None and device.type == "cuda",
         generator=torch.Generator(),  # its own, so that nothing hangs on the global one
+        prefetch_factor=parcels.AHEAD if workers else None,
+        persistent_workers=persistent and workers > 0,
+        worker_init_fn=_begin,
+        **options,
     )
+
+
+def opened(loader: DataLoader) -> Iterator[Chunk]:
+    """The loader's chunks, out of their parcels."""
+    return (chunk.open() if isinstance(chunk, parcels.Parcel) else chunk for chunk in loader)
+
+
+def _same(chunk: Chunk | parcels.Parcel) -> Chunk | parcels.Parcel:
+    return chunk
+
+
+def _begin(_number: int) -> None:
+    """A process that decodes does so on the one core that it was asked for."""
+    cv2.setNumThreads(1)
 
 
 def steps(loader: DataLoader, chunks: int) -> Iterator[list[Chunk]]:
     """The loader's chunks, a step's together."""
-    stream = iter(loader)
+    stream = opened(loader)
     try:
         while step := list(itertools.islice(stream, chunks)):
             yield step

@@ -1,17 +1,17 @@
 """The clips that a network trains on: which video stands where in the sequence, and what is drawn from it."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from pipeline import clips, crops, inputs, manifest
+from pipeline import clips, crops, inputs, manifest, samples
 from pipeline.cli import say
 from pipeline.errors import UserError
-from pipeline.inputs import Readers, Sample
+from pipeline.inputs import Readers, Sample, size_of
 from pipeline.parallel import World
 from pipeline.recipes import Recipe
 from pipeline.sampling import Sampler
@@ -43,10 +43,19 @@ class TrainingClips(Dataset):
         return sum(map(len, self.tasks))
 
     def __getitem__(self, position: int) -> tuple[Sample, int, int]:
+        video, generator, task = self._at(position)
+        return augmented(video.readers, video.name, self.recipe, generator), video.label, task
+
+    def write(self, room: samples.Room, position: int) -> tuple[int, int]:
+        """(label, task); the sample is written into `room`."""
+        video, generator, task = self._at(position)
+        augment(room, video.readers, video.name, self.recipe, generator)
+        return video.label, task
+
+    def _at(self, position: int) -> tuple[Video, np.random.Generator, int]:
         place, task = divmod(position, len(self.tasks))
         sampler = self.samplers[task]
-        video = self.tasks[task][sampler.video(place)]
-        return augmented(video.readers, video.name, self.recipe, sampler.generator(place)), video.label, task
+        return self.tasks[task][sampler.video(place)], sampler.generator(place), task
 
 
 class HeldOut(Dataset):
@@ -85,20 +94,16 @@ class Batches:
 
 def augmented(readers: Readers, video: str, recipe: Recipe, generator: np.random.Generator) -> Sample:
     """One training clip: times, crop, flip and jitter drawn, the same for every picture and input."""
+    room = samples.room_for(recipe)
+    augment(room, readers, video, recipe, generator)
+    return samples.tensors(room)
+
+
+def augment(room: samples.Room, readers: Readers, video: str, recipe: Recipe, generator: np.random.Generator) -> None:
+    """The same, written into `room`."""
     times = clips.drawn(recipe, inputs.frames(readers, video), generator)
-    volumes = inputs.read(readers, recipe, video, times)
-    box = crops.drawn(recipe, size_of(volumes), generator)
-    sample = inputs.cut(volumes, box, recipe["frames"] is not None)
-    return inputs.jittered(sample, list(recipe["stack"]), recipe["rgb_jitter"], generator)
-
-
-def size_of(volumes: Mapping[str, inputs.Volume]) -> tuple[int, int]:
-    """(height, width) of a clip's pictures; inputs of different sizes are the user's error."""
-    sizes = {name: volume.pictures.shape[2:] for name, volume in volumes.items()}
-    first = next(iter(sizes.values()))
-    if other := next((name for name, size in sizes.items() if size != first), None):
-        raise UserError(f"pictures are {first} but those of {other} {sizes[other]}: make frames and flow of one size")
-    return first[0], first[1]
+    samples.write(room, readers, recipe, video, times, lambda size: crops.drawn(recipe, size, generator))
+    samples.jitter(room, list(recipe["stack"]), recipe["rgb_jitter"], generator)
 
 
 def open_shards(folders: Sequence[Path], recipe: Recipe) -> dict[str, ShardReader]:

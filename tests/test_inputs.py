@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline import crops, inputs, stacking, trainingdata
+from pipeline import crops, inputs, samples, stacking, trainingdata
 from pipeline.crops import Box
 from pipeline.errors import UserError
 from pipeline.quantise import dequantise
@@ -122,10 +122,12 @@ def test_a_resized_field_keeps_its_values(readers):
 
 def test_every_picture_of_a_clip_is_cropped_and_jittered_alike(readers):
     sample = inputs.cut(inputs.read(readers, BOTH, "v", [0, 2, 4]), WHOLE, True)
-    (_, rgb), (_, flow) = inputs.jittered(sample, ["rgb", "flow"], 0.1, np.random.default_rng(0))
+    room = [(data.numpy(), shift.numpy().copy()) for data, shift in sample]
+    samples.jitter(room, ["rgb", "flow"], 0.1, np.random.default_rng(0))
+    (_, rgb), (_, flow) = room
     assert (rgb == rgb[:, :1]).all()
     assert len(set(rgb[:, 0].tolist())) == 3
-    assert (flow == sample[1][1]).all()
+    assert (flow == sample[1][1].numpy()).all()
 
 
 def test_a_training_clip_depends_on_its_generator_alone(readers):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import inputs
+from pipeline import inputs, samples
 from pipeline.normalise import Normaliser
 from tests.tinydata import RECIPE, smooth, tiny_shards
 
@@ -72,7 +72,9 @@ def test_jitter_shifts_all_of_a_channel_alike(readers):
     recipe = {**RECIPE, "frames": 2}
     box = inputs.Box(0, 0, 24, 32, (24, 32), False)
     sample = inputs.cut(inputs.read(readers, recipe, "v", [0, 1]), box, True)
-    jittered = inputs.jittered(sample, ["rgb"], 0.1, np.random.default_rng(0))
+    room = [(data.numpy(), shift.numpy().copy()) for data, shift in sample]
+    samples.jitter(room, ["rgb"], 0.1, np.random.default_rng(0))
+    jittered = samples.tensors(room)
     (one,), (two,) = (Normaliser(recipe, readers, CPU)(inputs.batch([x])) for x in (sample, jittered))
     drawn = np.random.default_rng(0).normal(0, 0.1, 3).reshape(1, 3, 1, 1, 1)
     assert np.allclose((two - one).numpy(), np.broadcast_to(drawn, one.shape), atol=1e-5)

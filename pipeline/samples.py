@@ -1,0 +1,162 @@
+"""Training samples, written picture by picture straight into the memory that they travel in.
+
+What comes out is what `inputs.read` and `inputs.cut` make of the same clip, bit for bit.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import cv2
+import numpy as np
+import simplejpeg
+import torch
+
+from pipeline import clips, inputs
+from pipeline.crops import Box
+from pipeline.errors import UserError
+from pipeline.inputs import Readers, Sample, Size
+from pipeline.shards import ShardReader
+
+Room = Sequence[tuple[np.ndarray, np.ndarray]]  # (volume, shift) of every input, to be written
+EXACT = 2**24  # integers up to here are numbers of 32 bits, so that sums of theirs do not depend on the order
+
+_scratch = threading.local()  # the picture that was decoded last, which the next one overwrites
+
+
+def shapes(recipe: clips.Recipe) -> list[tuple[tuple[int, ...], type, tuple[int, ...]]]:
+    """(shape of the volume, its type, shape of the shift) of every input."""
+    times = () if recipe["frames"] is None else (recipe["frames"],)
+    square, followed = (recipe["crop"],) * 2, recipe["flow_stack"] != "places"
+    kinds = {"flow": np.float32 if followed else np.uint8}
+    counted = clips.channels(recipe).items()
+    return [((count, *times, *square), kinds.get(name, np.uint8), (count, *times)) for name, count in counted]
+
+
+def room_for(recipe: clips.Recipe) -> Room:
+    """Memory for one sample."""
+    return [(np.empty(shape, kind), np.empty(shift, np.float32)) for shape, kind, shift in shapes(recipe)]
+
+
+def tensors(room: Room) -> Sample:
+    """The same memory."""
+    return tuple((torch.from_numpy(data), torch.from_numpy(shift)) for data, shift in room)
+
+
+def write(
+    room: Room, readers: Readers, recipe: clips.Recipe, video: str, times: Sequence[int], draw: Callable[[Size], Box]
+) -> None:
+    """One clip, cut by the box that `draw` makes of its pictures' size.
+
+    Each picture is cut as soon as it is decoded, while the processor's cache holds it. Inputs that are computed from
+    several pictures at once are read whole.
+    """
+    if "difference" in recipe["stack"] or recipe["flow_stack"] != "places":
+        _write_whole(room, readers, recipe, video, times, draw)
+        return
+    streams = [_Stream(readers[name], recipe, video, times) for name in recipe["stack"]]
+    box = draw(inputs.same_size({stream.name: stream.size for stream in streams}))
+    for stream, (data, shift) in zip(streams, room, strict=True):
+        sums = stream.write(data.reshape(len(data), -1, *box.size), box)
+        if sums.max(initial=0) > EXACT:
+            _write_whole(room, readers, recipe, video, times, lambda _: box)
+            return
+        stream.shift(shift.reshape(len(shift), -1), sums, box.flip)
+
+
+def jitter(room: Room, names: Sequence[str], strength: float, generator: np.random.Generator) -> None:
+    """Shift each channel of RGB by its own normal draw, of `strength` deviations, the same in every picture."""
+    if strength == 0:
+        return
+    draw = generator.normal(0, strength, 3).astype(np.float32)
+    for name, (_, shift) in zip(names, room, strict=True):
+        if name == "rgb":
+            shift += np.tile(draw, len(shift) // 3).reshape(-1, *(1,) * (shift.ndim - 1))
+
+
+class _Stream:
+    """The pictures that a clip has of one input, RGB or flow, decoded one after another."""
+
+    def __init__(self, reader: ShardReader, recipe: clips.Recipe, video: str, times: Sequence[int]) -> None:
+        self.name, self.video, self.stack = reader.modality, video, recipe["stack"][reader.modality]
+        wanted = clips.pictures(times, self.stack, reader.count(video), recipe["past_end"])
+        self.places: dict[int, list[int]] = {number: [] for number in sorted(set(wanted))}
+        for place, number in enumerate(wanted):
+            self.places[number].append(place)
+        self.jpegs, self.count = reader.buffers(video, list(self.places)), len(wanted)
+        height, width, *_ = simplejpeg.decode_jpeg_header(self.jpegs[0])
+        self.rgb = self.name == "rgb"
+        self.shape = (height, width, 3) if self.rgb else (height, width, 1)  # flow's x stands above its y
+        self.size: Size = (height, width) if self.rgb else (height // 2, width)
+        self.bound = reader.settings["bound"] if recipe["mean_subtraction"] and not self.rgb else None
+
+    def write(self, data: np.ndarray, box: Box) -> np.ndarray:
+        """Fill data (LC, T, h, w); the sums (TL, 2) of the fields' levels, where their means are subtracted."""
+        sums, channels = np.zeros((self.count, 2)), len(data) // self.stack
+        for (number, places), jpeg in zip(self.places.items(), self.jpegs, strict=True):
+            picture = self._decoded(jpeg, number)
+            if self.bound is not None:
+                sums[places] = [cv2.sumElems(plane)[0] for plane in picture]
+            for place in places:
+                time, layer = divmod(place, self.stack)
+                planes = list(data[layer * channels : (layer + 1) * channels, time])
+                (_cut_rgb if self.rgb else _cut_field)(picture, planes, box)
+        return sums
+
+    def shift(self, shift: np.ndarray, sums: np.ndarray, flip: bool) -> None:
+        """Fill shift (LC, T)."""
+        shift[:] = 0
+        if self.bound is not None:
+            means = (sums / (self.size[0] * self.size[1])).astype(np.float32)
+            shift[:] = -inputs.pixels(means, self.bound).reshape(-1, len(shift)).T
+        if flip and not self.rgb:
+            shift[0::2] *= -1
+
+    def _decoded(self, jpeg: memoryview, number: int) -> np.ndarray:
+        """One picture in the scratch: (H, W, 3), or x and y of flow (2, H, W)."""
+        if getattr(_scratch, "size", 0) < self.shape[0] * self.shape[1] * self.shape[2]:
+            _scratch.size = self.shape[0] * self.shape[1] * self.shape[2]
+            _scratch.memory = np.empty(_scratch.size, np.uint8)
+        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
+        if (height, width) != self.shape[:2]:
+            first = "x".join(map(str, self.shape[:2]))
+            raise UserError(f"{self.video}: {self.name} {number} is {height}x{width}, others {first}: pack it again")
+        colours = "RGB" if self.rgb else "GRAY"
+        picture = simplejpeg.decode_jpeg(jpeg, colorspace=colours, buffer=_scratch.memory)
+        return picture if self.rgb else picture.reshape(2, *self.size)
+
+
+def _write_whole(
+    room: Room, readers: Readers, recipe: clips.Recipe, video: str, times: Sequence[int], draw: Callable[[Size], Box]
+) -> None:
+    volumes: Mapping[str, inputs.Volume] = inputs.read(readers, recipe, video, times)
+    sample = inputs.cut(volumes, draw(inputs.size_of(volumes)), recipe["frames"] is not None)
+    for (to_data, to_shift), (data, shift) in zip(room, sample, strict=True):
+        to_data[...], to_shift[...] = data.numpy(), shift.numpy()
+
+
+def _cut_rgb(picture: np.ndarray, planes: list[np.ndarray], box: Box) -> None:
+    """Part of (H, W, 3) into three planes (h, w), which OpenCV writes in place."""
+    part = picture[box.top : box.top + box.height, box.left : box.left + box.width]
+    if part.shape[:2] != box.size:
+        part = _resized(part, box)
+    cv2.split(part, planes)
+    if box.flip:
+        for plane in planes:
+            cv2.flip(plane, 1, plane)
+
+
+def _cut_field(picture: np.ndarray, planes: list[np.ndarray], box: Box) -> None:
+    """Part of (2, H, W) into two planes; mirrored, its x points the other way."""
+    parts = picture[:, box.top : box.top + box.height, box.left : box.left + box.width]
+    if parts.shape[1:] != box.size:
+        parts = _resized(cv2.merge(list(parts)), box).transpose(2, 0, 1)
+    for part, plane in zip(parts, planes, strict=True):
+        plane[...] = part
+        if box.flip:
+            cv2.flip(plane, 1, plane)
+    if box.flip:
+        cv2.bitwise_not(planes[0], planes[0])  # LEVELS - x
+
+
+def _resized(part: np.ndarray, box: Box) -> np.ndarray:
+    return cv2.resize(part, box.size[::-1], interpolation=inputs.interpolation(box.height, box.size[0]))
