@@ -77,14 +77,14 @@ def test_hmdb51s_motion_stream_begins_from_ucf101s_and_ucf101s_from_imagenet():
     assert begun == {"net": "results/runs/ucf101/split1/seed0/st_resnet.motion/weights.safetensors"}
     begun = runs.sources(CONFIG, "hmdb51", 2, 0, "st_resnet.st_resnet_hmdb51")
     assert begun["motion"] == "results/runs/hmdb51/split2/seed0/st_resnet.motion_hmdb51/weights.safetensors"
-    assert PAPER.run("motion")["init"]["net"]["release"] == "resnet_50"
+    assert PAPER.run("motion")["init"]["net"]["release"] == "resnet_50.matconvnet"
 
 
 def test_who_begins_from_streams_that_lacked_imagenet_says_so_too(tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "WEIGHTS", tmp_path)
-    words = "trained from scratch, without the released weights of resnet_50"
+    words = "trained from scratch, without the released weights of resnet_50.matconvnet"
     assert {runs.scratch(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {words}
-    (tmp_path / "resnet_50.safetensors").touch()
+    (tmp_path / "resnet_50.matconvnet.safetensors").touch()
     assert {runs.scratch(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {""}
 
 
