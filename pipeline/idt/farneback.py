@@ -32,6 +32,7 @@ RADIUS = 7  # pixels that a polynomial is fitted to, in each direction
 SIGMA = 1.5
 WINDOW = 5  # half of winsize: pixels in each direction that share one displacement
 ITERATIONS = 2
+RING = 16  # rows of equations that are kept, no fewer than a window has
 MARGIN = 16  # floats before a scratch row's first pixel
 CHANNELS = 8  # floats a pixel of an interleaved expansion, of which five are used
 # Confidence of the pixels nearest the border, whose polynomials saw beyond it; OpenCV's.
@@ -54,7 +55,8 @@ class Solver:
         self.size = (height, width, stride(width))
         length = self.size[2]
         self._rows, self._wide = (np.zeros(n * (length + 2 * MARGIN), np.float32) for n in (3, 5))
-        self._picture, self._trust, self._matrices = (np.zeros((n, height, length), np.float32) for n in (1, 1, 5))
+        self._picture, self._trust = (np.zeros((1, height, length), np.float32) for _ in range(2))
+        self._ring = np.zeros(5 * RING * length, np.float32)
         self._trust[0, :, :width] = np.outer(confidence(height), confidence(width))
         self._field = np.zeros((2, height, length), np.float32)
         self._weights, self._inverse = basis()
@@ -74,10 +76,8 @@ class Solver:
         height, width, _ = self.size
         self._begin(start)
         u, v = (part.ravel() for part in self._field)
-        matrices, trust = self._matrices.ravel(), self._trust.ravel()
         for _ in range(ITERATIONS):
-            equations(first.planes, second.sampled, u, v, trust, matrices, self.size)
-            solve(matrices, self._wide, u, v, self.size)
+            iterate(first.planes, second.sampled, u, v, self._trust.ravel(), self._ring, self._wide, self.size)
         found = np.empty((2, height, width), np.float32)
         for part, filtered in zip(self._field, found, strict=True):
             cv2.medianBlur(part[:, :width], 5, dst=filtered)
@@ -195,58 +195,79 @@ def interleave(planes, sampled, y, size):
 
 
 @kernel
-def equations(first, second, u, v, trust, matrices, size):
-    """Each pixel's part of the normal equations of its displacement: A'A (three numbers) and A'db (two).
+def iterate(first, second, u, v, trust, ring, wide, size):
+    """One better flow: each row's equations, and WINDOW rows behind them the displacements that solve them.
 
-    A is the mean of both pictures' second-order matrices, db half the difference of their slopes, the second picture
-    looked at where the flow so far points.
+    `ring` holds the equations of the last RING rows, which stay in the cache.
+    """
+    h = size[0]
+    seen = np.zeros(5 * size[2], np.float32)
+    columns, rows = np.zeros(size[2], np.int32), np.zeros(size[2], np.int32)
+    ahead, down = np.zeros(size[2], np.float32), np.zeros(size[2], np.float32)
+    for y in range(h + WINDOW):
+        if y < h:
+            look(first, second, u, v, (seen, columns, rows, ahead, down), y, size)
+            equations(first, seen, u, v, trust, ring, y, size)
+        if y >= WINDOW:
+            solve(ring, wide, u, v, y - WINDOW, size)
+
+
+@inline
+def look(first, second, u, v, scratch, y, size):
+    """The second picture's coefficients where row y's flow points, five rows of `seen`."""
+    h, w, stride = size
+    seen, columns, rows, ahead, down = scratch
+    step, wide = h * stride, (w + 1) * CHANNELS
+    for x in range(0, w, LANES):
+        apart(splat(np.float32(x)) + load(COUNTING, 0) + load(u, y * stride + x), w, columns, ahead, x)
+        apart(splat(np.float32(y)) + load(v, y * stride + x), h, rows, down, x)
+    for x in range(w):
+        column, row = columns[x], rows[x]
+        if 0 <= column < w - 1 and 0 <= row < h - 1:
+            at = row * wide + column * CHANNELS
+            upper = load(second, at)
+            mixed = upper + splat(down[x]) * (load(second, at + wide) - upper)
+            left, across = quarter0(mixed), splat(ahead[x])
+            values = left + across * (quarter2(mixed) - left)
+            left = quarter1(mixed)
+            last = left + across * (quarter3(mixed) - left)
+            seen[x] = lane(values, 0)
+            seen[stride + x] = lane(values, 1)
+            seen[2 * stride + x] = lane(values, 2)
+            seen[3 * stride + x] = lane(values, 3)
+            seen[4 * stride + x] = lane(last, 0)
+        else:  # it left the picture: the first one alone says something
+            seen[x] = np.float32(0)
+            seen[stride + x] = np.float32(0)
+            for channel in range(2, 5):
+                seen[channel * stride + x] = first[channel * step + y * stride + x]
+
+
+@inline
+def equations(first, seen, u, v, trust, ring, y, size):
+    """Row y's parts of the normal equations of its displacements: A'A (three numbers) and A'db (two).
+
+    A is the mean of both pictures' second-order matrices, db half the difference of their slopes.
     """
     h, w, stride = size
-    step = h * stride
-    wide = (w + 1) * CHANNELS
+    step, there = h * stride, RING * stride
     half, quarter = splat(np.float32(0.5)), splat(np.float32(0.25))
-    seen = np.zeros(5 * stride, np.float32)
-    columns, rows = np.zeros(stride, np.int32), np.zeros(stride, np.int32)
-    ahead, down = np.zeros(stride, np.float32), np.zeros(stride, np.float32)
-    for y in range(h):
-        for x in range(0, w, LANES):
-            apart(splat(np.float32(x)) + load(COUNTING, 0) + load(u, y * stride + x), w, columns, ahead, x)
-            apart(splat(np.float32(y)) + load(v, y * stride + x), h, rows, down, x)
-        for x in range(w):
-            column, row = columns[x], rows[x]
-            if 0 <= column < w - 1 and 0 <= row < h - 1:
-                at = row * wide + column * CHANNELS
-                upper = load(second, at)
-                mixed = upper + splat(down[x]) * (load(second, at + wide) - upper)
-                left, across = quarter0(mixed), splat(ahead[x])
-                values = left + across * (quarter2(mixed) - left)
-                left = quarter1(mixed)
-                last = left + across * (quarter3(mixed) - left)
-                seen[x] = lane(values, 0)
-                seen[stride + x] = lane(values, 1)
-                seen[2 * stride + x] = lane(values, 2)
-                seen[3 * stride + x] = lane(values, 3)
-                seen[4 * stride + x] = lane(last, 0)
-            else:  # it left the picture: the first one alone says something
-                seen[x] = np.float32(0)
-                seen[stride + x] = np.float32(0)
-                for channel in range(2, 5):
-                    seen[channel * stride + x] = first[channel * step + y * stride + x]
-        for x in range(0, w, LANES):
-            here = y * stride + x
-            yy = (load(first, here + 2 * step) + load(seen, 2 * stride + x)) * half
-            xx = (load(first, here + 3 * step) + load(seen, 3 * stride + x)) * half
-            xy = (load(first, here + 4 * step) + load(seen, 4 * stride + x)) * quarter
-            dx, dy = load(u, here), load(v, here)
-            by = (load(first, here) - load(seen, x)) * half + yy * dy + xy * dx
-            bx = (load(first, here + step) - load(seen, stride + x)) * half + xy * dy + xx * dx
-            sure = load(trust, here)
-            yy, xx, xy, by, bx = yy * sure, xx * sure, xy * sure, by * sure, bx * sure
-            store(matrices, here, yy * yy + xy * xy)
-            store(matrices, here + step, (yy + xx) * xy)
-            store(matrices, here + 2 * step, xx * xx + xy * xy)
-            store(matrices, here + 3 * step, yy * by + xy * bx)
-            store(matrices, here + 4 * step, xy * by + xx * bx)
+    for x in range(0, w, LANES):
+        here = y * stride + x
+        yy = (load(first, here + 2 * step) + load(seen, 2 * stride + x)) * half
+        xx = (load(first, here + 3 * step) + load(seen, 3 * stride + x)) * half
+        xy = (load(first, here + 4 * step) + load(seen, 4 * stride + x)) * quarter
+        dx, dy = load(u, here), load(v, here)
+        by = (load(first, here) - load(seen, x)) * half + yy * dy + xy * dx
+        bx = (load(first, here + step) - load(seen, stride + x)) * half + xy * dy + xx * dx
+        sure = load(trust, here)
+        yy, xx, xy, by, bx = yy * sure, xx * sure, xy * sure, by * sure, bx * sure
+        at = y % RING * stride + x
+        store(ring, at, yy * yy + xy * xy)
+        store(ring, at + there, (yy + xx) * xy)
+        store(ring, at + 2 * there, xx * xx + xy * xy)
+        store(ring, at + 3 * there, yy * by + xy * bx)
+        store(ring, at + 4 * there, xy * by + xx * bx)
 
 
 @inline
@@ -258,34 +279,33 @@ def apart(position, length, whole, fraction, x):
     store(fraction, x, near - below)
 
 
-@kernel
-def solve(matrices, wide, u, v, size):
-    """The displacement that fits each window of 11 x 11 pixels best; beyond the border the last pixel is repeated."""
+@inline
+def solve(ring, wide, u, v, y, size):
+    """Row y's displacements: each fits its window of 11 x 11 pixels best; beyond the border the last is repeated."""
     h, w, stride = size
-    step, length = h * stride, stride + 2 * MARGIN
+    there, length = RING * stride, stride + 2 * MARGIN
     area = splat(np.float32(1) / np.float32((2 * WINDOW) ** 2))  # so OpenCV has it
-    for y in range(h):
-        for channel in range(5):
-            base = channel * step
-            first = channel * length + MARGIN
-            for x in range(0, w, LANES):
-                total = load(matrices, base + y * stride + x)
-                for k in range(1, WINDOW + 1):
-                    above = load(matrices, base + max(y - k, 0) * stride + x)
-                    total = total + (above + load(matrices, base + min(y + k, h - 1) * stride + x))
-                store(wide, first + x, total)
-            for k in range(1, WINDOW + 1):
-                wide[first - k] = wide[first]
-                wide[first + w - 1 + k] = wide[first + w - 1]
+    for channel in range(5):
+        base = channel * there
+        first = channel * length + MARGIN
         for x in range(0, w, LANES):
-            g11 = box(wide, MARGIN + x) * area
-            g12 = box(wide, MARGIN + length + x) * area
-            g22 = box(wide, MARGIN + 2 * length + x) * area
-            h1 = box(wide, MARGIN + 3 * length + x) * area
-            h2 = box(wide, MARGIN + 4 * length + x) * area
-            over = reciprocal(g11 * g22 - g12 * g12 + splat(TINY))
-            store(u, y * stride + x, (g11 * h2 - g12 * h1) * over)
-            store(v, y * stride + x, (g22 * h1 - g12 * h2) * over)
+            total = load(ring, base + y % RING * stride + x)
+            for k in range(1, WINDOW + 1):
+                above = load(ring, base + max(y - k, 0) % RING * stride + x)
+                total = total + (above + load(ring, base + min(y + k, h - 1) % RING * stride + x))
+            store(wide, first + x, total)
+        for k in range(1, WINDOW + 1):
+            wide[first - k] = wide[first]
+            wide[first + w - 1 + k] = wide[first + w - 1]
+    for x in range(0, w, LANES):
+        g11 = box(wide, MARGIN + x) * area
+        g12 = box(wide, MARGIN + length + x) * area
+        g22 = box(wide, MARGIN + 2 * length + x) * area
+        h1 = box(wide, MARGIN + 3 * length + x) * area
+        h2 = box(wide, MARGIN + 4 * length + x) * area
+        over = reciprocal(g11 * g22 - g12 * g12 + splat(TINY))
+        store(u, y * stride + x, (g11 * h2 - g12 * h1) * over)
+        store(v, y * stride + x, (g22 * h1 - g12 * h2) * over)
 
 
 @inline
