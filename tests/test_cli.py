@@ -30,11 +30,9 @@ def test_every_stage_is_a_command_with_help(stage):
 
 
 def test_a_users_mistake_is_one_sentence_and_status_1():
-    run = python(
-        "-m", "pipeline.tables", "make", "--dataset", "x", "--experiments", "/no.yaml", "--runs", ".", "--out", "t.csv"
-    )
+    run = python("-m", "pipeline.evaluate", "/no.parquet")
     assert run.returncode == 1
-    assert run.stderr.startswith("error: /no.yaml cannot be read")
+    assert run.stderr.startswith("error: /no.parquet cannot be read")
     assert run.stderr.count("\n") == 1
 
 

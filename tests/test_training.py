@@ -1,6 +1,7 @@
 """A step of training: what it computes does not depend on memory, and is the recipe's."""
 
 import copy
+import shutil
 
 import numpy as np
 import pytest
@@ -266,3 +267,15 @@ def test_weights_that_are_no_numbers_are_refused_with_step_and_rate():
 @pytest.mark.parametrize(("size", "part", "sizes"), [(12, None, [12]), (12, 5, [4, 4, 4]), (7, 3, [3, 2, 2])])
 def test_parts_are_about_equal_and_within_their_limit(size, part, sizes):
     assert [len(labels) for _, labels, _ in training.split(batch(size), part)] == sizes
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler, which is not here")
+def test_a_compiled_training_learns_the_same():
+    made = Training(PLAIN, plain(), as_it_is, 0, ALONE)
+    made.compile()
+    for seed in range(3):
+        made.update([batch(seed=seed)])
+    assert type(made.call).__name__ == "OptimizedModule"
+    undisturbed = trained(plain(), [[batch(seed=seed)] for seed in range(3)])
+    assert torch.allclose(weights(made), weights(undisturbed), atol=1e-6)
+    assert made.state()["net"].keys() == undisturbed.state()["net"].keys()
