@@ -3,6 +3,7 @@
 What comes out is what `inputs.read` and `inputs.cut` make of the same clip, bit for bit.
 """
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,6 +20,8 @@ from pipeline.shards import ShardReader
 
 Room = Sequence[tuple[np.ndarray, np.ndarray]]  # (volume, shift) of every input, to be written
 EXACT = 2**24  # integers up to here are numbers of 32 bits, so that sums of theirs do not depend on the order
+
+ALIGNED = 32  # bytes: rows that begin elsewhere cost OpenCV's `split` fifteen times as much
 
 _scratch = threading.local()  # the picture that was decoded last, which the next one overwrites
 
@@ -113,15 +116,12 @@ class _Stream:
 
     def _decoded(self, jpeg: memoryview, number: int) -> np.ndarray:
         """One picture in the scratch: (H, W, 3), or x and y of flow (2, H, W)."""
-        if getattr(_scratch, "size", 0) < self.shape[0] * self.shape[1] * self.shape[2]:
-            _scratch.size = self.shape[0] * self.shape[1] * self.shape[2]
-            _scratch.memory = np.empty(_scratch.size, np.uint8)
         height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
         if (height, width) != self.shape[:2]:
             first = "x".join(map(str, self.shape[:2]))
             raise UserError(f"{self.video}: {self.name} {number} is {height}x{width}, others {first}: pack it again")
         colours = "RGB" if self.rgb else "GRAY"
-        picture = simplejpeg.decode_jpeg(jpeg, colorspace=colours, buffer=_scratch.memory)
+        picture = simplejpeg.decode_jpeg(jpeg, colorspace=colours, buffer=_aligned("picture", self.shape))
         return picture if self.rgb else picture.reshape(2, *self.size)
 
 
@@ -135,28 +135,45 @@ def _write_whole(
 
 
 def _cut_rgb(picture: np.ndarray, planes: list[np.ndarray], box: Box) -> None:
-    """Part of (H, W, 3) into three planes (h, w), which OpenCV writes in place."""
+    """Part of (H, W, 3) into three planes (h, w)."""
     part = picture[box.top : box.top + box.height, box.left : box.left + box.width]
     if part.shape[:2] != box.size:
         part = _resized(part, box)
-    cv2.split(part, planes)
-    if box.flip:
-        for plane in planes:
-            cv2.flip(plane, 1, plane)
+    if not box.flip and box.size[1] % ALIGNED == 0 and planes[0].ctypes.data % ALIGNED == 0:
+        cv2.split(part, planes)
+        return
+    wide = -(-box.size[1] // ALIGNED) * ALIGNED
+    apart = list(_aligned("planes", (3, box.size[0], wide))[..., : box.size[1]])
+    cv2.split(part, apart)
+    for plane, one in zip(planes, apart, strict=True):
+        _place(one, plane, box.flip)
 
 
 def _cut_field(picture: np.ndarray, planes: list[np.ndarray], box: Box) -> None:
     """Part of (2, H, W) into two planes; mirrored, its x points the other way."""
     parts = picture[:, box.top : box.top + box.height, box.left : box.left + box.width]
-    if parts.shape[1:] != box.size:
-        parts = _resized(cv2.merge(list(parts)), box).transpose(2, 0, 1)
     for part, plane in zip(parts, planes, strict=True):
-        plane[...] = part
-        if box.flip:
-            cv2.flip(plane, 1, plane)
+        _place(part if part.shape == box.size else _resized(part, box), plane, box.flip)
     if box.flip:
         cv2.bitwise_not(planes[0], planes[0])  # LEVELS - x
 
 
+def _place(part: np.ndarray, plane: np.ndarray, flip: bool) -> None:
+    if flip:
+        cv2.flip(part, 1, plane)
+    else:
+        plane[...] = part
+
+
 def _resized(part: np.ndarray, box: Box) -> np.ndarray:
     return cv2.resize(part, box.size[::-1], interpolation=inputs.interpolation(box.height, box.size[0]))
+
+
+def _aligned(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """This thread's scratch memory of a name, of which a part has the shape asked for; uint8."""
+    size, memory = math.prod(shape), getattr(_scratch, name, None)
+    if memory is None or len(memory) < size:
+        whole = np.empty(size + ALIGNED, np.uint8)
+        memory = whole[-whole.ctypes.data % ALIGNED :][:size]
+        setattr(_scratch, name, memory)
+    return memory[:size].reshape(shape)
