@@ -1,5 +1,7 @@
 """Improved trajectories in the workflow: their files, options and rows."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,19 @@ def test_the_demo_has_the_three_rows_once_it_is_asked_for_them():
     every = config.merge(COMMITTED, {"experiments": ["idt"], "datasets": {"demo": {"tables": {"rows": "all"}}}})
     planned = {run for run, _, _ in tableplans.gathered_scores(every, "demo")}
     assert planned == {"idt.idt", "idt.star_idt", "idt.action_vlad_idt"}
+
+
+@pytest.mark.parametrize(
+    ("without", "commands"),
+    [
+        (("cv2", "numba", "av"), ("vocabulary", "classify")),
+        (("sklearn", "torch"), ("sample", "encode", "keep", "draw")),
+    ],
+)
+def test_fitting_needs_nothing_of_the_data_stages_environment_nor_the_other_way_round(without, commands):
+    lines = [f"sys.modules[{name!r}] = None" for name in without] + [f"import pipeline.idt.{name}" for name in commands]
+    run = subprocess.run([sys.executable, "-c", "\n".join(["import sys", *lines])], cwd=ROOT, capture_output=True)
+    assert run.returncode == 0, run.stderr.decode()
 
 
 def test_a_name_that_is_a_system_and_a_fusion_is_refused(tmp_path):

@@ -168,6 +168,19 @@ def test_mistakes_are_one_sentence(made, command, said, monkeypatch):
         main(command)
 
 
+def test_raw_tracks_are_kept_on_request(made, tmp_path):
+    main(["keep", str(made / "frames0.h5"), str(tmp_path / "tracks.h5"), *SMALL])
+    with files.opened(tmp_path / "tracks.h5", "idt_keep") as file:
+        counts = dict(zip(files.strings(file, "video_id"), np.diff(file["first"][:]), strict=True))
+        of_left0 = slice(0, counts["left0"])
+        steps = np.diff(file["points"][of_left0], axis=1)
+        assert file["descriptors"].shape == (sum(counts.values()), 426)
+        assert set(file["end"][of_left0]) == {15, 16, 17}
+    encoded = classify.Encodings(encodings(made), 1).counts
+    assert counts == {name: encoded[name] for name in counts}
+    assert np.median(steps, axis=(0, 1)) == pytest.approx((-2, 0), abs=0.1)
+
+
 def test_tracks_are_drawn_over_a_frame(made, tmp_path):
     out = tmp_path / "tracks.jpg"
     main(["draw", str(made / "frames0.h5"), str(out), *SMALL, "--video", "left0", "--frame", "17"])

@@ -1,4 +1,4 @@
-"""Improved dense trajectories, from slices of frames to scores: sample, vocabulary, encode, classify, draw."""
+"""Improved dense trajectories, from slices of frames to scores: sample, vocabulary, encode, classify; keep and draw."""
 
 import importlib
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline import cli
 from pipeline.errors import UserError
 
-COMMANDS = ("sample", "vocabulary", "encode", "classify", "draw")
+COMMANDS = ("sample", "vocabulary", "encode", "classify", "keep", "draw")
 
 
 def main(argv: Sequence[str]) -> None:
