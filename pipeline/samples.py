@@ -60,7 +60,7 @@ def write(
     box = draw(inputs.same_size({stream.name: stream.size for stream in streams}))
     for stream, (data, shift) in zip(streams, room, strict=True):
         sums = stream.write(data.reshape(len(data), -1, *box.size), box)
-        if sums.max(initial=0) > EXACT:
+        if stream.bound is not None and sums.max() > EXACT:
             _write_whole(room, readers, recipe, video, times, lambda _: box)
             return
         stream.shift(shift.reshape(len(shift), -1), sums, box.flip)
@@ -73,7 +73,8 @@ def jitter(room: Room, names: Sequence[str], strength: float, generator: np.rand
     draw = generator.normal(0, strength, 3).astype(np.float32)
     for name, (_, shift) in zip(names, room, strict=True):
         if name == "rgb":
-            shift += np.tile(draw, len(shift) // 3).reshape(-1, *(1,) * (shift.ndim - 1))
+            by_channel = shift.reshape(len(shift) // 3, 3, -1)
+            by_channel += draw[:, np.newaxis]
 
 
 class _Stream:
@@ -88,6 +89,7 @@ class _Stream:
         self.jpegs, self.count = reader.buffers(video, list(self.places)), len(wanted)
         height, width, *_ = simplejpeg.decode_jpeg_header(self.jpegs[0])
         self.rgb = self.name == "rgb"
+        self.colours = "RGB" if self.rgb else "GRAY"
         self.shape = (height, width, 3) if self.rgb else (height, width, 1)  # flow's x stands above its y
         self.size: Size = (height, width) if self.rgb else (height // 2, width)
         self.bound = reader.settings["bound"] if recipe["mean_subtraction"] and not self.rgb else None
@@ -95,14 +97,15 @@ class _Stream:
     def write(self, data: np.ndarray, box: Box) -> np.ndarray:
         """Fill data (LC, T, h, w); the sums (TL, 2) of the fields' levels, where their means are subtracted."""
         sums, channels = np.zeros((self.count, 2)), len(data) // self.stack
+        scratch, cut = _aligned("picture", self.shape), _cut_rgb if self.rgb else _cut_field
         for (number, places), jpeg in zip(self.places.items(), self.jpegs, strict=True):
-            picture = self._decoded(jpeg, number)
+            picture = self._decoded(jpeg, number, scratch)
             if self.bound is not None:
                 sums[places] = [cv2.sumElems(plane)[0] for plane in picture]
             for place in places:
                 time, layer = divmod(place, self.stack)
                 planes = list(data[layer * channels : (layer + 1) * channels, time])
-                (_cut_rgb if self.rgb else _cut_field)(picture, planes, box)
+                cut(picture, planes, box)
         return sums
 
     def shift(self, shift: np.ndarray, sums: np.ndarray, flip: bool) -> None:
@@ -114,15 +117,21 @@ class _Stream:
         if flip and not self.rgb:
             shift[0::2] *= -1
 
-    def _decoded(self, jpeg: memoryview, number: int) -> np.ndarray:
+    def _decoded(self, jpeg: memoryview, number: int, scratch: np.ndarray) -> np.ndarray:
         """One picture in the scratch: (H, W, 3), or x and y of flow (2, H, W)."""
-        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)
-        if (height, width) != self.shape[:2]:
-            first = "x".join(map(str, self.shape[:2]))
-            raise UserError(f"{self.video}: {self.name} {number} is {height}x{width}, others {first}: pack it again")
-        colours = "RGB" if self.rgb else "GRAY"
-        picture = simplejpeg.decode_jpeg(jpeg, colorspace=colours, buffer=_aligned("picture", self.shape))
+        try:
+            picture = simplejpeg.decode_jpeg(jpeg, colorspace=self.colours, buffer=scratch)
+        except ValueError:  # what is torn, or too large for the scratch
+            self._refuse_other(simplejpeg.decode_jpeg_header(jpeg)[:2], number)
+            raise
+        if picture.shape != self.shape:
+            self._refuse_other(picture.shape[:2], number)
         return picture if self.rgb else picture.reshape(2, *self.size)
+
+    def _refuse_other(self, size: Sequence[int], number: int) -> None:
+        mine, first = ("x".join(map(str, one)) for one in (size, self.shape[:2]))
+        if mine != first:
+            raise UserError(f"{self.video}: {self.name} {number} is {mine}, others {first}: pack it again")
 
 
 def _write_whole(
