@@ -30,7 +30,7 @@ SHORT = {"steps": STEPS, "drops": [9]}
 KINDS = {
     "plain": {"options": {"width": 0.03, "stride2": 1, "dropout": 0.0}},
     "dropout": {},
-    "plateau": {"drops": [], "plateau": {"every": 2, "patience": 1, "hold_out": 0.3}},
+    "plateau": {"rate": 0.2, "drops": [], "plateau": {"every": 2, "patience": 1, "hold_out": 0.3}},
     "adam": {"optimiser": "adam", "warmup": 5, "micro_batch": 3},
     "batch norm": {"net": "resnet_50", "options": {"width": 0.03, "depth": [2, 2, 2, 2]}, "bn_batch": 2},
     "fstcn": {"net": "fstcn", "stack": {"rgb": 1, "difference": 1}, "frames": 3, "distance": 2},
