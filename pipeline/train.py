@@ -169,7 +169,10 @@ def arguments(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--tensorboard", type=Path, help="folder for TensorBoard's curves")
     parser.add_argument("--save-seconds", type=float, default=60, help="time between checkpoints")
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
-    return parser.parse_args(argv)
+    a = parser.parse_args(argv)
+    if a.seed < 0:
+        raise UserError(f"--seed is {a.seed} but seeds are counted from 0: give one of 0 or more")
+    return a
 
 
 def main(argv: Sequence[str]) -> None:

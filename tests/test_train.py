@@ -348,6 +348,11 @@ def test_first_weights_that_are_not_there_are_a_sentence(data, tmp_path):
         train.main([*arguments(data, tmp_path), "--init", "net=gone.safetensors"])
 
 
+def test_a_seed_below_zero_is_a_sentence(data, tmp_path):
+    with pytest.raises(UserError, match="--seed is -1 but seeds are counted from 0"):
+        train.main([*arguments(data, tmp_path), "--seed", "-1"])
+
+
 def test_a_gpu_that_is_not_there_is_one_sentence():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
