@@ -140,6 +140,8 @@ def run(a: Namespace) -> None:
         "classes": facts["tested_classes"], "kind": "logits", "average": a.average or recipe["average"],
         "protocol": name, "subset": a.subset, "videos": len(table), "deviations": "; ".join(filter(None, notes)),
         "code": code_hash("pipeline.score"), "torch": torch.__version__,
+        # By a name made here: what a job ran in is no part of the code that decides its result.
+        "environment": importlib.import_module(f"{__package__}.environment").environment(),
     }  # fmt: skip
     scores.write(a.out, made, about)
     cli.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * scores.top1(scores.read(a.out)):.1f} %")

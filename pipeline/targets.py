@@ -77,6 +77,11 @@ def direction(config: Config, modality: str) -> str:
     return DIRECTIONS[modality]
 
 
+def flow_gpus(config: Config, dataset: str) -> int:
+    """GPUs of a job of flow: none where the backend is named and is no GPU's."""
+    return int(of_dataset(config, dataset)["flow"]["backend"] in ("auto", "cuda"))
+
+
 def slice_files(config: Config, dataset: str, modality: str, suffix: str = ".h5") -> list[str]:
     """One file a slice of a modality: rgb, flow or backward."""
     return [

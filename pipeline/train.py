@@ -6,6 +6,7 @@ resume.pt beside them until they are there. On several GPUs: torchrun --nproc-pe
 
 import contextlib
 import hashlib
+import importlib
 import math
 import os
 import time
@@ -259,6 +260,8 @@ def facts_of(
         "fingerprint": first.fingerprint, "settings": {name: reader.settings for name, reader in readers.items()},
         "split": a.split, "seed": a.seed, "identity": identity, "note": a.note,
         "code": code_hash("pipeline.train"), "torch": torch.__version__,
+        # By a name made here: what a job ran in is no part of the code that decides its result.
+        "environment": importlib.import_module(f"{__package__}.environment").environment(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() and a.device != "cpu" else "cpu",
     }  # fmt: skip
 

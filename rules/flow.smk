@@ -14,7 +14,7 @@ rule flow:
         "../envs/data.yaml"
     threads: 4
     resources:
-        gpu=1,
+        gpu=ask(targets.flow_gpus),
     params:
         stage=stage_params("flow"),
         direction=ask(targets.direction),
