@@ -25,6 +25,9 @@ def loader_of(
             parcels.Written(data, pool),
             {"batch_sampler": parcels.Ordered(order, pool), "collate_fn": _same},
         )
+    if workers:
+        # Before they are forked: OpenCV's threads are not, and whoever waits for them in a fork waits for ever.
+        cv2.setNumThreads(1)
     return DataLoader(
         data,
         num_workers=workers,
@@ -32,7 +35,6 @@ def loader_of(
         generator=torch.Generator(),  # its own, so that nothing hangs on the global one
         prefetch_factor=parcels.AHEAD if workers else None,
         persistent_workers=persistent and workers > 0,
-        worker_init_fn=_begin,
         **options,
     )
 
@@ -44,11 +46,6 @@ def opened(loader: DataLoader) -> Iterator[Chunk]:
 
 def _same(chunk: Chunk | parcels.Parcel) -> Chunk | parcels.Parcel:
     return chunk
-
-
-def _begin(_number: int) -> None:
-    """A process that decodes does so on the one core that it was asked for."""
-    cv2.setNumThreads(1)
 
 
 def steps(loader: DataLoader, chunks: int) -> Iterator[list[Chunk]]:

@@ -59,11 +59,8 @@ def write(
     streams = [_Stream(readers[name], recipe, video, times) for name in recipe["stack"]]
     box = draw(inputs.same_size({stream.name: stream.size for stream in streams}))
     for stream, (data, shift) in zip(streams, room, strict=True):
-        sums = stream.write(data.reshape(len(data), -1, *box.size), box)
-        if stream.bound is not None and sums.max() > EXACT:
-            _write_whole(room, readers, recipe, video, times, lambda _: box)
-            return
-        stream.shift(shift.reshape(len(shift), -1), sums, box.flip)
+        means = stream.write(data.reshape(len(data), -1, *box.size), box)
+        stream.shift(shift.reshape(len(shift), -1), means, box.flip)
 
 
 def jitter(room: Room, names: Sequence[str], strength: float, generator: np.random.Generator) -> None:
@@ -95,24 +92,23 @@ class _Stream:
         self.bound = reader.settings["bound"] if recipe["mean_subtraction"] and not self.rgb else None
 
     def write(self, data: np.ndarray, box: Box) -> np.ndarray:
-        """Fill data (LC, T, h, w); the sums (TL, 2) of the fields' levels, where their means are subtracted."""
-        sums, channels = np.zeros((self.count, 2)), len(data) // self.stack
+        """Fill data (LC, T, h, w); the fields' mean levels (TL, 2), where these are subtracted."""
+        means, channels = np.zeros((self.count, 2), np.float32), len(data) // self.stack
         scratch, cut = _aligned("picture", self.shape), _cut_rgb if self.rgb else _cut_field
         for (number, places), jpeg in zip(self.places.items(), self.jpegs, strict=True):
             picture = self._decoded(jpeg, number, scratch)
             if self.bound is not None:
-                sums[places] = [cv2.sumElems(plane)[0] for plane in picture]
+                means[places] = _means(picture)
             for place in places:
                 time, layer = divmod(place, self.stack)
                 planes = list(data[layer * channels : (layer + 1) * channels, time])
                 cut(picture, planes, box)
-        return sums
+        return means
 
-    def shift(self, shift: np.ndarray, sums: np.ndarray, flip: bool) -> None:
+    def shift(self, shift: np.ndarray, means: np.ndarray, flip: bool) -> None:
         """Fill shift (LC, T)."""
         shift[:] = 0
         if self.bound is not None:
-            means = (sums / (self.size[0] * self.size[1])).astype(np.float32)
             shift[:] = -inputs.pixels(means, self.bound).reshape(-1, len(shift)).T
         if flip and not self.rgb:
             shift[0::2] *= -1
@@ -141,6 +137,13 @@ def _write_whole(
     sample = inputs.cut(volumes, draw(inputs.size_of(volumes)), recipe["frames"] is not None)
     for (to_data, to_shift), (data, shift) in zip(room, sample, strict=True):
         to_data[...], to_shift[...] = data.numpy(), shift.numpy()
+
+
+def _means(field: np.ndarray) -> Sequence[float] | np.ndarray:
+    """The mean levels (2,) that numpy's sums of 32 bits make of uint8 (2, H, W)."""
+    sums = [cv2.sumElems(plane)[0] for plane in field]
+    exact = max(sums) <= EXACT
+    return [total / field[0].size for total in sums] if exact else field.mean((1, 2), dtype=np.float32)
 
 
 def _cut_rgb(picture: np.ndarray, planes: list[np.ndarray], box: Box) -> None:

@@ -1,5 +1,6 @@
 """Chunks that travel in memory used again and again arrive whole, and nobody writes where somebody still reads."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -68,3 +69,13 @@ def test_a_slot_is_free_only_when_the_last_view_of_it_is_gone(data):
     assert pool.take() is None
     del view
     assert pool.take() == slot
+
+
+def test_processes_decode_although_opencv_had_threads_before(data):
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    cv2.resize(np.zeros((999, 999, 3), np.uint8), (1500, 1500))  # starts them
+    order = Batches({**BOTH, "scales": [0.8]}, ALONE, 0)  # pictures that are resized
+    whole = TrainingClips(data.tasks, order.recipe, 0)
+    assert len(list(opened(loader_of(whole, order, 1, None)))) == 18
+    cv2.setNumThreads(threads)
