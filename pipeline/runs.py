@@ -86,7 +86,7 @@ def threads(config: Config, dataset: str, run: str) -> int:
 def sources(config: Config, dataset: str, split: int | str, seed: int | str, run: str) -> dict[str, str]:
     """Part of the network -> the file with its first weights; releases that are not there are left out."""
     found = {}
-    for part, source in recipe(config, dataset, run)["init"].items():
+    for part, source in _inits(config, dataset, run).items():
         path = _source(config, dataset, split, seed, run, source)
         if "release" not in source or Path(path).exists():
             found[part] = path
@@ -117,8 +117,8 @@ def train_options(config: Config, dataset: str, split: int | str, seed: int | st
         options += ["--init", f"{part}={file}"]
     if files := partner_files(config, dataset, run):
         options += ["--partner-splits", files[0], "--partner-shards", *files[1:]]
-    if missing := scratch(config, dataset, run):
-        options += ["--note", missing]
+    if notes := [note for note in (scratch(config, dataset, run), stand_ins(config, dataset, run)) if note]:
+        options += ["--note", "; ".join(notes)]
     return shlex.join(options)
 
 
@@ -126,6 +126,13 @@ def scratch(config: Config, dataset: str, run: str) -> str:
     """Which released weights a run, or one that it begins from, does without, for the results' note."""
     gone = ", ".join(dict.fromkeys(_gone(config, dataset, run)))
     return f"trained from scratch, without the released weights of {gone}" if gone else ""
+
+
+def stand_ins(config: Config, dataset: str, run: str) -> str:
+    """Which released weights stand in for a training of ours on another data set, for the results' note."""
+    asked, chosen = recipe(config, dataset, run)["init"], _inits(config, dataset, run)
+    found = ", ".join(chosen[part]["release"] for part in asked if "run" in asked[part] and "release" in chosen[part])
+    return f"begins from the released weights {found}, which another program has trained" if found else ""
 
 
 def obstacle(config: Config, dataset: str, run: str) -> str:
@@ -163,6 +170,20 @@ def kmeans_options(config: Config, layer: str, clusters: str) -> str:
     return shlex.join(options + (["--relu"] if layer.endswith("_relu") else []))
 
 
+def _inits(config: Config, dataset: str, run: str) -> dict[str, Settings]:
+    """A recipe's `init`; a release stands in for a data set that is not there, where the config allows it."""
+    settings = of_dataset(config, dataset)
+
+    def chosen(source: Settings) -> Settings:
+        if not source.keys() >= {"dataset", "release"}:
+            return source
+        stand_in = not settings[source["dataset"]] and settings["tables"].get("released")
+        keys = {"release"} if stand_in else source.keys() - {"release"}
+        return {key: source[key] for key in keys}
+
+    return {part: chosen(source) for part, source in recipe(config, dataset, run)["init"].items()}
+
+
 def _source(config: Config, dataset: str, split: int | str, seed: int | str, run: str, source: Settings) -> str:
     if "release" in source:
         return _release(source["release"]).as_posix()
@@ -182,7 +203,7 @@ def _release(model: str) -> Path:
 
 def _gone(config: Config, dataset: str, run: str) -> Iterator[str]:
     settings = of_dataset(config, dataset)
-    for source in recipe(config, dataset, run)["init"].values():
+    for source in _inits(config, dataset, run).values():
         if "release" in source and not _release(source["release"]).exists():
             yield source["release"]
         elif begun := source.get("run", source.get("kmeans")):
@@ -202,10 +223,12 @@ def _obstacles(config: Config, dataset: str, run: str) -> Iterator[str]:
     recipe, settings = found.run(short), of_dataset(config, dataset)
     if recipe["partner"] and not settings["partner"]:
         yield f"trains on a second data set: name it as partner of {dataset} in config.yaml"
-    for source in recipe["init"].values():
+    for source in _inits(config, dataset, run).values():
         where = source.get("dataset")
         if where and not settings[where]:
-            yield f"begins from weights of another data set: name it as {where} of {dataset} in config.yaml"
+            known = recipe["init"].values()
+            stand_in = ", or set tables.released: true" if any(s.keys() >= {"run", "release"} for s in known) else ""
+            yield f"begins from weights of another data set: name it as {where} of {dataset} in config.yaml{stand_in}"
         elif "release" in source and "or" not in source and not _release(source["release"]).exists():
             yield catalogue.where(source["release"])
         elif begun := source.get("run", source.get("kmeans")):

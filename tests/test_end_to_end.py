@@ -58,7 +58,7 @@ def test_neither_stream_can_tell_the_order_of_events(table):
 
 
 def test_the_tables_numbers_are_those_of_the_score_files(demo, table):
-    file = demo / "results/runs/demo/split2/two_stream.temporal/test.parquet"
+    file = demo / "results/runs/demo/split2/seed0/two_stream.temporal/test.parquet"
     row = table[(table["method"] == TEMPORAL) & (table["split"] == "2")]
     assert row["reproduced"].item() == pytest.approx(100 * scores.top1(scores.read(file)), abs=0.05)
 
@@ -152,6 +152,7 @@ def test_ones_own_folder_of_real_clips_becomes_a_table(tmp_path):
         "datasets": {
             "fights": {
                 "folder": str(FIGHTS), "slices": 2, "splits": [1], "preset": "demo", "frames": {"size": [80, 60]},
+                "tables": {"rows": [f"two_stream.{run}" for run in ("spatial", "temporal", "average", "svm")]},
             }
         }
     }  # fmt: skip

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from pipeline import fuse, networks, protocols, published, recipes, rows, runs, score, scores, train, weights
+from pipeline.config import load_yaml, merge
 from pipeline.schedules import Schedule
 from pipeline.training import Training
 from tests.tinydata import tiny_shards, tiny_splits
@@ -220,3 +221,18 @@ def resumed_like(state, tiny, monkeypatch):
     monkeypatch.setattr(Training, "update", update)
     again = trained(tiny, "lstm_tuned_scratch", tiny / "again")
     assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
+
+
+def test_released_weights_stand_in_for_kinetics_where_the_config_allows_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "WEIGHTS", tmp_path)
+    committed = load_yaml(FILE.parents[1] / "config.yaml")
+    allowed, run = merge(committed, {"tables": {"released": True}}), "i3d.i3d_rgb_tuned"
+    assert "name it as pretraining of ucf101 in config.yaml, or set tables.released: true" in runs.obstacle(
+        committed, "ucf101", run
+    )
+    assert "rgb_imagenet.pt from" in runs.obstacle(allowed, "ucf101", run)
+    (tmp_path / "i3d.rgb_imagenet.safetensors").touch()
+    assert runs.obstacle(allowed, "ucf101", run) == ""
+    assert runs.sources(allowed, "ucf101", 1, 0, run) == {"net": str(tmp_path / "i3d.rgb_imagenet.safetensors")}
+    assert "released weights i3d.rgb_imagenet" in runs.stand_ins(allowed, "ucf101", run)
+    assert "demo_pretrain/split1" in runs.sources(allowed, "demo", 1, 0, run)["net"]
