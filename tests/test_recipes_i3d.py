@@ -116,7 +116,7 @@ def test_transfer_begins_from_the_same_net_on_kinetics_and_fixed_trains_its_last
     for name, recipe in moved.items():
         (source,) = recipe["init"].values()
         before = name.replace("_fixed", "").replace("_tuned", "")
-        assert source == {"run": f"kinetics_{before}", "dataset": "pretraining"}
+        assert source.items() >= {"run": f"kinetics_{before}", "dataset": "pretraining"}.items()
         assert (recipe["net"], recipe["stack"]) == (PAPER.run(before)["net"], PAPER.run(before)["stack"])
         assert recipe["trains"] == ("head" if "_fixed" in name else "all")
 
