@@ -56,14 +56,19 @@ def of_row(row: Row, dataset: str, choice: Choice, root: Path) -> Iterator[Line]
             about = {"split": MEAN, "classes": "all", "metric": "top1"}
             yield base | about | {"status": reason.status, "note": reason.note}
         return
-    scores = found(root, dataset, row, choice)
+    for made in run_lines(row, dataset, choice, cells, found(root, dataset, row, choice)):
+        yield base | made | {"note": "; ".join(filter(None, [row.note, made["note"]]))}
+
+
+def run_lines(row: Row, dataset: str, choice: Choice, cells: Sequence[Cell], scores: Sequence[Score]) -> Iterator[Line]:
+    """The lines of a row whose run is asked for: by split, and by group of classes."""
     for ask in asks(row, dataset, choice, cells):
         chosen = [score for score in scores if ask.split in (MEAN, split_name(dataset, score.split))]
         for same in values([cell for cell in cells if (cell.split, cell.metric) == (ask.split, ask.metric)]):
-            yield base | line(ask, same, chosen, choice.seeds)
-    yield from (base | other for other in _elsewhere(cells, dataset, scores, asked(row, choice), choice.seeds))
+            yield line(ask, same, chosen, choice.seeds)
+    yield from _elsewhere(cells, dataset, scores, asked(row, choice), choice.seeds)
     for group, classes in choice.groups.items():
-        yield base | line(Ask(MEAN, len(asked(row, choice)), group=group, classes=classes), [], scores, choice.seeds)
+        yield line(Ask(MEAN, len(asked(row, choice)), group=group, classes=classes), [], scores, choice.seeds)
 
 
 def asks(row: Row, dataset: str, choice: Choice, cells: Sequence[Cell]) -> list[Ask]:

@@ -51,6 +51,12 @@ def test_a_mean_over_fewer_splits_than_the_papers_is_partial_and_says_so(tmp_pat
         assert (mean["status"], mean["splits"], mean["note"]) == ("partial", "1/3", "1 of 3 splits")
 
 
+def test_a_rows_own_note_stands_before_what_its_scores_say(tmp_path):
+    write_scores(tmp_path, 1, share(6), preset="demo")
+    noted = {"method": "Temporal", "run": "temporal", "splits": [1], "note": "without a second data set"}
+    assert line(gathered(tmp_path, entries=[noted]), "Temporal", "1")["note"] == "without a second data set; preset demo"
+
+
 def test_a_row_without_scores_says_that_it_was_not_run(tmp_path):
     mean = line(gathered(tmp_path), "Temporal")
     assert (mean["published"], mean["status"], mean["note"]) == ("83.7", "not run", "no score file")
