@@ -54,7 +54,8 @@ def test_a_mean_over_fewer_splits_than_the_papers_is_partial_and_says_so(tmp_pat
 def test_a_rows_own_note_stands_before_what_its_scores_say(tmp_path):
     write_scores(tmp_path, 1, share(6), preset="demo")
     noted = {"method": "Temporal", "run": "temporal", "splits": [1], "note": "without a second data set"}
-    assert line(gathered(tmp_path, entries=[noted]), "Temporal", "1")["note"] == "without a second data set; preset demo"
+    made = line(gathered(tmp_path, entries=[noted]), "Temporal", "1")
+    assert made["note"] == "without a second data set; preset demo"
 
 
 def test_a_row_without_scores_says_that_it_was_not_run(tmp_path):
