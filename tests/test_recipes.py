@@ -35,6 +35,7 @@ def test_the_demo_is_the_papers_recipe_but_for_its_differences():
     assert demo["options"]["norm2"] is False
     assert {key for key in paper if paper[key] != demo[key]} == {
         "options", "short_side", "crop", "batch", "drops", "steps", "protocol", "train_protocol", "threads", "cost",
+        "deviations",
     }  # fmt: skip
 
 
