@@ -1,6 +1,7 @@
 """What every `python -m pipeline.<stage>` shares: its parser, its progress lines, its one-sentence errors."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +25,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """Call a stage's main; a user's mistake ends as one sentence on stderr and status 1, without a traceback."""
     try:
         main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # head has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import pytest
 from pipeline import cli
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("fetch", "index", "frames", "flow", "shard", "train", "score", "fuse", "tables")
+STAGES = ("fetch", "index", "frames", "flow", "shard", "idt", "train", "kmeans", "score", "fuse", "evaluate", "tables")
 COUNT = "from pipeline import cli\nfor _ in cli.progress(range(3), 3, 'frames'): pass"
 
 
@@ -39,6 +39,13 @@ def test_a_users_mistake_is_one_sentence_and_status_1():
 def test_a_bug_of_ours_keeps_its_traceback():
     run = python("-c", "from pipeline import cli\ncli.run(lambda argv: 1 / 0)")
     assert "ZeroDivisionError" in run.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    long = "from pipeline import cli; cli.run(lambda argv: print('long ' * 100_000))"
+    command = f'"{sys.executable}" -c "{long}" | head -c 4'
+    shown = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (shown.stdout, shown.stderr) == ("long", "")
 
 
 def test_progress_in_a_log_is_plain_lines():

@@ -1,7 +1,5 @@
 """What `python -m pipeline.weights` does: import a release's file, fetch one, list them."""
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,10 +49,7 @@ def _release(a: Any) -> None:
 
 def _list(a: Any) -> None:
     lines = ["\t".join(row[column] for column in ("model", "framework", "file", "url")) for row in catalogue.rows()]
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:  # head has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print("\n".join(lines))
 
 
 def main(argv: Sequence[str]) -> None:
