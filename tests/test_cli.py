@@ -43,9 +43,11 @@ def test_a_bug_of_ours_keeps_its_traceback():
 
 def test_a_reader_that_has_seen_enough_is_no_error():
     long = "from pipeline import cli; cli.run(lambda argv: print('long ' * 100_000))"
-    command = f'"{sys.executable}" -c "{long}" | head -c 4'
-    shown = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (shown.stdout, shown.stderr) == ("long", "")
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", long], cwd=ROOT, text=True, **pipe) as process:
+        assert process.stdout.read(4) == "long"
+        process.stdout.close()
+        assert process.stderr.read() == ""
 
 
 def test_progress_in_a_log_is_plain_lines():
