@@ -89,11 +89,11 @@ def missing(row: Row, choice: Choice) -> Missing | None:
         return Missing("published only", row.note or "no run regenerates it")
     if choice.experiments and row.experiment not in choice.experiments:
         return Missing("not run", f"{row.experiment} is not among config.yaml's experiments")
+    if not any(fnmatch.fnmatchcase(row.run, pattern) for pattern in choice.rows):
+        return Missing("not run", f"{row.run} is not among tables.rows")
     if lacking := [name for name in row.needs if name in choice.lacking]:
         way_out = "add it to config.yaml and name it as the data set's pretraining"
         return Missing(f"needs {lacking[0]}", f"trains on {lacking[0]} first: {way_out}", True)
-    if not any(fnmatch.fnmatchcase(row.run, pattern) for pattern in choice.rows):
-        return Missing("not run", f"{row.run} is not among tables.rows")
     if row.run in choice.blocked:
         return Missing("not run", choice.blocked[row.run], True)
     if not asked(row, choice):

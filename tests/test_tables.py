@@ -58,6 +58,11 @@ def test_a_rows_own_note_stands_before_what_its_scores_say(tmp_path):
     assert made["note"] == "without a second data set; preset demo"
 
 
+def test_a_row_that_nobody_asked_for_does_not_say_what_it_would_need(tmp_path):
+    made = gathered(tmp_path, "own", entries=[{**I3D, "published": []}], lacking=["kinetics"], rows=["two_stream.rgb"])
+    assert made == []
+
+
 def test_a_row_without_scores_says_that_it_was_not_run(tmp_path):
     mean = line(gathered(tmp_path), "Temporal")
     assert (mean["published"], mean["status"], mean["note"]) == ("83.7", "not run", "no score file")
