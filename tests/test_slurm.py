@@ -42,7 +42,7 @@ def start(slurm, folder, *targets, **config):
         "--directory", str(folder), "--configfile", str(folder / "config.yaml"),
         "--workflow-profile", str(ROOT / "profiles" / "slurm"), *options, "--", *targets,
     ]  # fmt: skip
-    path = f"{slurm.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{slurm.environ['PATH']}"
     with open(folder / "said.txt", "wb") as said:
         return subprocess.Popen(command, env={**slurm.environ, "PATH": path}, stdout=said, stderr=said)
 
