@@ -12,7 +12,6 @@ them, from the clips in ../shared/clips or else drawn.
 
 import json
 import multiprocessing
-import os
 import statistics
 import tempfile
 import time
@@ -25,7 +24,7 @@ import numpy as np
 import simplejpeg
 import torch
 
-from benchmarks import tvl1
+from benchmarks import host
 from benchmarks.trainingshards import tasks_of
 from pipeline import cli, clips, inputs, recipes
 from pipeline.files import whole_file
@@ -160,16 +159,8 @@ def facts(runs: dict[str, list[tuple[float, float]]], chunks: int, pictures: int
 
 def machine() -> dict[str, Any]:
     """What it was measured on, and how busy others kept it."""
-    return {
-        "processor": tvl1.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": round(os.getloadavg()[0], 1),
-        "simplejpeg": simplejpeg.__version__,
-        "torch": torch.__version__,
-        "opencv": cv2.__version__,
-        "numpy": np.__version__,
-        "date": time.strftime("%Y-%m-%d"),
-    }
+    versions = {"simplejpeg": simplejpeg.__version__, "opencv": cv2.__version__, "numpy": np.__version__}
+    return {**host.facts(), **versions}
 
 
 def table(result: dict[str, Any]) -> str:

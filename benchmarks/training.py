@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import tvl1
+from benchmarks import host
 from benchmarks.trainingshards import tasks_of
 from pipeline import cli, networks, recipes, samples
 from pipeline.errors import UserError
@@ -180,13 +180,9 @@ def machine(device: torch.device, a: argparse.Namespace) -> dict[str, Any]:
     """What it was measured on."""
     most = peak(device, a.precision)
     return {
-        "processor": tvl1.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": round(os.getloadavg()[0], 1),
+        **host.facts(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "peak_tera_operations_per_second": most and most / 1e12,
-        "torch": torch.__version__,
-        "date": time.strftime("%Y-%m-%d"),
     }
 
 

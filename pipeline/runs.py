@@ -23,11 +23,6 @@ RUNS = "results/runs"
 WEIGHTS = Path("data/weights")
 
 
-def experiment_files(config: Config, dataset: str) -> list[str]:
-    """The experiments of a data set, as paths."""
-    return [str(EXPERIMENTS / f"{name}.yaml") for name in of_dataset(config, dataset)["experiments"]]
-
-
 def experiment(config: Config, dataset: str, name: str) -> recipes.Experiment:
     """One experiment under the data set's preset."""
     return _experiment(str(EXPERIMENTS / f"{name}.yaml"), of_dataset(config, dataset)["preset"])

@@ -11,8 +11,8 @@ import yaml
 from pipeline import fuse, networks, protocols, published, recipes, rows, runs, score, scores, train, weights
 from pipeline.config import load_yaml, merge
 from pipeline.schedules import Schedule
-from pipeline.training import Training
 from tests.tinydata import tiny_shards, tiny_splits
+from tests.tinyruns import interrupted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -206,19 +206,9 @@ def test_the_five_nets_train_on_one_data_set_move_to_another_resume_score_and_fu
 
 def resumed_like(state, tiny, monkeypatch):
     """A training that is stopped after its first checkpoint goes on to the very same weights, its schedule included."""
-    update = Training.update
-
-    def stopped(self, chunks):
-        if self.step == 1:
-            raise KeyboardInterrupt
-        return update(self, chunks)
-
-    monkeypatch.setattr(train, "FLUSH", 1)
-    monkeypatch.setattr(Training, "update", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(monkeypatch, steps=1):
         trained(tiny, "lstm_tuned_scratch", tiny / "again")
     assert (tiny / "again" / "resume.pt").exists()
-    monkeypatch.setattr(Training, "update", update)
     again = trained(tiny, "lstm_tuned_scratch", tiny / "again")
     assert all(torch.equal(again[name], tensor) for name, tensor in state.items())
 

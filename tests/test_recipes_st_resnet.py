@@ -25,8 +25,8 @@ from pipeline import (
     weights,
 )
 from pipeline.errors import UserError
-from pipeline.training import Training
 from tests.tinydata import tiny_shards, tiny_splits
+from tests.tinyruns import interrupted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -203,18 +203,8 @@ def test_the_three_phases_train_resume_score_by_the_papers_protocol_and_fuse(tin
 
 def resumed_like(state, tiny, monkeypatch):
     """A training that is stopped after its first checkpoint goes on to the very same weights."""
-    update = Training.update
-
-    def stopped(self, chunks):
-        if self.step == 2:
-            raise KeyboardInterrupt
-        return update(self, chunks)
-
-    monkeypatch.setattr(train, "FLUSH", 1)
-    monkeypatch.setattr(Training, "update", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(monkeypatch, steps=2):
         trained(tiny, "st_resnet", tiny / "again")
     assert (tiny / "again" / "resume.pt").exists()
-    monkeypatch.setattr(Training, "update", update)
     again = trained(tiny, "st_resnet", tiny / "again")
     assert all(torch.equal(again[name], tensor) for name, tensor in state.items())

@@ -1,5 +1,7 @@
 """An experiment's runs on tiny shards, by the commands that the workflow calls: train, score, fuse."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import yaml
@@ -72,20 +74,27 @@ class TinyRuns:
         return len(scores.read_views(self.folder / run / "test.parquet").values) // 2
 
 
-def stopped_and_resumed(monkeypatch, runs, run, **where):
-    """The tensors of a training that was stopped before its third step, and went on."""
+@contextmanager
+def interrupted(monkeypatch, steps):
+    """A training within is interrupted after so many steps, each of which may save; nothing of that stays patched."""
     update = Training.update
 
     def stopping(self, chunks):
-        if self.step == 2:
+        if self.step == steps:
             raise KeyboardInterrupt
         return update(self, chunks)
 
-    out = runs.folder / "again"
     with monkeypatch.context() as patch:
         patch.setattr(train, "FLUSH", 1)
         patch.setattr(Training, "update", stopping)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(run, out=out, **where)
+            yield
+
+
+def stopped_and_resumed(monkeypatch, runs, run, **where):
+    """The tensors of a training that was stopped before its third step, and went on."""
+    out = runs.folder / "again"
+    with interrupted(monkeypatch, steps=2):
+        runs.train(run, out=out, **where)
     assert (out / "resume.pt").exists()
     return runs.tensors(run, out=out, **where)
