@@ -18,6 +18,7 @@ include: "rules/score.smk"
 include: "rules/idt.smk"
 include: "rules/fuse.smk"
 include: "rules/tables.smk"
+include: "rules/report.smk"
 
 
 rule all:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import recipes, runs, slices, tableplans
+from pipeline import nets, recipes, runs, slices, tableplans
 from pipeline.codehash import code_hash
 from pipeline.config import Settings, of_dataset
 from pipeline.files import sha256
@@ -25,6 +25,10 @@ Config = Mapping[str, Any]
 ARCHITECTURES = Path(__file__).with_name("architectures.tsv")
 # A stage whose result hangs on less than its whole module, or whose module is called otherwise.
 CODE = {"shard": "shard_tools.pack"} | {f"idt_{x}": f"idt.{x}" for x in ("sample", "vocabulary", "encode", "classify")}
+# The modules of pipeline.figures that rules call, each rule named after its module: figure_compared.
+FIGURES = ("compared",)
+CODE |= {f"figure_{name}": f"figures.{name}" for name in FIGURES}
+OF_A_NET = ("train", "score")  # stages whose code is also that of their run's network
 TRACKS = ("patch", "grid", "scales", "quality", "features", "flow", "still", "erratic", "jump", "camera")
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow", "backward": "backward"}
 DIRECTIONS = {"flow": "forward", "backward": "backward"}
@@ -132,17 +136,22 @@ def tables_of(config: Config) -> list[str]:
 
 def stage_settings(config: Config, stage: str, dataset: str, run: str = "") -> Settings:
     """What decides a stage's result: its settings and the hash of its code. Snakemake re-runs it when this changes."""
-    return {"code": code_hash(f"pipeline.{CODE.get(stage, stage)}"), **_DECISIVE[stage](config, dataset, run)}
+    modules = [f"pipeline.{CODE.get(stage, stage)}"]
+    if stage in OF_A_NET:
+        modules.append(nets.module_of(runs.recipe(config, dataset, run)["net"]))
+    return {"code": code_hash(*modules), **_DECISIVE[stage](config, dataset, run)}
 
 
 def architecture_settings() -> Settings:
     """What decides the table of architectures: the code, and the published facts in architectures.tsv."""
-    return {"code": code_hash("pipeline.architectures"), "published": sha256(ARCHITECTURES)}
+    modules = sorted({net.module for net in nets.nets().values()})
+    return {"code": code_hash("pipeline.architectures", *modules), "published": sha256(ARCHITECTURES)}
 
 
 def release_settings() -> Settings:
     """What decides imported weights: the code, and which file stands for which release."""
-    return {"code": code_hash("pipeline.importers.command"), "table": sha256(catalogue.TABLE)}
+    modules = sorted({nets.module_of(row["model"]) for row in catalogue.rows()})
+    return {"code": code_hash("pipeline.importers.command", *modules), "table": sha256(catalogue.TABLE)}
 
 
 @functools.cache
@@ -227,5 +236,5 @@ _DECISIVE = {
     "demo": _demo, "fetch": _fetch, "index": _index, "frames": _frames, "flow": _flow, "shard": _shard,
     "quarantine": _nothing, "train": _train, "score": _score, "kmeans": _nothing, "fuse": _fuse, "tables": _tables,
     "idt_sample": _idt_sample, "idt_vocabulary": _idt_vocabulary, "idt_encode": _idt_encode,
-    "idt_classify": _idt_classify,
+    "idt_classify": _idt_classify, **{f"figure_{name}": _nothing for name in FIGURES},
 }  # fmt: skip

@@ -1,0 +1,68 @@
+"""How every figure looks: sizes, fonts, marks that can be told apart in black and white; files repeat exactly."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from pipeline.files import whole_file
+
+matplotlib.rcParams.update({
+    "svg.hashsalt": "actionbench",  # the identifiers in an SVG are drawn from it: the same figure is the same file
+    "font.family": "DejaVu Sans", "font.size": 11, "axes.titlesize": 12, "axes.titleweight": "bold",
+    "axes.titlelocation": "left", "axes.labelsize": 11, "legend.fontsize": 10, "legend.frameon": False,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True,
+    "grid.color": "0.85", "grid.linewidth": 0.8, "lines.linewidth": 1.6, "hatch.linewidth": 0.7,
+    "savefig.dpi": 110, "figure.dpi": 110,
+})  # fmt: skip
+
+WIDTH = 9.5  # inches; what a report's page shows without shrinking
+DARK, MIDDLE, LIGHT = "#1b3a5c", "#4d7ea8", "#c9dbea"  # one hue by lightness, which prints as greys
+ACCENT = "#b5541c"  # always with a marker or a line style of its own
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
+LONGEST = 44  # letters of a label
+
+
+def figure(width: float = WIDTH, height: float = 5.0) -> Figure:
+    """An empty figure, inches, whose parts make room for each other."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(made: Figure, path: Path | str, title: str, description: str) -> None:
+    """Write an SVG or PNG whole, without date or version; `description` is for readers who cannot see it."""
+    about: dict[str, Any] = {"Title": title, "Description": description}
+    about |= {"Date": None, "Creator": None} if Path(path).suffix == ".svg" else {"Software": None}
+    with whole_file(path) as scratch:
+        made.savefig(scratch, metadata=about)
+
+
+def message(path: Path | str, title: str, sentence: str) -> None:
+    """A figure that says why there is nothing to draw."""
+    made = figure(height=1.6)
+    made.text(0.03, 0.75, title, weight="bold", va="top")
+    made.text(0.03, 0.45, sentence, va="top", wrap=True)
+    save(made, path, title, sentence)
+
+
+def short(text: str, longest: int = LONGEST) -> str:
+    """A label that fits, its middle left out."""
+    if len(text) <= longest:
+        return text
+    half = (longest - 1) // 2
+    return f"{text[:half].rstrip()}…{text[-half:].lstrip()}"
+
+
+def columns(count: int, rows: int) -> list[slice]:
+    """`count` things in as few columns of at most `rows` as there can be, as even as can be; one column of none."""
+    wanted = max(1, -(-count // rows))
+    size = -(-count // wanted)
+    return [slice(begin, min(begin + size, count)) for begin in range(0, max(count, 1), max(size, 1))]
+
+
+def text_width(labels: Sequence[str], size: float = 9.0) -> float:
+    """About how many inches the longest label takes."""
+    return max((len(label) for label in labels), default=0) * size * 0.6 / 72
