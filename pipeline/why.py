@@ -7,20 +7,16 @@ such as --configfile mine.yaml. Runs nothing.
 
 import ast
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline import cli, records
 from pipeline.codechange import code_change
-from pipeline.errors import UserError
+from pipeline.dryrun import Job, dry_run, parse
 
-ROOT = Path(__file__).parents[1]
 NAMED = 3  # files of a group that are named
 LONGEST = 60  # characters of a value that are shown
-JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: {4}.*\n)+)", re.M)
 BY_ANOTHER = "Input files updated by another job: "
 PLAIN = {
     "Missing output files: ": "not made yet: {}",
@@ -30,25 +26,6 @@ PLAIN = {
     "Code has changed since last execution": "the rule's command in rules/ has changed",
     "Software environment definition has changed since last execution": "its file in envs/ has changed",
 }
-
-
-class Job(NamedTuple):
-    """A job that a dry run lists."""
-
-    rule: str
-    inputs: list[str]
-    outputs: list[str]
-    reason: str
-
-
-def parse(text: str) -> list[Job]:
-    """The jobs of a dry run's output, in its order."""
-    found = []
-    for rule, block in JOB.findall(text):
-        lines = dict(re.findall(r"^ {4}(\w+): (.*)$", block, re.M))
-        inputs, outputs = (lines.get(name, "").split(", ") for name in ("input", "output"))
-        found.append(Job(rule, list(filter(None, inputs)), list(filter(None, outputs)), lines.get("reason", "")))
-    return found
 
 
 def causes(job: Job, makers: dict[str, str], folder: Path) -> Iterator[str]:
@@ -131,18 +108,6 @@ def explain(jobs: Sequence[Job], folder: Path) -> Iterator[str]:
             groups.setdefault((job.rule, "; ".join(clauses)), []).append(job)
     for (rule, why), members in groups.items():
         yield f"{rule}, {_count(members)}: {why}\n    {named(sorted(job.outputs[0] for job in members))}"
-
-
-def dry_run(targets: Sequence[str], options: Sequence[str]) -> str:
-    """What `snakemake -n` prints; a config or target that it refuses is the user's error."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--nocolor", "--cores", "1"]
-    own = [] if {"--snakefile", "-s"} & set(options) else ["--snakefile", str(ROOT / "Snakefile")]
-    run = subprocess.run([*command, *own, *options, "--", *targets], capture_output=True, text=True, check=False)
-    said = run.stdout + run.stderr
-    if run.returncode:
-        words = re.split(r"^(?:WorkflowError|\w+Exception)\b.*:\n|^Building DAG of jobs...\n", said, flags=re.M)[-1]
-        raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {' '.join(words.split())}")
-    return said
 
 
 def named(paths: Sequence[str]) -> str:
