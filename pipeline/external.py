@@ -114,8 +114,7 @@ def main(argv: Sequence[str]) -> None:
         "deviations": f"scores imported from {Path(a.logits).name}",
     }  # fmt: skip
     scores.write(a.out, columns(listed, values), facts)
-    found = scores.read(a.out)
-    cli.say(f"{a.out}: {len(found.videos)} videos x {values.shape[1]} views, top-1 {100 * scores.top1(found):.1f} %")
+    cli.say(f"{a.out}: {len(values)} videos x {values.shape[1]} views, top-1 {100 * scores.summarise(a.out):.1f} %")
 
 
 def _lines(path: Path | str) -> list[str]:

@@ -1,12 +1,13 @@
 """What a score file comes to, class by class: videos scored, and those right at the first and among the first five.
 
-A score file of a real test set holds a hundred million numbers; its hits are a small JSON beside it (test.hits.json),
-written at the first reading and again whenever the score file has changed, so that later tables take seconds.
+A score file of a real test set holds a hundred million numbers; its hits are a small JSON beside it (test.hits.json).
+Whoever writes scores writes their hits with them (`scores.summarise`), and a table counts those of a file that has
+none or that has changed since, so that tables take seconds. No rule declares the JSON: it is a cache with the score
+file's size and time as its stamp, which may be lost, and a new kind of count must not score everything anew.
 """
 
+import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 from pipeline import scores
 from pipeline.errors import UserError
 from pipeline.evaluate import within
+from pipeline.files import whole_file
 
 FACTS = ("protocol", "seed", "preset", "deviations")
 FIVE = 5
@@ -78,9 +80,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    """Whole, and safe where two tables are made at once: each writes a file of its own and renames it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(document, file)
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+    """Whole; of two tables made at once, one may sweep the other's scratch file away, and writes the same itself."""
+    with contextlib.suppress(FileNotFoundError), whole_file(path) as scratch:
+        scratch.write_text(json.dumps(document), "utf-8")

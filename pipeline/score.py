@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline import cli, crops, inputs, losses, manifest, networks, protocols, scores, weights
+from pipeline import cli, crops, inputs, losses, manifest, nets, networks, protocols, scores, weights
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.frames import in_order
@@ -139,12 +139,12 @@ def run(a: Namespace) -> None:
         **{key: facts[key] for key in ("run", "preset", "split", "seed", "fingerprint", "recipe_hash")},
         "classes": facts["tested_classes"], "kind": "logits", "average": a.average or recipe["average"],
         "protocol": name, "subset": a.subset, "videos": len(table), "deviations": "; ".join(filter(None, notes)),
-        "code": code_hash("pipeline.score"), "torch": torch.__version__,
+        "code": code_hash("pipeline.score", nets.module_of(recipe["net"])), "torch": torch.__version__,
         # By a name made here: what a job ran in is no part of the code that decides its result.
         "environment": importlib.import_module(f"{__package__}.environment").environment(),
     }  # fmt: skip
     scores.write(a.out, made, about)
-    cli.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * scores.top1(scores.read(a.out)):.1f} %")
+    cli.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * scores.summarise(a.out):.1f} %")
 
 
 def arguments(argv: Sequence[str]) -> Namespace:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import simplejpeg
 
-from pipeline import manifest, scores
+from pipeline import hits, manifest, scores
 from pipeline.errors import UserError
 from pipeline.idt import classify, files
 from pipeline.idt.__main__ import main
@@ -189,3 +189,9 @@ def test_tracks_are_drawn_over_a_frame(made, tmp_path):
     assert (drawn[..., 1] - drawn[..., [0, 2]].max(2) > 80).mean() > 0.05  # green tracks
     with pytest.raises(UserError, match="left0 has 18 frames but --frame is 40"):
         main(["draw", str(made / "frames0.h5"), str(out), "--video", "left0", "--frame", "40"])
+
+
+def test_the_scores_hits_lie_beside_them_for_the_tables(made, monkeypatch):
+    monkeypatch.delattr(scores, "read")
+    counted = {subset: sum(hits.of(made / f"{subset}.parquet").scored) for subset in ("test", "train")}
+    assert counted == {subset: len(manifest.read_splits(made / "splits.parquet", 1, subset)) for subset in counted}

@@ -125,6 +125,6 @@ def run(a: argparse.Namespace) -> None:
     for subset, table, videos, truth, values in parts:
         more = {"subset": subset, "videos": len(table), "empty": sum(not encodings.counts[video] for video in videos)}
         made = scores.VideoScores(videos, np.array(truth), values, "decisions", facts | more)
-        scores.write_videos(a.out / f"{subset}.parquet", made, "whole video")
-        accuracy = 100 * (values.argmax(1) == truth).mean()
-        cli.say(f"{a.out}/{subset}.parquet: {len(videos)} of {len(table)} videos, top-1 {accuracy:.1f} %")
+        path = a.out / f"{subset}.parquet"
+        scores.write_videos(path, made, "whole video")
+        cli.say(f"{path}: {len(videos)} of {len(table)} videos, top-1 {100 * scores.summarise(path):.1f} %")
