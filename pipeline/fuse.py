@@ -170,7 +170,9 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     fused = fuse(a.scores, a.train_scores, a.method, a.on, a.weights, a.seed)
     scores.write_videos(a.out, fused, "fused")
-    cli.say(f"{a.out}: {len(fused.videos)} of {fused.facts['videos']} videos, top-1 {100 * scores.summarise(a.out):.1f} %")
+    cli.say(
+        f"{a.out}: {len(fused.videos)} of {fused.facts['videos']} videos, top-1 {100 * scores.summarise(a.out):.1f} %"
+    )
 
 
 if __name__ == "__main__":
