@@ -4,7 +4,7 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-from pipeline import codehash, targets
+from pipeline import codehash, nets, targets
 from pipeline.filefacts import own_facts
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +16,7 @@ def code_change(rule: str, output: Path, begun: float | None) -> str:
     The commit is the one that the output names, else the last before that time; neither tells of uncommitted changes
     that the job ran with. Where git does not know, the files' times say what may have changed.
     """
-    names = sorted(codehash.reachable(module_of(rule)))
+    names = sorted(codehash.reachable(module_of(rule), *nets_of(rule, output)))
     commit = commit_at(output, begun)
     if commit and (changed := [name for name in names if _essence(_old(commit, name)) != _essence(_now(name))]):
         return f"code has changed since commit {commit[:8]}: {', '.join(map(_shown, changed))}"
@@ -30,6 +30,13 @@ def module_of(rule: str) -> str:
     """The module whose hash a rule's settings hold; rules are named after stages, but for a few."""
     stage = {"table": "tables", "demo_archives": "demo"}.get(rule, rule)
     return f"pipeline.{targets.CODE.get(stage, stage)}"
+
+
+def nets_of(rule: str, output: Path) -> list[str]:
+    """The module of the network that a training or scoring is of, as the weights in the same folder tell."""
+    facts = own_facts(output.with_name("weights.safetensors")) if rule in targets.OF_A_NET else {}
+    name = (facts.get("recipe") or {}).get("net")
+    return [nets.module_of(name)] if name in nets.nets() else []
 
 
 def commit_at(output: Path, begun: float | None) -> str | None:

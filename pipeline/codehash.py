@@ -12,12 +12,12 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @functools.cache
-def code_hash(module: str) -> str:
-    """Twelve hex digits over `module` and every module of this package that it imports, directly or not.
+def code_hash(*modules: str) -> str:
+    """Twelve hex digits over `modules` and every module of this package that they import, directly or not.
 
     Comments, docstrings and layout do not count; CUDA sources that a module names count as they are.
     """
-    return hashlib.sha256(b"".join(_decisive(name) for name in sorted(reachable(module)))).hexdigest()[:12]
+    return hashlib.sha256(b"".join(_decisive(name) for name in sorted(reachable(*modules)))).hexdigest()[:12]
 
 
 def kernels(name: str) -> list[Path]:
@@ -27,10 +27,10 @@ def kernels(name: str) -> list[Path]:
     return sorted(path for path in folder.parent.glob("*.cu") if path.name in strings) if folder else []
 
 
-def reachable(module: str) -> set[str]:
-    """Names of this package's modules that importing `module` runs, itself included."""
+def reachable(*modules: str) -> set[str]:
+    """Names of this package's modules that importing `modules` runs, themselves included."""
     found: set[str] = set()
-    waiting = [module]
+    waiting = [*modules]
     while waiting:
         name = waiting.pop()
         if name not in found and _path(name):

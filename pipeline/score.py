@@ -17,7 +17,7 @@ from torch import nn
 from pipeline import cli, crops, inputs, losses, manifest, nets, networks, protocols, scores, weights
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
-from pipeline.frames import in_order
+from pipeline.inorder import in_order
 from pipeline.inputs import Readers, Sample
 from pipeline.normalise import Normaliser
 from pipeline.protocols import View

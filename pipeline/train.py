@@ -24,6 +24,7 @@ from pipeline import (
     inits,
     metrics,
     models,
+    nets,
     networks,
     parallel,
     recipes,
@@ -133,8 +134,13 @@ def identity_of(recipe: Recipe, tasks: Sequence[Sequence[Video]], sources: dict[
     shards = {id(video.readers): video.readers for videos in tasks for video in videos[:1]}
     settings = [f"{r.fingerprint} {r.settings}" for readers in shards.values() for r in readers.values()]
     first = [f"{part} {sha256(path)}" for part, path in sources.items()]
-    parts = [recipes.recipe_hash(recipe), code_hash("pipeline.train"), *settings, *first, trainingdata.digest(tasks)]
+    parts = [recipes.recipe_hash(recipe), code_of(recipe), *settings, *first, trainingdata.digest(tasks)]
     return hashlib.sha256("\n".join([*parts, str(a.split), str(a.seed)]).encode()).hexdigest()[:12]
+
+
+def code_of(recipe: Recipe) -> str:
+    """The hash of the code that trains the recipe's network, and of no other network's."""
+    return code_hash("pipeline.train", nets.module_of(recipe["net"]))
 
 
 def prepared(
@@ -259,7 +265,7 @@ def facts_of(
         "classes": classes, "tested_classes": first.classes, "second_classes": second,
         "fingerprint": first.fingerprint, "settings": {name: reader.settings for name, reader in readers.items()},
         "split": a.split, "seed": a.seed, "identity": identity, "note": a.note,
-        "code": code_hash("pipeline.train"), "torch": torch.__version__,
+        "code": code_of(recipe), "torch": torch.__version__,
         # By a name made here: what a job ran in is no part of the code that decides its result.
         "environment": importlib.import_module(f"{__package__}.environment").environment(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() and a.device != "cpu" else "cpu",

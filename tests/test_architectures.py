@@ -42,7 +42,7 @@ def test_i3ds_table_1_is_regenerated_from_the_code(rows):
 
 
 def test_every_network_has_parameters_and_multiply_adds(rows):
-    assert {net.name for form in FORMS.values() for net in form.nets} == set(models.names())
+    assert {net.name for form in FORMS.values() for net in form.nets} <= set(models.names())
     for quantity in ("parameters", "multiply-adds"):
         assert {row["architecture"] for row in rows if row["quantity"] == quantity} == set(FORMS)
 

@@ -2,47 +2,24 @@
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from pipeline import nets
 from pipeline.errors import UserError
-
-# name -> (module, its function of `num_classes` and options), imported on demand. A module's name stands alone, so that
-# the hash of the code that a stage runs covers it.
-NETS = {
-    "action_vlad": ("pipeline.models.action_vlad", "build"),
-    "action_vlad_two_stream": ("pipeline.models.action_vlad", "two_stream"),
-    "c3d": ("pipeline.models.c3d", "build"),
-    "cnn_m_2048": ("pipeline.models.cnn_m", "build"),
-    "cnn_m_multitask": ("pipeline.models.cnn_m", "multitask"),
-    "cnn_m_slow_fusion": ("pipeline.models.cnn_m", "slow_fusion"),
-    "conv_lstm": ("pipeline.models.lstm", "build"),
-    "fstcn": ("pipeline.models.fstcn", "build"),
-    "fused_3d": ("pipeline.models.fused", "build"),
-    "i3d": ("pipeline.models.i3d", "build"),
-    "inception_v1": ("pipeline.models.inception", "build"),
-    "resnet_50": ("pipeline.models.resnet", "build"),
-    "two_stream_inception": ("pipeline.models.fused", "two_stream"),
-    "st_resnet": ("pipeline.models.st_resnet", "build"),
-    "st_resnet_star": ("pipeline.models.st_resnet", "star"),
-    "vgg_16": ("pipeline.models.vgg", "build"),
-}
 
 
 def names() -> list[str]:
     """Every network's name."""
-    return sorted(NETS)
+    return sorted(nets.nets())
 
 
 def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
     """The network with fresh weights; an unknown name or option is a UserError."""
-    if name not in NETS:
-        raise UserError(f"there is no network {name!r}: choose one of {', '.join(names())}")
-    module, function = NETS[name]
-    builder = getattr(importlib.import_module(module), function)
+    builder = _builder(name)
     try:
         inspect.signature(builder).bind(num_classes, **options)
     except TypeError as error:
@@ -52,10 +29,7 @@ def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
 
 def takes(name: str) -> set[str]:
     """The options of a network."""
-    if name not in NETS:
-        raise UserError(f"there is no network {name!r}: choose one of {', '.join(names())}")
-    module, function = NETS[name]
-    return set(inspect.signature(getattr(importlib.import_module(module), function)).parameters) - {"num_classes"}
+    return set(inspect.signature(_builder(name)).parameters) - {"num_classes"}
 
 
 def shapes_of(name: str, classes: int, options: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -72,3 +46,12 @@ def heads(name: str, options: Mapping[str, Any]) -> list[str]:
     """The tensors whose first axis is the classes."""
     some, more = shapes_of(name, 7, options), shapes_of(name, 8, options)
     return [key for key in some if some[key] != more[key]]
+
+
+def _builder(name: str) -> Callable[..., nn.Module]:
+    """The function of nets.tsv, imported on demand; one that is not there is a UserError."""
+    _, module, function = nets.named(name)
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (AttributeError, ModuleNotFoundError) as error:
+        raise UserError(f"nets.tsv says that {module}.{function} builds {name}, but {error}: mend its row") from error
