@@ -11,7 +11,7 @@ import jsonschema
 import yaml
 
 from pipeline.errors import UserError
-from pipeline.sources import sources
+from pipeline.sources import listed, sources
 
 Settings = dict[str, Any]
 
@@ -123,8 +123,10 @@ def _check_dataset(name: str, settings: Settings) -> None:
     for key in ("folder", "lists", "split_file", "label_map"):
         if settings[key] and not Path(settings[key]).exists():
             raise UserError(f"datasets.{name}.{key} is {settings[key]}, which does not exist: mend the path")
-    if settings["layout"] == "folder" and not settings["folder"]:
-        raise UserError(f"datasets.{name} has no folder, which layout folder needs: add folder: /path/to/class/folders")
+    if settings["layout"] == "folder" and not settings["folder"] and name not in listed():
+        raise UserError(
+            f"datasets.{name} has no folder and sources.tsv has no archives of it: add folder: /path/to/class/folders"
+        )
     if settings["folder"] and not Path(settings["folder"]).is_dir():
         raise UserError(f"datasets.{name}.folder is {settings['folder']}, a file: give the folder of class folders")
     if settings["folder"] and settings["layout"] != "folder" and not settings["lists"]:

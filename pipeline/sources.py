@@ -54,6 +54,11 @@ def sources(dataset: str, table: Path = TABLE) -> list[Source]:
     return found
 
 
+def listed(table: Path = TABLE) -> set[str]:
+    """The data sets that have rows."""
+    return {row["dataset"] for row in read_tsv(table, COLUMNS)}
+
+
 def check(rows: Sequence[dict[str, str]], table: Path) -> None:
     """Raise UserError on the first cell that breaks its column's pattern, or on a file listed twice."""
     seen: dict[tuple[str, str], int] = {}

@@ -20,6 +20,10 @@ def test_the_committed_config_is_valid():
     config.check(COMMITTED)
 
 
+def test_archives_of_class_folders_need_no_folder_of_ones_own():
+    config.check(config.merge(COMMITTED, {"datasets": {"demo": {"layout": "folder"}}}))
+
+
 @pytest.mark.parametrize(
     ("difference", "words"),
     [
