@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.files import read_tsv
 
 ROLES = ("train", "test")
+DRAWN = 3  # splits that are drawn at least, so that asking for a second one later changes no split
 HMDB51_ROLES = {"0": "", "1": "train", "2": "test"}
 
 

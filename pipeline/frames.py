@@ -1,41 +1,23 @@
 """Decode one slice's videos, once, to resized JPEG frames in one HDF5 file.
 
+The slice's videos are found in the folder of all of them by the rule that the index goes by, or read from its manifest.
 The frame count is what was decoded. A video that does not decode whole is a row in the quarantine file with the reason.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pipeline import cli, manifest, quarantine, video
+from pipeline import cli, manifest, membership, quarantine, video
 from pipeline.codehash import code_hash
 from pipeline.decoders import DECODERS
 from pipeline.errors import UserError
 from pipeline.extract import Pictures, Settings, extract
 from pipeline.files import whole_file
-from pipeline.quarantine import Row
+from pipeline.inorder import in_order
+from pipeline.quarantine import Row, refuse_many_bad
 from pipeline.store import StoreWriter
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int = 2
-) -> Iterator[tuple[Item, Result]]:
-    """Each item with its result, in the items' order, by `threads` at a time; at most `ahead` a thread are waiting."""
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for item in items:
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) >= threads * ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
 
 
 def write_slice(
@@ -61,20 +43,16 @@ def write_slice(
     return rows
 
 
-def refuse_many_bad(rows: Sequence[Row], videos: int, max_share: float, out: Path) -> None:
-    """Raise where more than `max_share` of a slice's videos are bad: then something else is wrong."""
-    bad = [row for row in rows if row.verdict == "bad"]
-    if len(bad) > max_share * videos:
-        raise UserError(
-            f"{out}: {len(bad)} of {videos} videos are bad, a larger share than frames.max_bad_share {max_share} allows"
-            f" (first: {bad[0].video_id}, {bad[0].reason}): mend them or raise it"
-        )
-
-
-def members(path: Path, name: str) -> list[tuple[str, str]]:
-    """(video_id, path) of a slice's videos."""
-    table, _ = manifest.read_manifest(path)
-    chosen = table[table["slice"] == name]
+def slice_videos(a: Namespace) -> list[tuple[str, str]]:
+    """(video_id, path) of the slice's videos, found in the folder of all of them or read from a manifest."""
+    if not a.videos.exists():
+        raise UserError(f"{a.videos} does not exist: give the folder of the videos, or the index's manifest.parquet")
+    if a.videos.is_dir():
+        found = membership.of_slice(a.videos, a.layout, a.lists, a.slices, a.seed, a.slice)
+        membership.refuse_change(a.videos, a.slice, found, a.planned)
+        return [(member.video_id, f"{a.videos}/{member.path}") for member in found]
+    table, _ = manifest.read_manifest(a.videos)
+    chosen = table[table["slice"] == a.slice]
     return list(zip(chosen["video_id"], chosen["path"], strict=True))
 
 
@@ -100,10 +78,10 @@ def parse_fps(text: str) -> float:
     return fps
 
 
-def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
+def arguments(argv: Sequence[str]) -> Namespace:
+    """The command's."""
     parser = cli.parser(__doc__)
-    parser.add_argument("manifest", type=Path, help="manifest.parquet of the index")
+    parser.add_argument("videos", type=Path, help="folder of all the videos, or the index's manifest.parquet")
     parser.add_argument("out", type=Path, help="the HDF5 file to write")
     parser.add_argument("--slice", required=True, help="which slice, such as 0000")
     parser.add_argument("--quarantine", required=True, type=Path, help="table of the videos left out or in doubt")
@@ -115,8 +93,19 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--max-bad-share", type=float, default=0.2, help="a larger share of bad videos is an error")
     parser.add_argument("--repair", action="store_true", help="save what ffmpeg can of a bad video")
     parser.add_argument("--threads", type=int, default=1)
-    a = parser.parse_args(argv)
-    size, fps, videos = parse_size(a.size), parse_fps(a.fps), members(a.manifest, a.slice)
+    whole = parser.add_argument_group("of a folder", "what decides its slices, as for the index; a manifest has them")
+    whole.add_argument("--layout", choices=[*membership.LAYOUTS, "folder"], default="folder", help="of its lists")
+    whole.add_argument("--lists", help="folder of the official lists; otherwise they lie in the videos' folder")
+    whole.add_argument("--slices", type=int, default=4, help="number of slices")
+    whole.add_argument("--seed", type=int, default=0, help="of the slices")
+    whole.add_argument("--planned", default="", help="hash that the slice's videos had; others are an error")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    a = arguments(argv)
+    size, fps, videos = parse_size(a.size), parse_fps(a.fps), slice_videos(a)
     how = Settings(size, a.quality, fps, a.decoder, a.max_missing, a.repair)
     settings = {"stage": "frames", "code": code_hash("pipeline.frames"), "size": a.size, "quality": a.quality}
     settings |= {"fps": a.fps, "decoder": a.decoder, "repair": a.repair}

@@ -5,16 +5,17 @@ not fit.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline import annotations, cli, kinetics, manifest, quarantine, slices
+from pipeline import annotations, cli, manifest, membership, quarantine, slices
 from pipeline.annotations import Annotations, Entry
 from pipeline.errors import UserError
 from pipeline.files import write_tsv
+from pipeline.membership import LAYOUTS, match
 from pipeline.quarantine import Row
 from pipeline.scanning import scan, sort_files
 
@@ -43,41 +44,10 @@ class Found(NamedTuple):
     rows: list[Row]
 
 
-def match(listed: Iterable[str], videos: Iterable[str]) -> dict[str, str]:
-    """List's spelling -> file's path: exactly, else whatever the case, else by the file's name where that is unique."""
-    exact = set(videos)
-    folded = {name.casefold(): name for name in exact}
-    by_name: dict[str, list[str]] = {}
-    for name in exact:
-        by_name.setdefault(name.rpartition("/")[2].casefold(), []).append(name)
-    found = {}
-    for video in dict.fromkeys(listed):
-        same_name = by_name.get(video.rpartition("/")[2].casefold(), [])
-        target = video if video in exact else folded.get(video.casefold())
-        if target or len(same_name) == 1:
-            found[video] = target or same_name[0]
-    return found
-
-
-class Layout(NamedTuple):
-    """How a data set's lists are read, and which of the files below the videos' folder a listed video is."""
-
-    read: Callable[[Path | str], Annotations]
-    match: Callable[[Iterable[str], Iterable[str]], dict[str, str]]
-    class_folders: bool  # a file that no list names has its folder's class
-
-
-LAYOUTS = {
-    "ucf101": Layout(annotations.ucf101, match, True),
-    "hmdb51": Layout(annotations.hmdb51, match, True),
-    "kinetics": Layout(kinetics.read, kinetics.match, False),
-}
-
-
 def of_folder(root: Path, videos: Mapping[str, int], draw: Draw) -> Found:
     """A folder of class folders: the class is the first folder below `root`; rows for loose videos, empty folders."""
-    classes = {name: name.split("/")[0] for name in videos if "/" in name}
-    loose = [Row(name, "index", "ignored", "lies in no class folder") for name in videos if "/" not in name]
+    _, _, classes, ids = membership.of_folder(videos)
+    loose = [Row(name, "index", "ignored", "lies in no class folder") for name in videos if name not in classes]
     known = set(classes.values())
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     empty = [Row(f"{name}/", "index", "missing", "the class folder holds no video")
@@ -87,20 +57,13 @@ def of_folder(root: Path, videos: Mapping[str, int], draw: Draw) -> Found:
     files = match((entry.video for entry in entries), classes)
     named = {entry.video: classes.get(files.get(entry.video, ""), entry.video.split("/")[0]) for entry in entries}
     _refuse_unknown_classes(entries, named, known)
-    listed = Annotations(sorted(known), entries, named)
-    return Found(listed, files, classes, {}, loose + empty)
+    return Found(Annotations(sorted(known), entries, named), files, classes, ids, loose + empty)
 
 
-def of_lists(root: Path, videos: Mapping[str, int], layout: Layout, lists: str) -> Found:
+def of_lists(root: Path, videos: Mapping[str, int], layout: str, lists: str) -> Found:
     """The official lists' videos, wherever they lie below `root`; rows for files that are not among them."""
-    listed = layout.read(lists)
+    listed, files, classes, ids = membership.of_lists(list(videos), LAYOUTS[layout], lists)
     _refuse_none(root, videos)
-    files = layout.match(listed.videos, videos)
-    classes = {path: listed.videos[name] for name, path in files.items()}
-    if layout.class_folders:
-        known = {path: path.split("/")[0] for path in videos if path.split("/")[0] in set(listed.classes)}
-        classes = known | classes
-    ids = {} if layout.class_folders else {path: name for name, path in files.items()}
     names = {PurePosixPath(path).stem for path in files.values()} - {""}
     return Found(listed, files, classes, ids, [_strange(path, names) for path in videos if path not in classes])
 
@@ -152,10 +115,8 @@ def build(
 ) -> Built:
     """Index the videos below `root`; `draw` makes entries from video -> class where no official list does."""
     videos, rows = sort_files(scan(root))
-    if layout == "folder":
-        found = of_folder(root, videos, draw)
-    else:
-        found = of_lists(root, videos, LAYOUTS[layout], lists or str(root))
+    official = lists or str(root)
+    found = of_folder(root, videos, draw) if layout == "folder" else of_lists(root, videos, layout, official)
     names = annotations.label_map(label_map, found.listed.classes) if label_map else found.listed.classes
     _refuse_one_class(root, names)
     frame = video_table(root, found, videos, names, slice_count, seed)
@@ -168,8 +129,7 @@ def video_table(
 ) -> pd.DataFrame:
     """The rows of manifest.parquet, by video_id."""
     labels = {name: label for label, name in enumerate(names)}
-    ids = {path: found.ids.get(path, path) for path in found.classes}
-    places = slices.assign({ids[path]: sizes[path] for path in ids}, slice_count, seed)
+    ids, places = found.ids, slices.assign({found.ids[path]: sizes[path] for path in found.ids}, slice_count, seed)
     rows = [
         (ids[path], f"{root}/{path}", name, labels[name], sizes[path], places[ids[path]])
         for path, name in found.classes.items()
@@ -228,12 +188,6 @@ def _refuse_one_class(root: Path, names: Sequence[str]) -> None:
         raise UserError(f"{root} holds one class, {names[0]}, and telling classes apart takes two: add another folder")
 
 
-def _refuse_unknown_splits(table: pd.DataFrame, wanted: Sequence[int]) -> None:
-    known = sorted(table["split"].unique().tolist())
-    if missing := sorted(set(wanted) - set(known)):
-        raise UserError(f"split {missing[0]} is asked for but the lists have {known}: change splits in config.yaml")
-
-
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
@@ -243,7 +197,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--lists", help="folder of the official lists; otherwise they lie in the videos' folder")
     parser.add_argument("--split-file", help="table with the columns video, split, role; otherwise splits are drawn")
     parser.add_argument("--label-map", help="file with a class name a line, in label order")
-    parser.add_argument("--splits", type=int, nargs="+", default=[1], help="splits that are asked for")
+    parser.add_argument(
+        "--draw", type=int, default=annotations.DRAWN, help="how many splits to draw where no list has them"
+    )
     parser.add_argument("--test-share", type=float, default=0.3, help="share of each class that tests, when drawn")
     parser.add_argument("--slices", type=int, default=4, help="number of slices")
     parser.add_argument("--seed", type=int, default=0)
@@ -253,10 +209,9 @@ def main(argv: Sequence[str]) -> None:
     def draw(classes: Mapping[str, str]) -> list[Entry]:
         if a.split_file:
             return annotations.split_file(a.split_file)
-        return annotations.stratified(classes, a.splits, a.test_share, a.seed)
+        return annotations.stratified(classes, range(1, a.draw + 1), a.test_share, a.seed)
 
     built = build(a.videos, draw, a.layout, a.lists, a.slices, a.seed, a.label_map)
-    _refuse_unknown_splits(built.splits, a.splits)
     write(a.out, a.dataset, built, a.slices)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import cli
+from pipeline.errors import UserError
 from pipeline.files import read_tsv, write_tsv
 
 COLUMNS = ("video_id", "stage", "verdict", "reason")
@@ -28,6 +29,16 @@ def write(path: Path | str, rows: Iterable[Row]) -> None:
 def read(paths: Iterable[Path | str]) -> list[Row]:
     """Rows of several files, one after the other."""
     return [Row(*(line[name] for name in COLUMNS)) for path in paths for line in read_tsv(path, COLUMNS)]
+
+
+def refuse_many_bad(rows: Sequence[Row], videos: int, max_share: float, out: Path) -> None:
+    """Raise where more than `max_share` of a slice's videos are bad: then something else is wrong."""
+    bad = [row for row in rows if row.verdict == "bad"]
+    if len(bad) > max_share * videos:
+        raise UserError(
+            f"{out}: {len(bad)} of {videos} videos are bad, a larger share than frames.max_bad_share {max_share} allows"
+            f" (first: {bad[0].video_id}, {bad[0].reason}): mend them or raise it"
+        )
 
 
 def main(argv: Sequence[str]) -> None:

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
+from pipeline.errors import UserError
 from pipeline.quarantine import Row
 
 VIDEO_SUFFIXES = frozenset(
@@ -12,17 +14,40 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
+class File(NamedTuple):
+    """A file below a folder: its path there, and its last change in nanoseconds."""
+
+    name: str
+    bytes: int
+    mtime: int
+
+
 def walk(folder: Path | str) -> Iterator[tuple[str, os.stat_result]]:
     """Every file below `folder` but hidden ones, sorted: its path there, with forward slashes, and its state.
 
-    Links are followed, but not in a circle.
+    Links are followed, but not in a circle. A folder that cannot be read is the user's error.
     """
-    yield from _walk(str(folder), "", frozenset())
+    try:
+        yield from _walk(str(folder), "", frozenset())
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder} cannot be read ({error.strerror}): give access to it, or take it away"
+        ) from error
+
+
+def read(folder: Path | str) -> Iterator[File]:
+    """The same without what nobody asks for."""
+    return (File(name, state.st_size, state.st_mtime_ns) for name, state in walk(folder))
 
 
 def scan(folder: Path | str) -> dict[str, int]:
     """The files' paths and bytes."""
     return {name: state.st_size for name, state in walk(folder)}
+
+
+def is_video(name: str) -> bool:
+    """By its suffix."""
+    return suffix(name) in VIDEO_SUFFIXES
 
 
 def suffix(name: str) -> str:
@@ -33,12 +58,12 @@ def suffix(name: str) -> str:
 def stem(video: str) -> str:
     """`clip` of `Class/clip.avi`; a name that ends in no video's suffix is kept whole."""
     path = PurePosixPath(video)
-    return path.stem if suffix(video) in VIDEO_SUFFIXES else path.name
+    return path.stem if is_video(video) else path.name
 
 
 def sort_files(files: Mapping[str, int]) -> tuple[dict[str, int], list[Row]]:
     """The videos among `files` (by suffix), and a row for every other file."""
-    videos = {name: size for name, size in files.items() if suffix(name) in VIDEO_SUFFIXES}
+    videos = {name: size for name, size in files.items() if is_video(name)}
     ignored = [Row(name, "index", "ignored", f"{PurePosixPath(name).suffix or 'no suffix'} is no video's suffix")
                for name in files if name not in videos]  # fmt: skip
     return videos, ignored

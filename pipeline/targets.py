@@ -4,7 +4,6 @@
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import shlex
@@ -12,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import nets, recipes, runs, slices, tableplans
+from pipeline import annotations, membership, nets, recipes, runs, slices, tableplans
 from pipeline.codehash import code_hash
 from pipeline.config import Settings, of_dataset
 from pipeline.files import sha256
 from pipeline.importers import catalogue
-from pipeline.scanning import walk
+from pipeline.membership import Survey
+from pipeline.scanning import read
 from pipeline.sources import sources
 
 Config = Mapping[str, Any]
@@ -32,7 +32,7 @@ OF_A_NET = ("train", "score")  # stages whose code is also that of their run's n
 TRACKS = ("patch", "grid", "scales", "quality", "features", "flow", "still", "erratic", "jump", "camera")
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow", "backward": "backward"}
 DIRECTIONS = {"flow": "forward", "backward": "backward"}
-INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "splits", "slices")
+INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "slices")
 
 
 def raw_videos(config: Config, dataset: str) -> str:
@@ -69,6 +69,25 @@ def index_options(config: Config, dataset: str) -> str:
     options = {"--lists": lists(config, dataset), "--split-file": settings["split_file"]}
     options["--label-map"] = settings["label_map"]
     return shlex.join(itertools.chain.from_iterable((key, value) for key, value in options.items() if value))
+
+
+def drawn(config: Config, dataset: str) -> int:
+    """How many splits the index draws: enough that asking for another one draws none of them anew, none from lists."""
+    settings = of_dataset(config, dataset)
+    return max(annotations.DRAWN, *settings["splits"]) if layout_draws(settings) else 0
+
+
+def layout_draws(settings: Settings) -> bool:
+    """Whether nobody has given a data set's splits."""
+    return settings["layout"] == "folder" and not settings["split_file"]
+
+
+def slice_options(config: Config, dataset: str) -> str:
+    """The options of pipeline.frames by which it finds a slice's videos."""
+    settings = of_dataset(config, dataset)
+    options = {"--layout": settings["layout"], "--slices": settings["slices"], "--seed": config["seed"]}
+    options |= {"--lists": place} if (place := lists(config, dataset)) else {}
+    return shlex.join(f"{key}={value}" for key, value in options.items())
 
 
 def repair_option(config: Config, dataset: str) -> str:
@@ -142,6 +161,22 @@ def stage_settings(config: Config, stage: str, dataset: str, run: str = "") -> S
     return {"code": code_hash(*modules), **_DECISIVE[stage](config, dataset, run)}
 
 
+def slice_settings(config: Config, dataset: str, slice: str) -> Settings:
+    """What decides a slice's frames. `videos` is a hash of those that a user's own folder has for it."""
+    settings = stage_settings(config, "frames", dataset)
+    found = survey(config, dataset)
+    return settings | {"videos": found.slices.get(slice, "") if found else ""}
+
+
+def survey(config: Config, dataset: str) -> Survey | None:
+    """The user's own folder as it is now, walked once a process; nothing of archives, which are fetched later."""
+    settings = of_dataset(config, dataset)
+    if not settings["folder"]:
+        return None
+    official = lists(config, dataset) or None
+    return membership.survey(settings["folder"], settings["layout"], official, settings["slices"], config["seed"])
+
+
 def architecture_settings() -> Settings:
     """What decides the table of architectures: the code, and the published facts in architectures.tsv."""
     modules = sorted({net.module for net in nets.nets().values()})
@@ -157,8 +192,7 @@ def release_settings() -> Settings:
 @functools.cache
 def inventory(folder: str) -> str:
     """A hash of the files below a user's folder by path, size and time, so that a changed one is noticed."""
-    rows = [(path, state.st_size, state.st_mtime_ns) for path, state in walk(folder)]
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:12]
+    return membership.digest(read(folder))
 
 
 def _fetch(config: Config, dataset: str, run: str) -> Settings:
@@ -171,15 +205,21 @@ def _demo(config: Config, dataset: str, run: str) -> Settings:
 
 def _index(config: Config, dataset: str, run: str) -> Settings:
     settings = of_dataset(config, dataset)
-    files = [inventory(settings[key]) for key in ("folder", "lists") if settings[key]]
+    found = survey(config, dataset)
+    files = [found.files] if found else []
+    files += [inventory(settings["lists"])] if settings["lists"] else []
     files += [sha256(settings[key]) for key in ("split_file", "label_map") if settings[key]]
-    return {**{key: settings[key] for key in INDEX_KEYS}, "seed": config["seed"], "files": files}
+    own = {key: settings[key] for key in INDEX_KEYS}
+    return {**own, "drawn": drawn(config, dataset), "seed": config["seed"], "files": files}
 
 
 def _frames(config: Config, dataset: str, run: str) -> Settings:
-    settings = of_dataset(config, dataset)["frames"]
-    size = settings["size"]
-    return {**settings, "size": str(size) if isinstance(size, int) else "x".join(map(str, size))}
+    settings = of_dataset(config, dataset)
+    size = settings["frames"]["size"]
+    text = str(size) if isinstance(size, int) else "x".join(map(str, size))
+    # Of archives, which are not there yet, it is settings and lists that say which slice has which videos.
+    places = {"lists": inventory(settings["lists"])} if settings["lists"] and not settings["folder"] else {}
+    return {**settings["frames"], "size": text, **places}
 
 
 def _flow(config: Config, dataset: str, run: str) -> Settings:

@@ -11,12 +11,13 @@ sys.path.insert(0, str(workflow.basedir))
 # Jobs run `python -m pipeline.<stage>` in the working directory, which --directory may put on another disk.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
 
-from pipeline import runs, tableplans, targets
+from pipeline import runs, splitnumbers, tableplans, targets
 from pipeline.config import check
 from pipeline.errors import UserError
 
 try:
     check(config)
+    splitnumbers.check(config)
     tableplans.check(config)
     RUNS, FUSIONS = runs.names(config, "runs"), runs.names(config, "fusions")
     RELEASES = runs.releases(config)

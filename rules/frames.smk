@@ -1,7 +1,7 @@
 rule frames:
     """One slice's videos, decoded once to resized JPEG frames."""
     input:
-        manifest="data/{dataset}/manifest.parquet",
+        fetched=ask(targets.fetched),
     output:
         frames=slice_output("data/{dataset}/frames/{slice}.h5"),
         quarantine="data/{dataset}/frames/{slice}.quarantine.tsv",
@@ -13,11 +13,13 @@ rule frames:
         "../envs/data.yaml"
     threads: 4
     params:
-        stage=stage_params("frames"),
+        stage=ask(targets.slice_settings),
+        videos=ask(targets.raw_videos),
+        options=ask(targets.slice_options),
         repair=ask(targets.repair_option),
     shell:
-        "python -m pipeline.frames {input.manifest} {output.frames} --slice {wildcards.slice}"
-        " --quarantine {output.quarantine}"
+        "python -m pipeline.frames {params.videos:q} {output.frames} --slice {wildcards.slice} {params.options}"
+        " --planned {params.stage[videos]:q} --quarantine {output.quarantine}"
         " --size {params.stage[size]} --quality {params.stage[quality]} --fps {params.stage[fps]}"
         " --decoder {params.stage[decoder]}"
         " --max-missing {params.stage[max_missing]} --max-bad-share {params.stage[max_bad_share]} {params.repair}"

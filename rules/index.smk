@@ -19,5 +19,5 @@ rule index:
         options=ask(targets.index_options),
     shell:
         "python -m pipeline.index --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
-        " --layout {params.stage[layout]} --splits {params.stage[splits]} --test-share {params.stage[test_share]}"
+        " --layout {params.stage[layout]} --draw {params.stage[drawn]} --test-share {params.stage[test_share]}"
         " --slices {params.stage[slices]} --seed {params.stage[seed]} --out data/{wildcards.dataset} > {log} 2>&1"

@@ -13,10 +13,10 @@ import numpy as np
 from pipeline import cli
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
-from pipeline.frames import in_order
 from pipeline.idt import files, videos
 from pipeline.idt.fisher import Encoder, Vocabulary
 from pipeline.idt.parameters import KINDS, Parameters
+from pipeline.inorder import in_order
 from pipeline.store import Store
 
 BATCH = 512  # tracks that are encoded at a time

@@ -12,9 +12,9 @@ import numpy as np
 
 from pipeline import cli
 from pipeline.codehash import code_hash
-from pipeline.frames import in_order
 from pipeline.idt import files, videos
 from pipeline.idt.parameters import KINDS, Parameters
+from pipeline.inorder import in_order
 from pipeline.store import Store
 
 

@@ -19,7 +19,6 @@ import simplejpeg
 from pipeline import cli, manifest, quarantine
 from pipeline.errors import UserError
 from pipeline.files import scratch_folder
-from pipeline.frames import refuse_many_bad
 from pipeline.quarantine import Row
 from pipeline.scanning import stem
 from pipeline.shard_tools import pack
@@ -137,7 +136,7 @@ def run(a: argparse.Namespace) -> None:
         store = scratch / "all.h5"
         rows = gather(a.folder, videos, store, settings, How(a.modality, a.quality, a.fps))
         quarantine.write(a.out.with_name(f"{a.out.name}.quarantine.tsv"), rows)
-        refuse_many_bad(rows, len(videos), a.max_bad_share, a.out)
+        quarantine.refuse_many_bad(rows, len(videos), a.max_bad_share, a.out)
         found, _ = pack.members([store], a.modality)
         facts = {**metadata, "modality": a.modality, "settings": settings}
         pack.write_shards(list(pack.group(found, a.mib << 20)), videos.set_index("video_id"), a.out, facts)

@@ -1,0 +1,41 @@
+"""Which splits a data set has, known before anything runs: to ask for another one is a sentence at once.
+
+No job depends on which of its splits config.yaml asks for: lists have all of theirs, and of drawn ones there are always
+a few, so that one more split trains what it needs and nothing anew.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import annotations
+from pipeline.config import Settings, of_dataset
+from pipeline.errors import UserError
+
+OFFICIAL = {"ucf101": (1, 2, 3), "hmdb51": (1, 2, 3), "kinetics": (1, 2)}  # of the archives in sources.tsv
+NUMBER = {"ucf101": re.compile(r"(?:train|test)list0*(\d+)\.txt"), "hmdb51": re.compile(r".+_test_split(\d+)\.txt")}
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raise UserError for the first split that config.yaml asks for and its data set has not."""
+    for dataset in config["datasets"]:
+        settings = of_dataset(config, dataset)
+        known = given(settings)
+        if missing := sorted(set(settings["splits"]) - set(known)) if known else []:
+            source = settings["split_file"] or settings["lists"] or "its official lists"
+            raise UserError(
+                f"datasets.{dataset}.splits asks for split {missing[0]} but {source} has"
+                f" {', '.join(map(str, known))}: change splits"
+            )
+
+
+def given(settings: Settings) -> list[int]:
+    """The splits that a data set's lists or split file have; none where splits are drawn, as many as are asked for."""
+    if settings["split_file"]:
+        return sorted({entry.split for entry in annotations.split_file(settings["split_file"])})
+    layout = settings["layout"]
+    if settings["lists"] and layout in NUMBER:
+        names = (NUMBER[layout].fullmatch(path.name) for path in Path(settings["lists"]).glob("*.txt"))
+        return sorted({int(name[1]) for name in names if name})
+    return list(OFFICIAL.get(layout, ()))
