@@ -21,7 +21,8 @@ def steps(rows: Rows, checks: Rows, per_epoch: float) -> pd.DataFrame:
     """A row a step; `epoch` counts from 1 by the `per_epoch` steps that see as many clips as there are videos."""
     frame = pd.DataFrame(rows, columns=list(STEP)).astype({"step": int})
     frame.insert(1, "epoch", ((frame["step"] - 1) // max(per_epoch, 1e-9)).astype(int) + 1)
-    held_out = pd.DataFrame(checks, columns=list(CHECK)).astype({"step": int})
+    # Numbers even where nothing is held out, so that every run's file has the same types.
+    held_out = pd.DataFrame(checks, columns=list(CHECK)).astype(dict.fromkeys(CHECK, float) | {"step": int})
     return frame.merge(held_out, on="step", how="left")
 
 
