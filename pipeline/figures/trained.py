@@ -1,7 +1,6 @@
 """A trained run as the papers' figures look at it: its network, and test videos of several classes drawn by a seed."""
 
 import argparse
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline import clips, cli, crops, inputs, losses, manifest, weights
+from pipeline import cli, clips, crops, inputs, losses, manifest, weights
 from pipeline.errors import UserError
 from pipeline.flowpicture import picture
 from pipeline.inputs import Readers, Sample
@@ -18,7 +17,6 @@ from pipeline.normalise import Normaliser
 from pipeline.quantise import dequantise
 from pipeline.recipes import Recipe
 from pipeline.score import load_net
-from pipeline.shards import ShardReader
 from pipeline.train import pick_device
 from pipeline.trainingdata import open_shards
 
@@ -51,15 +49,23 @@ class Video(NamedTuple):
 
 def opened(path: Path, shards: Sequence[Path], device: str = "auto") -> Trained:
     """The run of a weights file; shards of other data are a UserError."""
-    recipe, where = weights.load_facts(path)["recipe"], pick_device(device)
+    recipe, where = recipe_of(path), pick_device(device)
     readers = open_shards(shards, recipe)
     net, facts = load_net(path, readers, where)
     return Trained(net.requires_grad_(False), facts, readers, Normaliser(recipe, readers, where))
 
 
+def recipe_of(path: Path) -> Recipe:
+    """The recipe that weights were trained by; imported ones have none, a UserError."""
+    facts = weights.load_facts(path)
+    if "recipe" not in facts:
+        raise UserError(f"{path} was imported, not trained here: give the weights.safetensors of a run")
+    return facts["recipe"]
+
+
 def refuse_other(path: Path, wanted: str, figure: str) -> None:
     """A UserError unless the weights' recipe builds the network `wanted`."""
-    found = weights.load_facts(path)["recipe"]["net"]
+    found = recipe_of(path)["net"]
     if found != wanted:
         raise UserError(f"{path} is a network {found} but {figure} are of {wanted}: give the weights of such a run")
 
@@ -109,10 +115,12 @@ def batched(trained: Trained, sample: Sample) -> list[Tensor]:
     return trained.normalise(inputs.batch([sample]))
 
 
-def verdict(logits: Tensor | Sequence[Tensor], classes: Sequence[str]) -> tuple[str, float]:
-    """The class of the best score of one view, and its share of the softmax."""
+def verdict(logits: losses.Outputs, video: Video, classes: Sequence[str]) -> str:
+    """A video's label: its class, and what the network takes this view for, with its share of the softmax."""
     shares = losses.merged(logits)[0, : len(classes)].softmax(0)
-    return classes[int(shares.argmax())], float(shares.max())
+    guess = int(shares.argmax())
+    right = "right" if guess == video.label else "wrong"
+    return f"{classes[video.label]}\n\ntaken for\n{classes[guess]}\n({float(shares[guess]):.0%}, {right})"
 
 
 def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
@@ -120,24 +128,12 @@ def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
 
     volume (LC, T, h, w), or without T; `bound` is the flow's, of which a quarter has the full colour.
     """
-    data = volume.numpy()
-    data = data[:, None] if data.ndim == 3 else data
+    data = volume.numpy() if volume.ndim == 4 else volume[:, None].numpy()
     if name != "flow":
         return np.ascontiguousarray(data[:3].transpose(1, 2, 3, 0))
     field = data[:2].swapaxes(0, 1)  # (T, 2, h, w)
     pixels = dequantise(field, bound or 1.0) if field.dtype == np.uint8 else field
     return picture(pixels, (bound or 1.0) / 4)
-
-
-def flow_bound(readers: Readers) -> float | None:
-    """The bound of the flow among the readers, None where there is none."""
-    return readers["flow"].settings["bound"] if "flow" in readers else None
-
-
-def classes_of(readers: Readers) -> list[str]:
-    """The data set's classes."""
-    first: ShardReader = next(iter(readers.values()))
-    return first.classes
 
 
 def options(parser: argparse.ArgumentParser, videos: int, suffix: str) -> None:
@@ -180,12 +176,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     cli.run(told)
 
 
-def environment() -> None:
-    """One thread of OpenCV's own, as the arrays are small."""
-    importlib.import_module("cv2").setNumThreads(1)
-
-
 def _at_least(least: int, text: str) -> int:
     if not text.isdigit() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number of {least} or more")
+        raise UserError(f"{text} is given where a whole number is needed: give {least} or more")
     return int(text)
