@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup cuda demo demo-all why provenance test lint lock
+.PHONY: help setup cuda demo demo-all why plan provenance test lint lock
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -32,6 +32,9 @@ demo-all: setup  ## the same with every row of every paper that the demo can hav
 
 why: setup  ## what would run again for TARGET=results/tables/... and why, in words; OPTIONS= go to snakemake
 	@$(BIN)/python -m pipeline.why $(or $(TARGET),results/tables/demo.csv) $(OPTIONS)
+
+plan: setup  ## what TARGET=results/tables/... would cost in hours, disk and files; OPTIONS= such as --cores 16 --gpus 4 --gpu A100
+	@$(BIN)/python -m pipeline.plan $(or $(TARGET),results/tables/demo.csv) $(OPTIONS)
 
 provenance: setup  ## where TARGET=results/tables/... comes from: settings, hashes, commits, machines, times
 	@$(BIN)/python -m pipeline.provenance $(or $(TARGET),results/tables/demo.csv)

@@ -1,0 +1,132 @@
+"""What a target would cost, before a week of compute: `python -m pipeline.plan results/tables/ucf101.csv`.
+
+A line a stage: jobs left and done, GPU and core hours, how long this machine, or one that is stated, needs at the
+least, disk and files, each as likely (low - high), and what the figures stand on: jobs that ran here, a benchmark's
+result, or reckoning. Options beyond its own go to Snakemake. Runs nothing.
+"""
+
+import contextlib
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from pipeline import cli
+from pipeline.config import check, load_yaml, merge
+from pipeline.dryrun import ROOT, Job, dry_run, parse
+from pipeline.errors import UserError
+from pipeline.planning import computing, disk, evidence, formats, machines, preparing, report
+from pipeline.planning.machines import Machine
+from pipeline.planning.times import ON_GPU, Planner, Time
+
+FORCED = "--forceall"  # a dry run of every job of a target, done or not
+
+
+def configuration(files: Sequence[Path], said: Sequence[str], base: Path) -> dict[str, Any]:
+    """config.yaml under --configfile's files and --config's values, as Snakemake puts them over each other."""
+    config = load_yaml(base)
+    for path in files:
+        config = merge(config, load_yaml(path) or {})
+    if said:
+        config = merge(config, _values(said))
+    if not isinstance(config, dict):
+        raise UserError(f"{files[-1] if files else base} holds no keys: write key: value")
+    check(config)
+    return config
+
+
+def _values(said: Sequence[str]) -> dict[str, Any]:
+    from snakemake.cli import parse_config  # type: ignore[import-untyped]  # a second to import
+
+    try:
+        return dict(parse_config(said))
+    except Exception as error:  # of several kinds
+        raise UserError(f"--config {' '.join(said)} cannot be read ({error}): write key=value") from error
+
+
+def jobs_of(targets: Sequence[str], options: Sequence[str], cores: int, folder: Path) -> tuple[list[Job], list[Job]]:
+    """(jobs that would run, every job of the targets); the second is asked for only where something is made already."""
+    made = (folder / "data").exists() or (folder / "results").exists()
+    ways = [[*options], [*options, FORCED]][: 1 + made]
+    with ThreadPoolExecutor(len(ways)) as pool:
+        found = list(pool.map(lambda way: parse(dry_run(targets, way, cores)), ways))
+    found = [[job for job in jobs if job.outputs] for jobs in found]
+    return found[0], found[-1]
+
+
+def planned(left: list[Job], every: list[Job], config: Mapping[str, Any], machine: Machine) -> report.Plan:
+    """The plan of jobs, from what lies in the working directory."""
+    names = {job.outputs[0] for job in left}
+    done = [job for job in every if job.outputs[0] not in names]
+    estimates = {**preparing.ESTIMATES, **computing.ESTIMATES}
+    planner = Planner(config, machine, evidence.gathered(every), estimates)
+    times = [planner.time(job) for job in left]
+    costs = {place: (times[place], disk.room(planner, job)) for place, job in enumerate(left)}
+    found = report.plan(left, done, costs, machine)
+    return found._replace(notes=list(notes(planner, left, times, found)))
+
+
+def notes(planner: Planner, jobs: Sequence[Job], times: Sequence[Time], found: report.Plan) -> Iterator[str]:
+    """Sentences below the table: the machine, what passes, what stands on little, what is not known."""
+    machine = planner.machine
+    yield f"On {machine}. Likely (low - high); what is done is not counted but in its column."
+    if found.passes.likely:
+        slices = "" if planner.config["keep_slices"] else "slices that are deleted once packed, and "
+        yield f"Meanwhile {found.passes.over(1e9)} GB more for {slices}the checkpoint of a training."
+    if any(ON_GPU in time.basis for time in times):
+        yield "GPU hours are reckoned from counted operations and a published peak: nothing of them has been measured."
+    asking = [job for job in jobs if planner.on_gpu(job) and job.rule == "train"]
+    at_once = machine.cores // min((min(job.threads, machine.cores) for job in asking), default=1)
+    if asking and at_once < machine.gpus:
+        yield (
+            f"{machine.cores} cores keep {at_once} of {machine.gpus} GPUs at work, as a training asks for"
+            f" {min(job.threads for job in asking)} threads: --set-threads train=N, or more cores."
+        )
+    datasets = dict.fromkeys(job.wildcards["dataset"] for job in jobs if job.rule in preparing.OF_FRAMES)
+    for dataset in datasets:
+        yield f"{planner.facts(dataset).known[:1].upper()}{planner.facts(dataset).known[1:]}."
+    yield f"Not known: {'; '.join(report.unknowns(times)) or 'nothing that a job waits for'}."
+
+
+def arguments(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
+    """The command line, parsed, and what goes to Snakemake as it stands."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("target", nargs="+", help="a file that the workflow makes, or a rule's name")
+    parser.add_argument(
+        "--directory", "-d", type=Path, default=Path(), help="where the workflow keeps data and results"
+    )
+    parser.add_argument("--snakefile", "-s", type=Path, default=ROOT / "Snakefile", help="the workflow")
+    parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[], help="as Snakemake's")
+    parser.add_argument("--config", "-C", nargs="*", default=[], metavar="KEY=VALUE", help="as Snakemake's")
+    parser.add_argument("--cores", type=int, help="of the machine; this one's unless given")
+    parser.add_argument("--gpus", type=int, help="of the machine; this one's unless given")
+    parser.add_argument("--gpu", metavar="NAME", help="which, by machines.tsv, such as A100")
+    parser.add_argument("--format", choices=formats.FORMATS, default="text")
+    return parser.parse_known_args(argv)
+
+
+def handed_on(a: Namespace, more: Sequence[str]) -> list[str]:
+    """The options of Snakemake's dry run."""
+    options = [*more, "--snakefile", str(a.snakefile), "--directory", str(a.directory)]
+    options += ["--configfile", *map(str, a.configfile)] if a.configfile else []
+    return options + (["--config", *a.config] if a.config else [])
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    a, more = arguments(argv)
+    machine = machines.machine(a.cores, a.gpus, a.gpu, os.environ)
+    config = configuration(a.configfile, a.config, a.snakefile.with_name("config.yaml"))
+    left, every = jobs_of(a.target, handed_on(a, more), machine.cores, a.directory)
+    with contextlib.chdir(a.directory if a.directory.is_dir() else Path()):
+        found = planned(left, every, config, machine)
+    print(formats.FORMATS[a.format](found))
+    if a.format == "csv":
+        for note in found.notes:
+            cli.say(note)
+
+
+if __name__ == "__main__":
+    cli.run(main)

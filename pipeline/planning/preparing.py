@@ -1,0 +1,122 @@
+"""How long the data stages take, from archive to shards and improved trajectories."""
+
+from pipeline.dryrun import Job
+from pipeline.planning import rates
+from pipeline.planning.facts import Facts
+from pipeline.planning.spans import NOTHING, Span, exact
+from pipeline.planning.times import OPEN, RECKONED, Estimate, Planner, Time
+
+OTHER = Span(0.3, 1.0, 3.0)  # times as long, with settings of TV-L1 that no benchmark has
+DESCRIPTORS = (30, 96, 108, 96, 96)  # numbers of improved trajectories' kinds: shape, HOG, HOF, MBH along x and y
+OF_FRAMES = (
+    "frames",
+    "flow",
+    "idt_sample",
+    "idt_encode",
+    "train",
+    "score",
+)  # rules whose cost hangs on how many there are
+ROUNDS = 60  # of a mixture's fitting
+
+
+def draw(p: Planner, job: Job) -> Time:
+    found = rates.rate("draw")
+    return p.work(job, found.value.times(p.facts(job.rule.removesuffix("_archives")).videos), found.basis)
+
+
+def fetch(p: Planner, job: Job) -> Time:
+    dataset = p.facts(job.wildcards["dataset"])
+    missing = "the time of downloading {} GB" if dataset.download.likely else ""
+    return p.work(job, rates.rate("unpack").value.times(dataset.bytes), RECKONED, missing, dataset.download.over(1e9))
+
+
+def index(p: Planner, job: Job) -> Time:
+    found = rates.indexing()
+    return p.work(job, found.value.times(p.facts(job.wildcards["dataset"]).videos), found.basis)
+
+
+def of_slice(p: Planner, job: Job) -> tuple[Facts, Span]:
+    """A data set, and the frames of one of its slices."""
+    dataset = p.facts(job.wildcards["dataset"])
+    return dataset, dataset.frames.over(p.settings(job.wildcards["dataset"])["slices"])
+
+
+def frames(p: Planner, job: Job) -> Time:
+    dataset, count = of_slice(p, job)
+    each = rates.decoding(dataset.codec).value.times(dataset.source).plus(rates.encoding().value.times(dataset.stored))
+    return p.work(job, each.times(count), rates.encoding().basis)
+
+
+def flow(p: Planner, job: Job) -> Time:
+    dataset, count = of_slice(p, job)
+    settings, found = p.settings(job.wildcards["dataset"])["flow"], rates.flow_pixels()
+    core = count.times(dataset.stored).over(found.value)
+    if settings["parameters"] or settings["preset"] != "opencv":
+        core = core.times(OTHER)
+    if p.on_gpu(job):
+        more = "TV-L1 on a GPU, which nobody has measured (with flow: backend: cpu it takes {} core hours instead)"
+        return Time(NOTHING, NOTHING, NOTHING, OPEN, more, core.over(3600))
+    return p.work(job, core, found.basis)
+
+
+def shard(p: Planner, job: Job) -> Time:
+    return p.work(job, rates.rate("pack").value.times(modality_bytes(p, job)), RECKONED)
+
+
+def modality_bytes(p: Planner, job: Job) -> Span:
+    """Those of a data set's pictures of a job's modality."""
+    dataset = p.facts(job.wildcards["dataset"])
+    name = "rgb_bytes" if job.wildcards.get("modality", "rgb") == "rgb" else "flow_bytes"
+    return rates.rate(name).value.times(dataset.frames).times(dataset.stored)
+
+
+def nothing(p: Planner, job: Job) -> Time:
+    return p.work(job, NOTHING, RECKONED)
+
+
+def idt_sample(p: Planner, job: Job) -> Time:
+    dataset, count = of_slice(p, job)
+    longest = p.settings(job.wildcards["dataset"])["idt"]["window"] * dataset.videos / dataset.frames.likely
+    return _tracks(p, job, count.times(min(1.0, longest) * dataset.stored), "tracks_alone")
+
+
+def idt_encode(p: Planner, job: Job) -> Time:
+    dataset, count = of_slice(p, job)
+    return _tracks(p, job, count.times(dataset.stored), "everything")
+
+
+def _tracks(p: Planner, job: Job, pixels: Span, part: str) -> Time:
+    found = rates.track_pixels(part)
+    return p.work(job, pixels.over(found.value), found.basis)
+
+
+def idt_vocabulary(p: Planner, job: Job) -> Time:
+    settings, dataset = p.settings(job.wildcards["dataset"])["idt"], p.facts(job.wildcards["dataset"])
+    tracks = min(settings["vocabulary"], settings["sample"] * dataset.train)
+    operations = sum(8 * ROUNDS * tracks * settings["clusters"] * size / 2 for size in DESCRIPTORS)
+    return p.work(job, exact(operations).over(rates.rate("mixture").value), RECKONED)
+
+
+def idt_classify(p: Planner, job: Job) -> Time:
+    settings, dataset = p.settings(job.wildcards["dataset"])["idt"], p.facts(job.wildcards["dataset"])
+    numbers = sum(size * settings["clusters"] for size in DESCRIPTORS)
+    operations = 2 * numbers * dataset.train * (dataset.train + dataset.test)
+    return p.work(job, exact(operations).over(rates.rate("mixture").value), RECKONED)
+
+
+def plain(name: str) -> Estimate:
+    """So many core seconds, from rates.tsv."""
+
+    def found(p: Planner, job: Job) -> Time:
+        more = "the time of downloading released weights" if name == "release" else ""
+        return p.work(job, rates.rate(name).value, RECKONED, more)
+
+    return found
+
+
+ESTIMATES: dict[str, Estimate] = {
+    "demo_archives": draw, "demo_pretrain_archives": draw, "fetch": fetch, "index": index, "frames": frames,
+    "flow": flow, "quarantine": nothing, "shard": shard, "idt_sample": idt_sample, "idt_vocabulary": idt_vocabulary,
+    "idt_encode": idt_encode, "idt_classify": idt_classify, "release": plain("release"), "table": plain("table"),
+    "paper_table": plain("table"), "architectures": plain("architectures"),
+}  # fmt: skip
