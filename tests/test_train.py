@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import os
 import random
 import signal
@@ -248,7 +249,11 @@ def test_what_stops_a_worker_is_the_same_sentence_as_without_one(data, tmp_path)
 
 def test_an_interrupt_ends_a_training_without_a_traceback(data, tmp_path):
     argv = [sys.executable, "-m", "pipeline.train", *arguments(data, tmp_path, steps=100000), "--threads", "3"]
-    with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    # What a shell starts in the background ignores interrupts, and so would the training that inherits it.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
+    ) as process:
         while "train CNNM" not in (line := process.stderr.readline()):
             assert line, "the training ended by itself"
         os.killpg(process.pid, signal.SIGINT)
