@@ -1,8 +1,11 @@
-"""Kill a stage at a chosen change to the disk, and compare what lies there afterwards."""
+"""Kill a stage at a chosen change to the disk, or a command and all that it started; what lies there afterwards."""
 
+import contextlib
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,3 +38,34 @@ def tree(folder: Path) -> dict[str, bytes]:
     """Every file's bytes and every folder, by path."""
     paths = sorted(folder.rglob("*"))
     return {path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"/" for path in paths}
+
+
+def carrying(mark: str) -> list[int]:
+    """Processes in whose environment `mark`, as `NAME=value`, is: a command begun with it, and all that it started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+def kill_all(begun: subprocess.Popen, mark: str) -> None:
+    """SIGKILL at once to the session of a command that was begun with `mark`, then to whoever of it is elsewhere."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(begun.pid, signal.SIGKILL)
+    begun.wait()
+    while left := carrying(mark):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def written_to(processes: Sequence[int], folder: Path) -> set[str]:
+    """The logs below `folder` that these processes write their output to, by path below it."""
+    found = set()
+    for pid in processes:
+        with contextlib.suppress(OSError, ValueError):
+            found.add(Path(f"/proc/{pid}/fd/1").readlink().relative_to(folder).as_posix())
+    return {path for path in found if path.startswith("logs/")}
