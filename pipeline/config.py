@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import functools
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -32,6 +33,7 @@ DATASET_DEFAULTS: Settings = {
     "auxiliary": False,
 }
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
+_known: dict[str, tuple[Any, Any, Settings]] = {}  # data set -> its part of a config, the stages' parts, its settings
 STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments", "tables", "idt")
 
 
@@ -44,16 +46,20 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def of_dataset(config: Mapping[str, Any], name: str) -> Settings:
-    """One data set's settings: its own over the defaults, and the stages' sections with its own differences."""
+    """One data set's settings: its own over the defaults, and the stages' sections with its own differences.
+
+    Not to be changed by who asks: a plan asks tens of thousands of times, and is told the same as long as it holds.
+    """
     if name not in config["datasets"]:
         raise UserError(
             f"data set {name} is not in config.yaml, which has {', '.join(config['datasets'])}: add it there"
         )
     own = config["datasets"][name]
-    return {
-        **merge(DATASET_DEFAULTS, own),
-        **{stage: merge(config[stage], own.get(stage, config[stage])) for stage in STAGES_PER_DATASET},
-    }
+    parts = {stage: config[stage] for stage in STAGES_PER_DATASET}
+    if name not in _known or _known[name][:2] != (own, parts):
+        of_stages = {stage: merge(part, own.get(stage, part)) for stage, part in parts.items()}
+        _known[name] = (*copy.deepcopy((own, parts)), {**merge(DATASET_DEFAULTS, own), **of_stages})
+    return _known[name][2]
 
 
 def merge(base: Any, difference: Any) -> Any:
@@ -68,11 +74,15 @@ def merge(base: Any, difference: Any) -> Any:
 
 def check_schema(document: Any, schema: str, source: str) -> None:
     """Check `document` against pipeline/schemas/<schema>.yaml; `source` is the file's name in the error."""
-    text = resources.files("pipeline.schemas").joinpath(f"{schema}.yaml").read_text("utf-8")
-    validator = jsonschema.Draft202012Validator(yaml.safe_load(text))
-    errors = sorted(validator.iter_errors(document), key=lambda error: [str(part) for part in error.path])
+    errors = sorted(_validator(schema).iter_errors(document), key=lambda error: [str(part) for part in error.path])
     if errors:
         raise UserError(f"{source}: {_sentence(errors[0])}")
+
+
+@functools.cache
+def _validator(schema: str) -> Any:
+    text = resources.files("pipeline.schemas").joinpath(f"{schema}.yaml").read_text("utf-8")
+    return jsonschema.Draft202012Validator(yaml.load(text, SAFE_LOADER))  # noqa: S506
 
 
 def load_yaml(path: Path | str) -> Any:

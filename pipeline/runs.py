@@ -25,7 +25,7 @@ WEIGHTS = Path("data/weights")
 
 def experiment(config: Config, dataset: str, name: str) -> recipes.Experiment:
     """One experiment under the data set's preset."""
-    return _experiment(str(EXPERIMENTS / f"{name}.yaml"), of_dataset(config, dataset)["preset"])
+    return _experiment(f"{EXPERIMENTS}/{name}.yaml", of_dataset(config, dataset)["preset"])
 
 
 def recipe(config: Config, dataset: str, run: str) -> recipes.Recipe:
