@@ -19,6 +19,7 @@ from pipeline.shards import ShardReader
 TITLE = "Improved trajectories: what moves, and what moves by itself"
 MOMENTS = 2  # frames of a video
 NEEDED = LENGTH + LAST + 1  # frames up to the one that is drawn
+MOST = 400  # tracks that are drawn of a moment; of more, each second, third and so on
 BRIGHT = 0.55  # of a frame's contrast that is left below the tracks
 LABEL, CELL = 1.5, 2.0  # inches
 
@@ -55,7 +56,7 @@ def draw_tracks(axes: Axes, frame: np.ndarray, paths: np.ndarray, title: str) ->
     """Paths over a pale frame: black, with a white rim, and a dot where each ends."""
     axes.imshow(255 - BRIGHT * (255 - frame.astype(np.float32)), cmap="gray", vmin=0, vmax=255)
     lines = list(paths)
-    axes.add_collection(LineCollection(lines, colors="white", linewidths=2.0))
+    axes.add_collection(LineCollection(lines, colors="white", linewidths=1.8))
     axes.add_collection(LineCollection(lines, colors=style.DARK, linewidths=0.9))
     axes.plot(*paths[:, -1].T, "o", color=style.ACCENT, markersize=2.4, markeredgecolor="white", markeredgewidth=0.3)
     axes.set_xlim(-0.5, frame.shape[1] - 0.5)
@@ -71,8 +72,12 @@ def draw(part: SubFigure, label: str, found: Sequence[Moment], width: float) -> 
         axes.set_axis_off()
     places[0].text(0, 1, label, va="top", fontsize=9, transform=places[0].transAxes)
     for pair, moment in zip(places[1:].reshape(-1, 2), found, strict=False):
-        draw_tracks(pair[0], moment.frame, moment.every, f"frame {moment.number + 1}: all {len(moment.every)}")
-        draw_tracks(pair[1], moment.frame, moment.kept, f"kept: {len(moment.kept)}")
+        step = -(-len(moment.every) // MOST) or 1
+        thinned = f", one in {step} drawn" if step > 1 else ""
+        draw_tracks(
+            pair[0], moment.frame, moment.every[::step], f"frame {moment.number + 1}: {len(moment.every)}{thinned}"
+        )
+        draw_tracks(pair[1], moment.frame, moment.kept[::step], f"kept: {len(moment.kept)}")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -95,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
     height, width = found[0][0].frame.shape
     made = style.figure(LABEL + 2 * MOMENTS * CELL, len(found) * (CELL * height / width + 0.3) + 0.6)
     for part, video, one in zip(made.subfigures(len(found), 1, squeeze=False)[:, 0], chosen, found, strict=True):
-        draw(part, reader.classes[video.label], one, CELL)
+        draw(part, trained.wrapped(reader.classes[video.label]), one, CELL)
     made.suptitle(f"{TITLE}\nsplit {a.split}", x=0.01, ha="left", weight="bold")
     spoken = ", ".join(reader.classes[video.label] for video in chosen)
     style.save(made, a.out, TITLE, f"Frames and tracks of {spoken}.")

@@ -1,6 +1,7 @@
 """A trained run as the papers' figures look at it: its network, and test videos of several classes drawn by a seed."""
 
 import argparse
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ from pipeline.recipes import Recipe
 from pipeline.score import load_net
 from pipeline.train import pick_device
 from pipeline.trainingdata import open_shards
+
+LETTERS = 18  # of a line beside pictures
 
 
 class Trained(NamedTuple):
@@ -120,7 +123,12 @@ def verdict(logits: losses.Outputs, video: Video, classes: Sequence[str]) -> str
     shares = losses.merged(logits)[0, : len(classes)].softmax(0)
     guess = int(shares.argmax())
     right = "right" if guess == video.label else "wrong"
-    return f"{classes[video.label]}\n\ntaken for\n{classes[guess]}\n({float(shares[guess]):.0%}, {right})"
+    return f"{wrapped(classes[video.label])}\n\ntaken for\n{wrapped(classes[guess])}\n({float(shares[guess]):.0%}, {right})"
+
+
+def wrapped(name: str) -> str:
+    """A class' name in lines that fit beside the pictures."""
+    return textwrap.fill(name, LETTERS)
 
 
 def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:

@@ -23,6 +23,7 @@ from pipeline.models.action_vlad import ActionVLAD, OneStream, vlad
 
 TITLE = "Action words: where they are seen, and what they are worth"
 WORDS, TIMES = 3, 4  # words of a video, frames of a video
+BEST, WORST = 6, 3  # words of a video whose worth is shown, where there are more
 COLOURS, LINES, LETTERS = ("#ffd23f", "#6ee7ff", "#ff9de2"), ("-", (0, (4, 1.5)), (0, (1, 1.2))), "ABC"
 LABEL, CELL, BARS = 1.6, 1.7, 1.8  # inches
 
@@ -118,21 +119,27 @@ def overlay(axes: Axes, picture: np.ndarray, words: np.ndarray, wanted: Sequence
     axes.set_axis_off()
 
 
+def ends(values: np.ndarray) -> list[int]:
+    """The words by worth, the best first; of many the BEST and the WORST."""
+    order = np.argsort(-values, kind="stable").tolist()
+    return order if len(order) <= BEST + WORST else order[:BEST] + order[-WORST:]
+
+
 def bars(axes: Axes, values: np.ndarray, wanted: Sequence[int]) -> None:
-    """The worth of every word, sorted; the wanted ones are dark and have their letter."""
-    order = np.argsort(-values, kind="stable")
+    """The worth of the words at both ends, under their numbers; the wanted ones are dark and have their letter."""
+    order = ends(values)
+    places = [place + (len(order) < len(values) and place >= BEST) for place in range(len(order))]
     colours = [style.DARK if word in wanted else style.LIGHT for word in order]
-    axes.bar(range(len(order)), values[order], color=colours, edgecolor="0.3", linewidth=0.3)
-    for place, word in enumerate(order):
+    axes.bar(places, values[order], color=colours, edgecolor="0.3", linewidth=0.3)
+    for place, word in zip(places, order, strict=True):
         if word in wanted:
             axes.text(place, max(values[word], 0), LETTERS[wanted.index(word)], ha="center", va="bottom", fontsize=9)
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.margins(y=0.2)
-    axes.set_xticks([])
-    axes.tick_params(labelsize=8)
-    axes.set_xlabel("words by worth", fontsize=8)
-    names = ", ".join(f"{letter} is {word + 1}" for letter, word in zip(LETTERS, wanted, strict=False))
-    axes.set_title(f"{names} of {len(values)}", fontsize=8, weight="normal")
+    axes.set_xticks(places, [str(word + 1) for word in order], fontsize=7)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.set_xlabel(f"word, of {len(values)}", fontsize=8)
+    axes.set_title("worth", fontsize=8, loc="center", weight="normal")
 
 
 def draw(part: SubFigure, shown: Shown) -> None:
