@@ -122,8 +122,9 @@ def verdict(logits: losses.Outputs, video: Video, classes: Sequence[str]) -> str
     """A video's label: its class, and what the network takes this view for, with its share of the softmax."""
     shares = losses.merged(logits)[0, : len(classes)].softmax(0)
     guess = int(shares.argmax())
+    own, other = wrapped(classes[video.label]), wrapped(classes[guess])
     right = "right" if guess == video.label else "wrong"
-    return f"{wrapped(classes[video.label])}\n\ntaken for\n{wrapped(classes[guess])}\n({float(shares[guess]):.0%}, {right})"
+    return f"{own}\n\ntaken for\n{other}\n({float(shares[guess]):.0%}, {right})"
 
 
 def wrapped(name: str) -> str:
