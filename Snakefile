@@ -6,6 +6,9 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/fetch.smk"
 include: "rules/index.smk"
@@ -32,3 +35,9 @@ rule demo:
     """The demo's table: generated clips through every stage."""
     input:
         "results/tables/demo.csv",
+
+
+rule report:
+    """The figures and pages of every data set that has a table; snakemake --report then binds them into one file."""
+    input:
+        plans.summaries(config),

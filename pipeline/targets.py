@@ -26,13 +26,15 @@ ARCHITECTURES = Path(__file__).with_name("architectures.tsv")
 # A stage whose result hangs on less than its whole module, or whose module is called otherwise.
 CODE = {"shard": "shard_tools.pack"} | {f"idt_{x}": f"idt.{x}" for x in ("sample", "vocabulary", "encode", "classify")}
 # The modules of pipeline.figures that rules call, each rule named after its module: figure_compared.
-FIGURES = ("compared",)
-CODE |= {f"figure_{name}": f"figures.{name}" for name in FIGURES}
-OF_A_NET = ("train", "score")  # stages whose code is also that of their run's network
+FIGURES = ("compared", "scored", "curves", "samples", "coverage", "origins", "summary")
+OF_A_PAPER = ("saliency", "embedding", "filters", "words")  # figures of a network of its
+CODE |= {f"figure_{name}": f"figures.{name}" for name in (*FIGURES, *OF_A_PAPER, "tracks")}
+# Stages whose code is also that of their run's network.
+OF_A_NET = ("train", "score", *(f"figure_{name}" for name in OF_A_PAPER))
 TRACKS = ("patch", "grid", "scales", "quality", "features", "flow", "still", "erratic", "jump", "camera")
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow", "backward": "backward"}
 DIRECTIONS = {"flow": "forward", "backward": "backward"}
-INDEX_KEYS = ("layout", "lists", "split_file", "label_map", "test_share", "slices")
+INDEX_KEYS = ("folder", "layout", "lists", "split_file", "label_map", "test_share", "slices")
 
 
 def raw_videos(config: Config, dataset: str) -> str:
@@ -219,7 +221,7 @@ def _frames(config: Config, dataset: str, run: str) -> Settings:
     text = str(size) if isinstance(size, int) else "x".join(map(str, size))
     # Of archives, which are not there yet, it is settings and lists that say which slice has which videos.
     places = {"lists": inventory(settings["lists"])} if settings["lists"] and not settings["folder"] else {}
-    return {**settings["frames"], "size": text, **places}
+    return {**settings["frames"], "size": text, "folder": settings["folder"], **places}
 
 
 def _flow(config: Config, dataset: str, run: str) -> Settings:
@@ -276,5 +278,6 @@ _DECISIVE = {
     "demo": _demo, "fetch": _fetch, "index": _index, "frames": _frames, "flow": _flow, "shard": _shard,
     "quarantine": _nothing, "train": _train, "score": _score, "kmeans": _nothing, "fuse": _fuse, "tables": _tables,
     "idt_sample": _idt_sample, "idt_vocabulary": _idt_vocabulary, "idt_encode": _idt_encode,
-    "idt_classify": _idt_classify, **{f"figure_{name}": _nothing for name in FIGURES},
+    "idt_classify": _idt_classify, "figure_tracks": _idt_encode,
+    **{f"figure_{name}": _nothing for name in (*FIGURES, *OF_A_PAPER)},
 }  # fmt: skip

@@ -1,0 +1,114 @@
+"""What of a data set is there: n of the N videos that its splits list, and why each other one is left out."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+
+from pipeline import cli, quarantine
+from pipeline.figures import pages, style
+from pipeline.manifest import SPLITS, read_parquet
+from pipeline.quarantine import Row
+
+ROWS = 34  # bars in a column
+BARS = 102  # classes up to which each has a bar
+LISTED = 2000  # videos that the page names
+MEANING = {
+    "missing": "listed, but no file was found",
+    "bad": "left out: it does not decode whole",
+    "ignored": "a file that is no video of the data set",
+    "kept": "used, though there is a doubt",
+}
+
+
+class Share(NamedTuple):
+    """A class's videos that the splits list, and those of them that are there and decode."""
+
+    name: str
+    used: int
+    listed: int
+
+
+def shares(splits: Path, rows: Sequence[Row]) -> list[Share]:
+    """Every class in the order of its label."""
+    table, _ = read_parquet(splits, SPLITS)
+    videos = table.drop_duplicates("video_id").sort_values("label", kind="stable")
+    bad = {row.video_id for row in rows if row.verdict == "bad"}
+    used = videos[videos["present"] & ~videos["video_id"].isin(bad)]["class"].value_counts()
+    listed = videos["class"].value_counts()
+    return [Share(name, int(used.get(name, 0)), int(listed[name])) for name in videos["class"].unique()]
+
+
+def draw(found: Sequence[Share], title: str, out: Path) -> None:
+    """A bar a class: listed as an outline, used as its filling."""
+    some = len(found) > BARS
+    kept = sorted(found, key=lambda share: share.used / share.listed)[:BARS] if some else found
+    if not kept:
+        style.message(out, title, "The splits list no video.")
+        return
+    places = style.columns(len(kept), ROWS)
+    tallest = max(place.stop - place.start for place in places)
+    made = style.figure(max(style.WIDTH, 4.6 * len(places)), 1.5 + 0.25 * tallest)
+    for part, place in zip(made.subplots(1, len(places), squeeze=False, sharex=True)[0], places, strict=True):
+        _bars(part, kept[place], tallest, max(share.listed for share in kept))
+    used, listed = (sum(getattr(share, name) for share in found) for name in ("used", "listed"))
+    which = f"; the {BARS} most incomplete classes of {len(found)}" if some else ""
+    made.suptitle(f"{title}: {used:,} of {listed:,} videos{which}", x=0.01, ha="left", weight="bold")
+    made.supxlabel("videos: filled are used, hatched outlines are listed and not there or not whole", fontsize=10)
+    gaps = "; ".join(f"{share.name} {share.used} of {share.listed}" for share in found if share.used < share.listed)
+    style.save(made, out, title, f"{used} of {listed} listed videos are used. {gaps or 'No class lacks a video'}.")
+
+
+def _bars(part: Axes, kept: Sequence[Share], tallest: int, most: int) -> None:
+    rows = range(len(kept))
+    part.barh(rows, [share.listed for share in kept], color="white", edgecolor=style.ACCENT, hatch="xxx")
+    part.barh(rows, [share.used for share in kept], color=style.LIGHT, edgecolor=style.DARK)
+    for place, share in enumerate(kept):
+        weight = "bold" if share.used < share.listed else "normal"
+        part.annotate(f"{share.used}/{share.listed}", (share.listed, place), (4, 0), textcoords="offset points",
+                      va="center", fontsize=8, weight=weight)  # fmt: skip
+    part.set_yticks(rows, [style.short(share.name, 26) for share in kept], fontsize=9)
+    part.set_ylim(tallest - 0.5, -0.5)
+    part.set_xlim(0, 1.2 * most)
+    part.grid(axis="y", visible=False)
+
+
+def body(found: Sequence[Share], rows: Sequence[Row]) -> Iterator[str]:
+    """The page's parts: how many are used, how many rows of what kind, then each."""
+    used, listed = (sum(getattr(share, name) for share in found) for name in ("used", "listed"))
+    yield pages.paragraph(f"{used:,} of the {listed:,} videos that the splits list are used, of {len(found)} classes.")
+    if not rows:
+        yield pages.paragraph(
+            "Nothing is in quarantine: every listed video was found and decoded whole, and no other file lay there.",
+            "strong",
+        )
+        return
+    kinds = Counter((row.verdict, row.stage) for row in rows).most_common()
+    counts = [(verdict, stage, f"{count:,}", MEANING.get(verdict, "")) for (verdict, stage), count in kinds]
+    yield pages.table(("verdict", "stage", "files", "meaning"), counts, ("files",))
+    yield pages.heading("Every one of them" if len(rows) <= LISTED else f"The first {LISTED:,} of {len(rows):,}")
+    if len(rows) > LISTED:
+        yield pages.paragraph("The data set's quarantine.tsv, beside its manifest, names the others.")
+    yield pages.table(Row._fields, rows[:LISTED])
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--splits", required=True, type=Path, help="splits.parquet")
+    parser.add_argument("--quarantine", required=True, type=Path, help="quarantine.tsv of the whole data set")
+    parser.add_argument("--dataset", required=True, help="what it is called")
+    parser.add_argument("--plot", required=True, type=Path, help="an SVG")
+    parser.add_argument("--page", required=True, type=Path, help="an HTML page")
+    a = parser.parse_args(argv)
+    rows = quarantine.read([a.quarantine])
+    found = shares(a.splits, rows)
+    draw(found, f"{a.dataset}: coverage", a.plot)
+    pages.write(a.page, f"{a.dataset}: videos that were left out, and why", *body(found, rows))
+    cli.say(f"{a.page}: {len(rows)} rows, {len(found)} classes")
+
+
+if __name__ == "__main__":
+    cli.run(main)
