@@ -79,7 +79,7 @@ def fuse(p: Planner, job: Job) -> Time:
     method = runs.fusion(p.config, job.wildcards["dataset"], job.wildcards["run"])["method"]
     if method in FITTED:
         core = core.plus(rates.rate("fit").value.times(dataset.train**2 * dataset.classes))
-    return p.work(job, core, RECKONED)
+    return p.work(job, core, RECKONED if method in FITTED else rates.rate("fuse").basis)
 
 
 ESTIMATES: dict[str, Estimate] = {"train": train, "score": score, "kmeans": kmeans, "fuse": fuse}

@@ -87,9 +87,8 @@ def _counted(config: Mapping[str, Any], dataset: str, found: Facts) -> Facts:
     pictures = [_pictures(path) for path in slices if path.exists()]
     if pictures:
         frames = measured(pictures).times(len(slices)) if len(pictures) < len(slices) else exact(sum(pictures))
-        return found._replace(
-            frames=frames, known=f"frames of {dataset}: {len(pictures)} of {len(slices)} slices counted"
-        )
+        known = f"frames of {dataset}: counted in {len(pictures)} of {len(slices)} slices"
+        return found._replace(frames=frames, known=known)
     index = Path(f"data/{dataset}/shards/rgb/index.parquet")
     if index.exists():
         return found._replace(frames=exact(_packed(index)), known=f"frames of {dataset}: counted in its shards")
