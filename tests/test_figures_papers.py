@@ -10,9 +10,11 @@ from torch import nn
 from pipeline import config as configs
 from pipeline import networks, recipes, weights
 from pipeline.errors import UserError
-from pipeline.figures import embedding, filters, papers, saliency, trained, words
+from pipeline.figures import embedding, filters, papers, saliency, tracks, trained, words
 from pipeline.figures.trained import Video
+from pipeline.idt.parameters import Parameters
 from pipeline.models.action_vlad import ActionVLAD
+from tests.idtscenes import pan
 from tests.tinydata import smooth, tiny_shards, tiny_splits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -119,6 +121,29 @@ def test_the_embedding_shows_the_papers_faces_where_the_data_set_has_them():
     assert embedding.chosen_classes([*embedding.FACES, "run"], []) == list(embedding.FACES)
     assert embedding.chosen_classes(["smile", "run"], []) == []
     assert embedding.chosen_classes(list(embedding.FACES), ["eat"]) == ["eat"]
+
+
+def test_tracks_of_a_camera_that_pans_are_all_drawn_and_none_is_kept(tmp_path):
+    frames = np.repeat(np.array(pan(24, (2, 0)))[..., None], 3, axis=3)
+    found = tracks.followed(tiny_shards(tmp_path, {"a": frames}, "rgb"), "a", 23, Parameters(scales=1))
+    assert len(found.every) > 50
+    assert len(found.kept) == 0
+    assert found.frame.shape == (96, 128)
+
+
+def test_moments_leave_room_for_whole_tracks_and_a_short_video_has_its_last_frame():
+    assert tracks.moments(81, 2) == [40, 60]
+    assert tracks.moments(12, 2) == [11]
+
+
+def test_flow_is_shown_in_colours_in_which_what_stands_still_is_white():
+    levels = torch.full((20, 3, 8, 8), 128, dtype=torch.uint8)
+    levels[:, 1, :4] = 200
+    picture = trained.pictures("flow", levels, bound=20)
+    assert picture.shape == (3, 8, 8, 3)
+    assert picture[[0, 2]].min() > 240
+    assert picture[1, :4].min() < 150
+    assert picture[1, 4:].min() > 240
 
 
 # Which videos are drawn.
