@@ -46,7 +46,7 @@ def tree(folder: Path, output: str, seen: Seen | None = None, like: Sequence[str
     record = records.read(folder, output)
     yield f"{output}{also}"
     yield from (f"    {line}" for line in about(folder, output, record, seen, like))
-    for first, *rest in alike(folder, record.inputs if record else []):
+    for first, *rest in alike(folder, made_of(record) if record else []):
         yield from (f"  | {line}" for line in tree(folder, first, seen, rest))
 
 
@@ -73,6 +73,11 @@ def about(
         yield in_words(ran_in)
     elif record is not None:
         seen.miss("commit, lock, GPU and driver")
+
+
+def made_of(record: records.Record) -> list[str]:
+    """A job's inputs, and the user's own folder of videos, which is none of Snakemake's files."""
+    return [*record.inputs, *filter(None, [record.settings.get("folder")])]
 
 
 def made_by(folder: Path, record: records.Record, like: Sequence[str]) -> str:
@@ -133,7 +138,8 @@ def alike(folder: Path, inputs: Sequence[str]) -> list[list[str]]:
     groups: dict[str, list[str]] = {}
     for path in inputs:
         record = records.read(folder, path)
-        kind = f"{Path(path).parent} {''.join(Path(path).suffixes)} {record and (record.rule, record.settings)}"
+        job = record and (record.rule, {**record.settings, "videos": ""})  # a slice's own, and no setting
+        kind = f"{Path(path).parent} {''.join(Path(path).suffixes)} {job}"
         groups.setdefault(kind, []).append(path)
     return [part for group in groups.values() for part in ([group] if len(group) > ALIKE else [[p] for p in group])]
 

@@ -4,7 +4,8 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping
 
-SLACK = 1.05  # a slice may hold this many times the mean; less slack moves more videos when one changes
+SLACK = 1.25  # times the mean that every slice may hold; with less, one video that comes pushes others on and on
+STEPS = 4  # of the bound to its double: one that followed every video would move others with it
 
 
 def names(count: int) -> list[str]:
@@ -16,8 +17,8 @@ def assign(sizes: Mapping[str, int], count: int, seed: int) -> dict[str, str]:
     """Video -> slice, seeded, mixing the classes, balanced by `sizes` (video -> bytes).
 
     Each video visits slices in an order of its own and takes the first with room (consistent hashing with bounded
-    loads), so that a video that is added or changed moves few others and few slices have to be made again. Where it
-    finds none with room, the emptiest takes it.
+    loads), so that a video that is added or changed hardly ever moves another and its slice alone is made again. Where
+    it finds none with room, the emptiest takes it.
     """
     slices = names(count)
     limit = _limit(sum(sizes.values()), max(sizes.values(), default=0), count)
@@ -44,10 +45,8 @@ def _hash(text: str) -> bytes:
 
 
 def _limit(total: int, largest: int, count: int) -> float:
-    # Rounded up to three digits, so that one changed video seldom changes the limit and with it everyone's place.
-    mean = max(total / count * SLACK, largest)
-    digit = 10 ** max(math.floor(math.log10(max(mean, 1))) - 2, 0)
-    return math.ceil(mean / digit) * digit
+    least = max(total / count * SLACK, largest, 1)
+    return 2 ** (math.ceil(math.log2(least) * STEPS) / STEPS)
 
 
 def _magnitude(size: int) -> int:

@@ -25,8 +25,8 @@ def check(config: Mapping[str, Any]) -> None:
         if missing := sorted(set(settings["splits"]) - set(known)) if known else []:
             source = settings["split_file"] or settings["lists"] or "its official lists"
             raise UserError(
-                f"datasets.{dataset}.splits asks for split {missing[0]} but {source} has"
-                f" {', '.join(map(str, known))}: change splits"
+                f"datasets.{dataset}.splits asks for split {missing[0]} but there are"
+                f" {', '.join(map(str, known))} in {source}: change splits"
             )
 
 

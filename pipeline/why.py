@@ -18,6 +18,10 @@ from pipeline.dryrun import Job, dry_run, parse
 NAMED = 3  # files of a group that are named
 LONGEST = 60  # characters of a value that are shown
 BY_ANOTHER = "Input files updated by another job: "
+HASHED = {  # settings that are hashes of what lies in a folder, which say nothing themselves
+    "videos": "videos of the slice changed",
+    "files": "files of the folder or of its lists changed",
+}
 PLAIN = {
     "Missing output files: ": "not made yet: {}",
     "Incomplete output files: ": "a job that made it was cut off: {}",
@@ -70,7 +74,9 @@ def changed_settings(job: Job, part: str, folder: Path) -> Iterator[str]:
         return
     if old.get("code") != new.get("code"):
         yield code_change(job.rule, folder / job.outputs[0], record.begun if record else None)
-    yield from differences({**old, "code": 0}, {**new, "code": 0}, job.rule)
+    yield from (words for name, words in HASHED.items() if old.get(name) != new.get(name))
+    told = dict.fromkeys(("code", *HASHED), 0)
+    yield from differences({**old, **told}, {**new, **told}, job.rule)
 
 
 def differences(old: Any, new: Any, name: str) -> Iterator[str]:

@@ -95,6 +95,16 @@ def test_a_slice_made_with_other_settings_stands_alone(made, capsys):
     assert "data/d/flow/0003.h5\n" in told(made, capsys)
 
 
+def test_slices_of_ones_own_videos_are_one_entry_that_leads_to_their_folder(made, capsys):
+    for number in range(6):
+        path = f"data/d/flow/{number:04d}.h5"
+        record(made, path, "frames", [], folder=str(made / "archives"), videos=f"hash{number}")
+    out = told(made, capsys)
+    assert "data/d/flow/0000.h5 and 5 like it" in out
+    assert f"| {made / 'archives'}\n" in out
+    assert out.index(str(made / "archives") + "\n") < out.index("given, not made by the workflow")
+
+
 def test_what_is_recorded_nowhere_is_said_to_be_unknown(made, capsys):
     (made / "results/benchmarks/train.tsv").unlink()
     for path in (made / ".snakemake" / "metadata").glob("cmVz*"):  # what begins with res

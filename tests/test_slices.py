@@ -23,13 +23,13 @@ def test_the_same_seed_gives_the_same_slices_and_another_does_not():
     assert slices.assign(videos, 8, 0) != slices.assign(videos, 8, 1)
 
 
-def test_slices_hold_nearly_the_same_bytes():
+def test_no_slice_holds_much_more_than_its_share():
     videos = sizes()
     loads = Counter()
     for video, name in slices.assign(videos, 16, 0).items():
         loads[name] += videos[video]
     assert len(loads) == 16
-    assert max(loads.values()) < 1.06 * sum(loads.values()) / 16
+    assert max(loads.values()) < 1.3 * sum(loads.values()) / 16
 
 
 def test_every_class_is_spread_over_slices():
@@ -39,14 +39,14 @@ def test_every_class_is_spread_over_slices():
 
 
 @pytest.mark.parametrize("change", ["grows", "goes", "comes"])
-def test_one_changed_video_moves_few_others(change):
+def test_one_changed_video_moves_no_other(change):
     videos = sizes()
     before = slices.assign(videos, 16, 0)
     name = "class7/7.avi"
     changed = {v: s for v, s in videos.items() if change != "goes" or v != name}
     changed |= {"grows": {name: videos[name] * 2}, "goes": {}, "comes": {"class7/new.avi": 500_000}}[change]
     after = slices.assign(changed, 16, 0)
-    assert sum(before[video] != after[video] for video in before.keys() & after.keys()) < 20
+    assert [v for v in before.keys() & after.keys() if v != name and before[v] != after[v]] == []
 
 
 def test_more_slices_than_videos_leaves_some_empty():

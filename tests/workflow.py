@@ -12,15 +12,15 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
 
-def snakemake(folder, *arguments, config=None, cores=None):
+def snakemake(folder, *arguments, config=None, cores=None, sources=ROOT):
     """The finished process; `config` differs from config.yaml as a file of the user's own would."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = [str(ROOT / "config.yaml")]
+    files = [str(sources / "config.yaml")]
     if config is not None:
         (folder / "mine.yaml").write_text(yaml.safe_dump(config))
         files.append(str(folder / "mine.yaml"))
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder),
+        sys.executable, "-m", "snakemake", "--snakefile", str(sources / "Snakefile"), "--directory", str(folder),
         "--configfile", *files, "--cores", str(cores or os.cpu_count()), *arguments,
     ]  # fmt: skip
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
