@@ -1,20 +1,21 @@
 """What is left of a training step's speed on synthetic data when it is fed from shards; memory, and the share of peak.
 
     python -m benchmarks.training --out benchmarks/results/training-cuda.json
+    python -m benchmarks.training --device cpu --pictures 64 --threads 1 --rounds 3 --steps 1 --out ...
     python -m benchmarks.training --device cpu --tiny --threads 2 --rounds 2 --steps 3
 
 Both ways are pipeline.training's own step on the same network: with one chunk that lies on the device already, over and
 over, and with chunks that pipeline.train's loader makes of shards. They take turns, ratios are taken within a round and
 their median is reported; what was read ahead meanwhile is thrown away before the shards' turn. The share of peak (MFU)
 is three times the forward pass's multiply-adds, of two operations each, for forward and backward, over the time of a
-synthetic step and the device's dense peak in the precision used.
+synthetic step and the device's dense peak in the precision used. On a CPU, where a step takes long, --pictures makes it
+smaller, and operations are also told a second of processor time, which others on the machine do not take away.
 """
 
 import argparse
 import itertools
 import json
 import os
-import re
 import statistics
 import tempfile
 import time
@@ -35,6 +36,7 @@ from pipeline.loading import loader_of, steps
 from pipeline.normalise import Normaliser
 from pipeline.parallel import World
 from pipeline.parcels import AHEAD
+from pipeline.planning import machines
 from pipeline.recipes import Recipe
 from pipeline.train import pick_device
 from pipeline.training import Chunk, Training
@@ -55,12 +57,6 @@ TINY: dict[str, Recipe] = {
     "i3d": {"short_side": 128, "crop": 64, "frames": 16, "options": {"width": 0.125}},
     "two_stream": {"options": {"width": 0.05}},
 }
-# Dense peaks in tera-operations a second, by part of the device's name: (bf16 and fp16, fp32 with TF32 products).
-PEAKS = {
-    "H200": (989.5, 494.7), "H100 PCIe": (756.0, 378.0), "H100 NVL": (835.5, 417.5), "H100": (989.5, 494.7),
-    "A100": (312.0, 156.0), "A40": (149.7, 74.8), "A10": (125.0, 62.5), "L40S": (362.0, 183.0), "L4": (121.0, 60.0),
-    "RTX 4090": (165.2, 82.6), "RTX 3090": (71.0, 35.6), "V100": (125.0, 15.7), "T4": (65.0, 8.1),
-}  # fmt: skip
 
 
 def recipe_of(name: str, a: argparse.Namespace) -> Recipe:
@@ -70,6 +66,9 @@ def recipe_of(name: str, a: argparse.Namespace) -> Recipe:
     if a.tiny:
         changes = TINY[experiment]
         recipe, clips = {**recipe, **changes, "options": {**recipe["options"], **changes["options"]}}, 2
+    if a.pictures:
+        each = (recipe["frames"] or 1) * sum(recipe["stack"].values())
+        clips = min(clips, max(1, a.pictures // each))
     once = {"batch": clips, "micro_batch": None, "bn_batch": None, "plateau": None, "drops": [], "warmup": 0}
     return {**recipe, **once, "steps": (a.rounds + 1) * (a.steps + ahead(a)), "precision": a.precision}
 
@@ -109,20 +108,18 @@ def peak(device: torch.device, precision: str) -> float | None:
     """The device's dense peak in operations a second; None where it is not known."""
     if device.type != "cuda":
         return None
-    name = torch.cuda.get_device_name(device)
-    whole = (peaks for part, peaks in PEAKS.items() if re.search(rf"\b{part}\b", name) and "Laptop" not in name)
-    found = next(whole, None)
-    return found and found[precision == "fp32"] * 1e12
+    found = machines.peaks(torch.cuda.get_device_name(device))
+    return found and (found.single if precision == "fp32" else found.half)
 
 
-def timed(device: torch.device, way: Callable[[], None]) -> float:
-    """Seconds until the device is done."""
+def timed(device: torch.device, way: Callable[[], None]) -> tuple[float, float]:
+    """Seconds until the device is done, and those of this process on processors."""
     wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
     wait()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     way()
     wait()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - busy
 
 
 def measure(recipe: Recipe, folder: Path, a: argparse.Namespace, device: torch.device) -> dict[str, Any]:
@@ -138,13 +135,14 @@ def measure(recipe: Recipe, folder: Path, a: argparse.Namespace, device: torch.d
     stream = steps(loader_of(data, order, a.threads - 1, device), order.chunks)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    seconds: dict[str, list[float]] = {"synthetic": [], "shards": []}
+    seconds: dict[str, list[float]] = {"synthetic": [], "shards": [], "processor": []}
     for number in range(a.rounds + 1):
         for name, source in (("synthetic", itertools.repeat([chunk])), ("shards", stream)):
             if name == "shards":
                 list(itertools.islice(stream, ahead(a)))
-            taken = timed(device, lambda source=source: train(training, itertools.islice(source, a.steps)))
+            taken, busy = timed(device, lambda source=source: train(training, itertools.islice(source, a.steps)))
             seconds[name] += [taken / a.steps] * (number > 0)
+            seconds["processor"] += [busy / a.steps] * (number > 0 and name == "synthetic")
     return facts(recipe, seconds, multiply_adds(recipe), a, device)
 
 
@@ -162,15 +160,19 @@ def facts(
     each = [alone / fed for alone, fed in zip(seconds["synthetic"], seconds["shards"], strict=True)]
     step = statistics.median(seconds["synthetic"])
     most, work = peak(device, a.precision), 3 * 2 * macs * recipe["batch"]
+    own = work / statistics.median(seconds["processor"]) / 1e9 if device.type == "cpu" else None
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
         "input": [list(shape) for shape, _, _ in samples.shapes(recipe)],
         "clips_per_step": recipe["batch"],
         "share_of_synthetic": round(statistics.median(each), 3),
         "share_of_synthetic_each_round": [round(share, 3) for share in each],
-        "clips_per_second": {k: round(recipe["batch"] / statistics.median(v), 2) for k, v in seconds.items()},
+        "clips_per_second": {
+            name: round(recipe["batch"] / statistics.median(seconds[name]), 3) for name in ("synthetic", "shards")
+        },
         "forward_multiply_adds_per_clip_G": round(macs / 1e9, 3),
         "tera_operations_per_second": round(work / step / 1e12, 3),
+        "giga_operations_per_processor_second": own and round(own, 1),
         "mfu": most and round(work / step / most, 3),
         "gpu_memory_GiB": memory and round(memory, 2),
     }
@@ -202,6 +204,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N or cpu")
     parser.add_argument("--tiny", action="store_true", help="small pictures and narrow networks, to see it run")
+    parser.add_argument("--pictures", type=int, help="that a step has at the most, but for its first clip")
     parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="bf16", help="on a GPU")
     parser.add_argument("--compile", action="store_true", help="let torch.compile make kernels of the network")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="all but one decode clips")
@@ -210,8 +213,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--out", type=Path, help="JSON file for the result")
     a = parser.parse_args(argv)
-    for name in ("threads", "rounds", "steps"):
-        if getattr(a, name) < 1:
+    for name in ("threads", "rounds", "steps", "pictures"):
+        if getattr(a, name) is not None and getattr(a, name) < 1:
             raise UserError(f"--{name} is {getattr(a, name)} but at least 1 is needed: give more")
     return a
 
@@ -222,7 +225,7 @@ def main(argv: Sequence[str]) -> None:
     device = pick_device(a.device)
     torch.backends.cudnn.benchmark = True
     result = {"machine": machine(device, a), "precision": a.precision if device.type == "cuda" else "fp32"}
-    result |= {name: getattr(a, name) for name in ("tiny", "compile", "threads", "rounds", "steps")}
+    result |= {name: getattr(a, name) for name in ("tiny", "pictures", "compile", "threads", "rounds", "steps")}
     result |= {"target": TARGET, "training": {}}
     with tempfile.TemporaryDirectory() as folder:
         for name in a.only:

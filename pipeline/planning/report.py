@@ -8,7 +8,7 @@ from pipeline.planning.disk import Room
 from pipeline.planning.machines import Machine
 from pipeline.planning.schedule import soonest
 from pipeline.planning.spans import NOTHING, Span, total
-from pipeline.planning.times import OPEN, Time
+from pipeline.planning.times import HERE, OPEN, Time
 
 STAGES = {
     "fetch": ("demo_archives", "demo_pretrain_archives", "fetch"), "index": ("index",), "frames": ("frames",),
@@ -85,8 +85,10 @@ def _line(
 def _bases(times: Sequence[Time]) -> str:
     """What most jobs' figures stand on first; of several, how many jobs each."""
     found: dict[str, int] = {}
+    here = {time.basis for time in times if time.basis.startswith(HERE)}
     for time in times:
-        found[time.basis] = found.get(time.basis, 0) + 1
+        basis = HERE if len(here) > 1 and time.basis in here else time.basis
+        found[basis] = found.get(basis, 0) + 1
     ordered = sorted(found, key=lambda basis: -found[basis])
     return "; ".join(basis if len(found) == 1 else f"{basis}, {found[basis]} of {len(times)}" for basis in ordered)
 

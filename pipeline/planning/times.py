@@ -15,6 +15,7 @@ from pipeline.planning.spans import NOTHING, Span
 from pipeline.recipes import Recipe
 
 RECKONED = "reckoned"
+HERE = "measured here"
 ON_GPU = "reckoned, not measured"
 OPEN = "not measured"  # the basis of what has no figure
 WITH_TORCH = ("train", "kmeans", "score", "architectures")  # rules whose commands import it
@@ -76,7 +77,7 @@ class Planner:
             return None
         wall = taken.wall if self.machine.own else taken.core.over(self.threads(job))
         gpu = wall.times(job.gpus) if self.on_gpu(job) else NOTHING
-        return Time(wall, taken.core, gpu, f"measured here ({taken.jobs} job{'s' * (taken.jobs > 1)})")
+        return Time(wall, taken.core, gpu, f"{HERE} ({taken.jobs} job{'s' * (taken.jobs > 1)})")
 
 
 Estimate = Callable[[Planner, Job], Time]
