@@ -19,7 +19,7 @@ RAN_IN = {
 WEIGHTS = "results/runs/d/weights.safetensors"
 
 
-def record(folder, output, rule, inputs, ended=None, **settings):
+def record(folder, output, rule, inputs, /, ended=None, **settings):
     """What Snakemake keeps of a job."""
     ended = ended or (folder / output).stat().st_mtime
     log = f"logs/{rule}.log"
