@@ -71,6 +71,12 @@ def test_the_words_worths_sum_to_the_class_score_less_the_mean_score():
     assert values.sum().item() == pytest.approx((scores - bias)[3].item() - (scores - bias).mean().item(), abs=1e-5)
 
 
+def test_words_shown_have_a_place_and_but_for_the_first_lift_the_score():
+    shown = words.Shown("", np.empty(0), np.array([[[0, 1], [2, 4]]]), np.array([0.1, -0.2, 0.3, 0.9, 0.2]))
+    assert words.top(shown) == [2, 4, 0]
+    assert words.top(shown._replace(worth=-shown.worth)) == [1]
+
+
 def test_a_region_of_one_place_has_four_borders_and_two_neighbours_share_none():
     assert len(words.borders(np.array([[False, True, False]]), 1, 1)) == 4
     assert len(words.borders(np.array([[False, True, True]]), 1, 1)) == 6

@@ -43,6 +43,12 @@ def smoothed(maps: np.ndarray) -> np.ndarray:
     return np.clip(made / max(float(np.percentile(made, FULL)), np.finfo(np.float32).tiny), 0, 1)
 
 
+def brightened(pictures: np.ndarray) -> np.ndarray:
+    """Differences uint8, most of which are near black, so that their brightest places are white."""
+    top = max(float(np.percentile(pictures, FULL)), 1.0)
+    return np.rint(np.clip(pictures / top, 0, 1) * 255).astype(np.uint8)
+
+
 def looked_at(maps: np.ndarray) -> list[int]:
     """Times that matter at all: of frames FstCN looks at one."""
     return [time for time, one in enumerate(maps) if one.any()] or [0]
@@ -55,8 +61,9 @@ def explained(run: Trained, video: Video) -> tuple[list[Shown], str]:
     found = [gradient.cpu().numpy() for gradient in gradients(run.net, given, video.label)]
     shown = []
     for name, (volume, _), maps in zip(run.recipe["stack"], sample, found, strict=True):
-        times = looked_at(maps)
-        shown.append(Shown(name, trained.pictures(name, volume, None)[times], smoothed(maps)[times]))
+        times, seen = looked_at(maps), trained.pictures(name, volume, None)
+        seen = brightened(seen) if name == "difference" else seen
+        shown.append(Shown(name, seen[times], smoothed(maps)[times]))
     with torch.inference_mode():
         return shown, trained.verdict(run.net(*given), video, run.classes)
 

@@ -76,9 +76,9 @@ def explained(run: Trained, video: Video) -> Shown:
 
 
 def top(shown: Shown) -> list[int]:
-    """The words that are worth the most, of those that have a place at all."""
+    """The words that are worth the most, of those that have a place; more than one only if they lift the score."""
     there = [word for word in np.argsort(-shown.worth, kind="stable").tolist() if (shown.words == word).any()]
-    return there[:WORDS]
+    return there[:1] + [word for word in there[1:WORDS] if shown.worth[word] > 0]
 
 
 def telling(words: np.ndarray, wanted: Sequence[int], count: int) -> list[int]:
