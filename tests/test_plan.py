@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipeline.config import DATASET_DEFAULTS, load_yaml
 from pipeline.dryrun import ROOT, Job, parse
 from pipeline.errors import UserError
 from pipeline.files import read_tsv, write_tsv
-from pipeline.planning import computing, evidence, facts, formats, machines, networks, preparing, rates, spans
+from pipeline.planning import computing, evidence, facts, formats, machines, networks, preparing, rates, report, spans
 from pipeline.planning.machines import Machine
 from pipeline.planning.schedule import OVERHEAD, soonest
 from pipeline.planning.spans import NOTHING, Span, exact
@@ -21,6 +22,7 @@ from pipeline.store import StoreWriter
 
 CPU = Machine(2, 0, "", None, True)
 A100 = Machine(16, 4, "A100", machines.peaks("A100"), False)
+SMK = sorted((ROOT / "rules").glob("*.smk"))
 ANNOTATIONS = ROOT.parent / "shared" / "annotations"
 
 
@@ -124,6 +126,14 @@ def test_a_rule_that_nothing_is_known_of_is_named(there):
     found = plan.planned([Job("dance", [], ["a"], "")], [], config(), CPU)
     assert found.lines[0].stage == "dance"
     assert found.notes[-1] == "Not known: what dance costs beside its start."
+
+
+def test_every_rule_of_the_workflow_has_an_estimate():
+    rules = re.findall(r"^rule (\w+):(?:\n(?!rule ).*)*?\n    output:", "\n".join(map(Path.read_text, SMK)), re.M)
+    known = {**preparing.ESTIMATES, **computing.ESTIMATES}
+    assert len(rules) > 20
+    assert [rule for rule in rules if not {rule, rule.partition("_")[0]} & known.keys()] == []
+    assert [rule for rule in rules if report.stage_of(rule) == rule and rule not in report.STAGES] == []
 
 
 def test_every_recipes_network_is_counted_and_as_the_table_has_it():

@@ -33,9 +33,8 @@ def backward(recipe: Recipe) -> Span:
 
 def score(p: Planner, job: Job) -> Time:
     recipe, dataset = p.recipe(job), p.facts(job.wildcards["dataset"])
-    subset = job.wildcards["subset"]
-    name, videos = (recipe["protocol"], dataset.test) if subset == "test" else (recipe["train_protocol"], dataset.train)
-    protocol, length = protocols.named(name), max(1, round(dataset.frames.likely / dataset.videos))
+    videos, name = p.scored(job), "protocol" if job.wildcards["subset"] == "test" else "train_protocol"
+    protocol, length = protocols.named(recipe[name]), max(1, round(dataset.frames.likely / dataset.videos))
     chosen = protocols.times(protocol, recipe, length)
     share = sum(map(len, chosen)) / (recipe["frames"] or 1) * len(protocol.places) * (1 + protocol.flips)
     if WHOLE in protocol.places:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from pipeline import protocols
 from pipeline.dryrun import Job
-from pipeline.planning.preparing import DESCRIPTORS, modality_bytes
+from pipeline.idt.parameters import KINDS
+from pipeline.planning.preparing import modality_bytes
 from pipeline.planning.spans import NOTHING, Span, exact
 from pipeline.planning.times import Planner
 
@@ -49,13 +50,13 @@ def _slice(p: Planner, job: Job) -> Span:
 
 def _samples(p: Planner, job: Job) -> Span:
     dataset, settings = p.facts(job.wildcards["dataset"]), p.settings(job.wildcards["dataset"])
-    return exact(dataset.videos / settings["slices"] * settings["idt"]["sample"] * sum(DESCRIPTORS) * NUMBER)
+    return exact(dataset.videos / settings["slices"] * settings["idt"]["sample"] * sum(KINDS.values()) * NUMBER)
 
 
 def _encodings(p: Planner, job: Job) -> Span:
     dataset, settings = p.facts(job.wildcards["dataset"]), p.settings(job.wildcards["dataset"])
     vocabularies = sum("vocabularies" in name for name in job.inputs)
-    numbers = sum(DESCRIPTORS) * settings["idt"]["clusters"] * vocabularies
+    numbers = sum(KINDS.values()) * settings["idt"]["clusters"] * vocabularies
     return exact(dataset.videos / settings["slices"] * numbers * NUMBER)
 
 
@@ -69,7 +70,7 @@ def _scores(p: Planner, job: Job) -> Span:
     protocol = protocols.named(recipe["protocol" if test else "train_protocol"])
     times = protocols.times(protocol, recipe, max(1, round(dataset.frames.likely / dataset.videos)))
     views = len(times) * len(protocol.places) * (1 + protocol.flips)
-    return exact((dataset.test if test else dataset.train) * views * dataset.classes * NUMBER)
+    return exact(p.scored(job) * views * dataset.classes * NUMBER)
 
 
 def _fused(p: Planner, job: Job) -> Span:

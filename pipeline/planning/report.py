@@ -15,7 +15,7 @@ STAGES = {
     "flow": ("flow",), "shard": ("quarantine", "shard"),
     "idt": ("idt_sample", "idt_vocabulary", "idt_encode", "idt_classify"), "weights": ("release",),
     "train": ("train", "kmeans"), "score": ("score",), "fuse": ("fuse",),
-    "tables": ("table", "paper_table", "architectures"),
+    "tables": ("table", "paper_table", "architectures"), "report": ("report", "figure"),
 }  # fmt: skip
 
 
@@ -46,8 +46,9 @@ class Plan(NamedTuple):
 
 
 def stage_of(rule: str) -> str:
-    """The stage of a rule; a rule of no stage here stands for itself."""
-    return next((stage for stage, rules in STAGES.items() if rule in rules), rule)
+    """The stage of a rule, or of all whose names begin like figure_; a rule of no stage here stands for itself."""
+    names = {rule, rule.partition("_")[0]}
+    return next((stage for stage, rules in STAGES.items() if names & set(rules)), rule)
 
 
 def plan(

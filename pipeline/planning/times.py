@@ -46,7 +46,16 @@ class Planner:
 
     def time(self, job: Job) -> Time:
         """One job's."""
-        return self._as_before(job) or self.estimates.get(job.rule, unknown)(self, job)
+        alike = self.estimates.get(job.rule.partition("_")[0], unknown)  # figure_... are many
+        return self._as_before(job) or self.estimates.get(job.rule, alike)(self, job)
+
+    def scored(self, job: Job) -> float:
+        """Videos of a scoring job's split and subset. Kinetics' second split tests on what the first leaves out."""
+        dataset = self.facts(job.wildcards["dataset"])
+        if job.wildcards["subset"] == "train":
+            return dataset.train
+        other = self.settings(job.wildcards["dataset"])["layout"] == "kinetics" and job.wildcards["split"] == "2"
+        return dataset.videos - dataset.train - dataset.test if other else dataset.test
 
     def on_gpu(self, job: Job) -> bool:
         """Whether a job takes a GPU: it asks for one and there is one."""
@@ -75,9 +84,10 @@ class Planner:
         taken = self.evidence.taken(job)
         if taken is None or (job.gpus and not self.machine.own):
             return None
-        wall = taken.wall if self.machine.own else taken.core.over(self.threads(job))
+        core = taken.core if self.machine.own else taken.core.times(rates.DRIFT)
+        wall = taken.wall if self.machine.own else core.over(self.threads(job))
         gpu = wall.times(job.gpus) if self.on_gpu(job) else NOTHING
-        return Time(wall, taken.core, gpu, f"{HERE} ({taken.jobs} job{'s' * (taken.jobs > 1)})")
+        return Time(wall, core, gpu, f"{HERE} ({taken.jobs} job{'s' * (taken.jobs > 1)})")
 
 
 Estimate = Callable[[Planner, Job], Time]
