@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup cuda demo demo-all why plan provenance test lint lock
+.PHONY: help setup cuda demo demo-all report why plan provenance test lint lock
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
@@ -29,6 +29,10 @@ demo: setup  ## the demo data set through every stage; prints its table
 demo-all: setup  ## the same with every row of every paper that the demo can have: far more than a coffee break
 	$(BIN)/snakemake --config 'datasets={"demo": {"tables": {"rows": "all"}}}' --cores all results/tables/demo.csv
 	@$(BIN)/python -m pipeline.tables show results/tables/demo.csv
+
+report: setup  ## figures and results/report.html of DATASET=demo, one file to open in a browser; OPTIONS= go to snakemake
+	$(BIN)/snakemake $(OPTIONS) --cores all -- results/figures/$(or $(DATASET),demo)/summary.html
+	$(BIN)/snakemake $(OPTIONS) --report results/report.html --report-stylesheet report/report.css -- results/figures/$(or $(DATASET),demo)/summary.html
 
 why: setup  ## what would run again for TARGET=results/tables/... and why, in words; OPTIONS= go to snakemake
 	@$(BIN)/python -m pipeline.why $(or $(TARGET),results/tables/demo.csv) $(OPTIONS)

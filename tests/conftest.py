@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.workflow import snakemake
+
 
 @pytest.fixture
 def one_thread():
@@ -12,3 +14,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo, from nothing to its table, as `make demo` makes it."""
+    folder = tmp_path_factory.mktemp("demo")
+    run = snakemake(folder, "results/tables/demo.csv")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return folder

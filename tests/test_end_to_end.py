@@ -16,15 +16,6 @@ AVERAGE, SVM = "Two-stream model (fusion by averaging)", "Two-stream model (fusi
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory):
-    """The demo, from nothing to its table, as `make demo` makes it."""
-    folder = tmp_path_factory.mktemp("demo")
-    run = snakemake(folder, "results/tables/demo.csv")
-    assert run.returncode == 0, run.stdout + run.stderr
-    return folder
-
-
-@pytest.fixture(scope="session")
 def table(demo):
     return pd.read_csv(demo / "results" / "tables" / "demo.csv", dtype={"split": str})
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -10,11 +11,14 @@ from pipeline import cli
 from pipeline.figures import pages, results, style
 from pipeline.lines import Line
 
-LEGEND = "filled dot: reproduced here, with its 95 % interval;   open diamond: published"
 COLUMNS = (
     "method", "published", "reproduced", "difference", "95 % interval", "videos", "splits", "seeds", "status", "note",
 )  # fmt: skip
 NUMBERS = COLUMNS[1:8]
+ALWAYS = (0, 2, 8)  # places of the columns that are shown even where every row's cell is empty
+DIAMOND: dict[str, Any] = {
+    "marker": "D", "ls": "", "color": style.ACCENT, "mfc": "white", "mew": 1.8, "ms": 8, "zorder": 4,
+}  # fmt: skip
 ROWS = 34  # of a column of the plot, so that a page shows it whole
 
 
@@ -31,9 +35,21 @@ def draw(lines: Sequence[Line], title: str, out: Path) -> None:
     axes = made.subplots(1, len(places), squeeze=False, sharex=True)[0]
     for part, place in zip(axes, places, strict=True):
         _column(part, shown[place], tallest)
+    axes[0].set_xlim(lowest(shown), 101)  # of all columns
     made.suptitle(title, x=0.01, ha="left", weight="bold")
-    made.supxlabel(f"accuracy, %      {LEGEND}", fontsize=10)
+    made.supxlabel("accuracy, %", fontsize=10)
+    look = {"color": style.DARK, "capsize": 3}
+    dot = axes[0].errorbar([], [], xerr=[], fmt="o", **look)
+    diamond = axes[0].plot([], [], **DIAMOND)[0] if any(line["published"] for line in shown) else None
+    keys = {"reproduced, with 95 % interval": dot} | ({"published": diamond} if diamond else {})
+    made.legend(list(keys.values()), list(keys), loc="outside upper right", ncols=2)
     style.save(made, out, title, described(shown))
+
+
+def lowest(shown: Sequence[Line]) -> float:
+    """Where the scale begins: a little below the least value or interval, at a ten."""
+    least = min(float(line[name]) for line in shown for name in ("low", "published") if line[name])
+    return max(0.0, 10 * ((least - 2) // 10)) - 1
 
 
 def described(shown: Sequence[Line]) -> str:
@@ -46,17 +62,26 @@ def described(shown: Sequence[Line]) -> str:
     return f"Accuracy in per cent. {'; '.join(parts)}."
 
 
-def body(lines: Sequence[Line]) -> Iterator[Sequence[str]]:
-    """The table's rows, each paper under a heading of its own."""
-    for paper, group in groupby(lines, key=lambda line: line["paper"]):
-        yield (paper,)
-        yield from (_cells(line) for line in group)
+def body(lines: Sequence[Line]) -> Iterator[str]:
+    """The table, each paper under a heading of its own, and below it the notes that its last column numbers."""
+    notes = list(dict.fromkeys(line["note"] for line in lines if line["note"]))
+    rows = [(line["paper"], _cells(line, notes)) for line in lines]
+    kept = [place for place in range(len(COLUMNS)) if place in ALWAYS or any(cells[place] for _, cells in rows)]
+    table: list[Sequence[str]] = []
+    for paper, group in groupby(rows, key=lambda row: row[0]):
+        table.append((paper,))
+        table += [[cells[place] for place in kept] for _, cells in group]
+    yield pages.table([COLUMNS[place] for place in kept], table, NUMBERS)
+    if notes:
+        yield pages.heading("Notes")
+        yield pages.numbered(notes)
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: Line, notes: Sequence[str]) -> list[str]:
     interval = f"{line['low']} to {line['high']}" if line["low"] else ""
     middle = [line[name] for name in ("published", "reproduced", "difference")]
-    return [results.name(line), *middle, interval, *(line[name] for name in ("videos", *COLUMNS[6:]))]
+    end = [line[name] for name in ("videos", *COLUMNS[6:-1])]
+    return [results.name(line), *middle, interval, *end, str(1 + notes.index(line["note"])) if line["note"] else ""]
 
 
 def _column(part: Axes, shown: Sequence[Line], tallest: int) -> None:
@@ -65,10 +90,9 @@ def _column(part: Axes, shown: Sequence[Line], tallest: int) -> None:
         error = [[max(0, value - low)], [max(0, high - value)]]
         part.errorbar(value, place, xerr=error, fmt="o", color=style.DARK, capsize=3, markersize=6, zorder=3)
         if line["published"]:
-            part.plot(float(line["published"]), place, "D", color=style.ACCENT, mfc="white", mew=1.8, ms=8, zorder=4)
+            part.plot(float(line["published"]), place, **DIAMOND)
     part.set_yticks(range(len(shown)), [style.short(results.name(line)) for line in shown], fontsize=9)
     part.set_ylim(tallest - 0.5, -0.5)
-    part.set_xlim(-1, 101)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -81,10 +105,12 @@ def main(argv: Sequence[str]) -> None:
     lines = results.heads(results.read(a.table))
     title = f"{a.table.stem}: published against reproduced"
     draw(lines, title, a.plot)
-    about = "Accuracy in per cent. The interval is that of the videos alone; the note says what differs from the paper."
+    about = (
+        "Accuracy in per cent; difference is reproduced minus published, in points. The interval is that of the number"
+        " of test videos alone. The number under note is that of the remark below the table."
+    )
     alt = "Published against reproduced; the table below holds the same numbers."
-    table = pages.table(COLUMNS, body(lines), NUMBERS)
-    pages.write(a.page, title, pages.paragraph(about), pages.picture(a.plot, alt), table)
+    pages.write(a.page, title, pages.paragraph(about), pages.picture(a.plot, alt), *body(lines))
 
 
 if __name__ == "__main__":

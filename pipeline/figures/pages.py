@@ -12,7 +12,7 @@ STYLE = """
 body { font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #111; background: #fff; margin: 2rem auto;
   max-width: 72rem; padding: 0 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-p, li { max-width: 48rem; } img { max-width: 100%; height: auto; }
+p, li { max-width: 52rem; } td:first-child { min-width: 11rem; } img { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: 0.875rem; margin: 1rem 0; }
 caption { text-align: left; color: #444; padding-bottom: 0.4rem; max-width: 48rem; }
 th, td { padding: 0.3rem 0.7rem; text-align: left; vertical-align: top; border-bottom: 1px solid #ccc; }
@@ -58,6 +58,11 @@ def bullets(items: Iterable[str]) -> str:
     return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
 
 
+def numbered(items: Iterable[str]) -> str:
+    """A numbered list of plain texts."""
+    return f"<ol>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ol>"
+
+
 def table(header: Row, rows: Iterable[Row], numbers: Iterable[str] = (), caption: str = "") -> str:
     """A table of plain texts; columns that `numbers` names are set to the right, a row of one cell is a heading."""
     kinds = ["n" if name in set(numbers) else "" for name in header]
@@ -72,7 +77,7 @@ def table(header: Row, rows: Iterable[Row], numbers: Iterable[str] = (), caption
 def picture(path: Path, alt: str) -> str:
     """A picture, held in the page itself."""
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<p><img alt="{escape(alt)}" src="data:{MIME[path.suffix]};base64,{data}"></p>'
+    return f'<div><img alt="{escape(alt)}" src="data:{MIME[path.suffix]};base64,{data}"></div>'
 
 
 def _row(row: Row, kinds: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from pipeline.flowpicture import picture
 from pipeline.quantise import dequantise
 from pipeline.shards import ShardReader
 
-ROWS = 8  # classes shown
+ROWS = 6  # classes shown
 FRAMES = 4  # of each
 STRONG = 99.5  # percentile of the lengths shown that has the full colour: a few outliers would leave the rest pale
 LEAST = 0.5  # pixels that have the full colour at least

@@ -15,6 +15,7 @@ from pipeline.evaluate import Measure, Report, evaluate, interval, pairs, per_cl
 from pipeline.figures import style
 
 LABELLED = 24  # classes up to which a matrix has every name and count
+PART = 16  # classes of the part that has names and counts where not all have
 ROWS = 34  # bars in a column
 BARS = 102  # classes up to which each has a bar
 PAIRS = 20
@@ -37,9 +38,9 @@ def worst(confusion: np.ndarray, count: int) -> np.ndarray:
 
 
 def draw_confusion(classes: Sequence[str], confusion: np.ndarray, title: str, out: Path) -> None:
-    """The whole matrix; of more classes than can be named also the part with most mistakes, with names and counts."""
-    chosen = worst(confusion, LABELLED)
+    """The whole matrix; of more classes than can be named also the part with most mistakes, named."""
     whole = len(classes) <= LABELLED
+    chosen = worst(confusion, LABELLED if whole else PART)
     side = 2.6 + 0.36 * len(chosen)
     made = style.figure(side if whole else 2.2 * side, side)
     axes = made.subplots(1, 1 if whole else 2, squeeze=False)[0]

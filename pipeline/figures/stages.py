@@ -1,7 +1,9 @@
-"""The stages behind a table as boxes with arrows, from left to right, by the jobs that ran: no graphviz is needed."""
+"""The stages behind a table as boxes with arrows, from the top down, by the jobs that ran: no graphviz is needed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from matplotlib.axes import Axes
 
 from pipeline.figures import style
 
@@ -25,27 +27,34 @@ def order(edges: Edges) -> list[str]:
 
 
 def draw(edges: Edges, costs: Mapping[str, Sequence[str]], title: str, out: Path) -> None:
-    """A column a level; `costs` are a rule's jobs and their seconds, written into its box."""
+    """A row a level, from the top down; `costs` are a rule's jobs and their seconds, written into its box."""
     if not edges:
         style.message(out, title, "Snakemake has no record of the jobs that made the table: it was made elsewhere.")
         return
     depth = levels(edges)
-    columns = [[rule for rule in order(edges) if depth[rule] == level] for level in range(1 + max(depth.values()))]
-    tallest = max(map(len, columns))
-    made = style.figure(max(style.WIDTH, 1.75 * len(columns)), 1.2 + 0.95 * tallest)
+    rows = [[rule for rule in order(edges) if depth[rule] == level] for level in range(1 + max(depth.values()))]
+    widest = max(map(len, rows))
+    made = style.figure(max(6.0, 2.3 * widest), 0.6 + 0.68 * len(rows))
     axes = made.subplots()
     axes.axis("off")
-    axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(-tallest / 2, tallest / 2))
-    places = {rule: (x, (len(column) - 1) / 2 - y) for x, column in enumerate(columns) for y, rule in enumerate(column)}
+    axes.set(xlim=(-widest / 2 - 0.3, widest / 2 + 0.3), ylim=(len(rows) - 0.6, -0.4))
+    places = {rule: (x - (len(row) - 1) / 2, y) for y, row in enumerate(rows) for x, rule in enumerate(row)}
     for rule, (x, y) in places.items():
-        words = f"{rule.replace('_', ' ')}\n{costs[rule][0]} jobs, {costs[rule][1]} s"
-        axes.text(x, y, words, ha="center", va="center", fontsize=9, zorder=3,
-                  bbox={"boxstyle": "round,pad=0.45", "fc": "white", "ec": style.DARK})  # fmt: skip
+        jobs = f"{costs[rule][0]} job{'' if costs[rule][0] == '1' else 's'}"
+        axes.text(x, y, f"{rule.replace('_', ' ')}\n{jobs}, {costs[rule][1]} s", ha="center", va="center", zorder=3,
+                  fontsize=10, bbox={"boxstyle": "round,pad=0.3", "fc": "white", "ec": style.DARK})  # fmt: skip
         for before in sorted(edges[rule] & places.keys()):
-            bend = 0.0 if x - places[before][0] == 1 else 0.25 if y >= 0 else -0.25
-            axes.annotate("", (x - 0.36, y), (places[before][0] + 0.36, places[before][1]), zorder=1,
-                          arrowprops={"arrowstyle": "-|>", "color": style.MIDDLE, "lw": 1.1,
-                                      "connectionstyle": f"arc3,rad={bend}"})  # fmt: skip
+            _arrow(axes, places[before], (x, y))
     made.suptitle(title, x=0.01, ha="left", weight="bold")
     ways = "; ".join(f"{rule} reads {', '.join(sorted(edges[rule]))}" for rule in order(edges) if edges[rule])
     style.save(made, out, title, f"The stages behind the table: {ways}.")
+
+
+def _arrow(axes: Axes, begin: tuple[float, float], end: tuple[float, float]) -> None:
+    """Straight down to the next level; around the boxes between to a later one."""
+    far = end[1] - begin[1]
+    side = 1 if end[0] >= begin[0] else -1
+    bend = 0.0 if far == 1 else -side * (0.35 + 0.02 * far)
+    look = {"arrowstyle": "-|>", "color": style.MIDDLE, "lw": 1.1, "shrinkA": 16, "shrinkB": 16,
+            "connectionstyle": f"arc3,rad={bend}"}  # fmt: skip
+    axes.annotate("", end, begin, zorder=1, arrowprops=look)

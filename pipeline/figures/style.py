@@ -1,6 +1,5 @@
 """How every figure looks: sizes, fonts, marks that can be told apart in black and white; files repeat exactly."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ ACCENT = "#b5541c"  # always with a marker or a line style of its own
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
-LONGEST = 44  # letters of a label
+LONGEST = 52  # letters of a label
 
 
 def figure(width: float = WIDTH, height: float = 5.0) -> Figure:
@@ -61,8 +60,3 @@ def columns(count: int, rows: int) -> list[slice]:
     wanted = max(1, -(-count // rows))
     size = -(-count // wanted)
     return [slice(begin, min(begin + size, count)) for begin in range(0, max(count, 1), max(size, 1))]
-
-
-def text_width(labels: Sequence[str], size: float = 9.0) -> float:
-    """About how many inches the longest label takes."""
-    return max((len(label) for label in labels), default=0) * size * 0.6 / 72

@@ -49,10 +49,9 @@ def of_rows(lines: Sequence[Line]) -> Iterator[str]:
     """What was measured, on which share of the splits and videos."""
     done = [line for line in lines if line["reproduced"]]
     partial = [line for line in done if line["status"] == "partial"]
-    yield (
-        f"The table has {several(len(lines), 'row')}: {len(done)} measured here, {len(lines) - len(done)} not"
-        f"{' (the reasons are below)' if len(done) < len(lines) else ''}."
-    )
+    share = "all" if len(done) == len(lines) else f"{len(done)}"
+    rest = f", {len(lines) - len(done)} not, for the reasons below" if len(done) < len(lines) else ""
+    yield f"The table has {several(len(lines), 'row')}, of which {share} have been measured here{rest}."
     if partial:
         yield f"Of the measured ones {len(partial)} are partial: fewer splits or seeds than asked, as their notes say."
     short = [line for line in done if not _whole(line["videos"])]
@@ -60,7 +59,8 @@ def of_rows(lines: Sequence[Line]) -> Iterator[str]:
         yield "Each was scored on all test videos of its splits."
     elif short:
         worst = min(short, key=lambda line: _share(line["videos"]))
-        yield f"{several(len(short), 'row')} lack test videos, most {name(worst)}, which has {worst['videos']}."
+        lack = "lacks" if len(short) == 1 else "lack"
+        yield f"{several(len(short), 'row')} {lack} test videos, most {name(worst)}, which has {worst['videos']}."
 
 
 def of_differences(lines: Sequence[Line]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def of_differences(lines: Sequence[Line]) -> Iterator[str]:
         inside = [line for line in both if _within(line)]
         sizes = [float(line["difference"]) for line in both]
         yield (
-            f"Beside {several(len(both), 'published value')} stands a measured one; {len(inside)} of them"
+            f"Beside {several(len(both), 'published value')} stand measured ones; {len(inside)} of them"
             f" lie in the measured 95 % interval. Reproduced minus published runs from {min(sizes):+.1f} to"
             f" {max(sizes):+.1f} points, and half of the differences are smaller than"
             f" {statistics.median(map(abs, sizes)):.1f}."
@@ -86,7 +86,7 @@ def of_presets(lines: Sequence[Line]) -> Iterator[str]:
     found = Counter(preset for line in lines if line["reproduced"] for preset in PRESET.findall(line["note"]))
     for preset, count in found.items():
         about = f": {SMALL[preset]}" if preset in SMALL else ""
-        yield f"{several(count, 'row')} come from the preset {preset}{about}."
+        yield f"{several(count, 'row')} {'comes' if count == 1 else 'come'} from the preset {preset}{about}."
 
 
 def reasons(lines: Sequence[Line]) -> list[str]:

@@ -1,0 +1,242 @@
+"""The report: figures show what the results say, every row's run has its own, and a browser shows them all."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline import files, metrics, scores
+from pipeline.errors import UserError
+from pipeline.figures import compared, coverage, curves, pages, plans, results, samples, scored, stages, summary
+from pipeline.lines import COLUMNS
+from pipeline.quarantine import Row
+from tests import browsing, madescores
+from tests.tinydata import tiny_splits
+from tests.workflow import ROOT, jobs, snakemake
+
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+RULES = (ROOT / "rules" / "report.smk").read_text()
+LINE = dict.fromkeys(COLUMNS, "") | {"paper": "P", "method": "M", "split": "mean", "classes": "all", "metric": "top1"}
+DONE = {"reproduced": "80.0", "low": "78.0", "high": "82.0", "videos": "90/90", "status": "reproduced"}
+
+
+def line(method="M", **cells):
+    return LINE | {"method": method} | cells
+
+
+def whole_demo():
+    tables = {"tables": {"rows": "all"}}
+    return CONFIG | {"datasets": CONFIG["datasets"] | {"demo": CONFIG["datasets"]["demo"] | tables}}
+
+
+# Which figures there are.
+
+
+def test_every_planned_run_has_its_figures_and_only_trained_ones_have_curves(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    planned = plans.figures(whole_demo(), "demo")
+    assert len(planned) == len(set(planned))
+    for run in plans.shown_runs(whole_demo(), "demo"):
+        mine = {Path(path).name for path in planned if f"/runs/{run}/" in path}
+        assert mine >= {"confusion.svg", "classes.svg", "pairs.svg"}
+        assert ("curves.svg" in mine) == bool(plans.metrics(whole_demo(), "demo", run))
+    assert "results/figures/demo/runs/two_stream.spatial/curves.svg" in planned
+    assert "results/figures/demo/runs/two_stream.svm/curves.svg" not in planned
+    assert "results/figures/demo/runs/idt.idt/curves.svg" not in planned
+
+
+def test_imported_scores_plan_no_training_and_no_videos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for run, split, seed in plans.planned(CONFIG, "demo"):
+        path = Path(f"results/runs/demo/split{split}/seed{seed}/{run}/test.parquet")
+        path.parent.mkdir(parents=True)
+        path.touch()
+    planned = plans.figures(CONFIG, "demo")
+    assert not [path for path in planned if path.endswith(("curves.svg", "samples.png", "coverage.svg"))]
+    assert len([path for path in planned if path.endswith("confusion.svg")]) == 4
+
+
+def test_every_figure_of_the_report_has_a_caption_that_is_there():
+    captions = re.findall(r'caption="\.\./report/([a-z0-9_]+\.rst)"', RULES)
+    assert len(captions) == RULES.count("report(\n")
+    assert set(captions) | {"workflow.rst"} == {path.name for path in (ROOT / "report").glob("*.rst")}
+
+
+# What figures show.
+
+
+def test_a_confusion_matrixs_rows_sum_to_the_videos_of_each_class(tmp_path):
+    paths = [madescores.write_scores(tmp_path, split, madescores.share(right=4)) for split in (1, 2)]
+    classes, confusion = scored.counted(paths)
+    assert classes == madescores.CLASSES
+    assert confusion.sum(1).tolist() == [10, 10, 0, 0, 0, 0]
+    assert confusion.trace() == 8
+
+
+def test_figures_of_two_data_sets_scores_are_not_mixed(tmp_path):
+    paths = [
+        madescores.write_scores(tmp_path, n, [0], classes=list(names)) for n, names in enumerate(("abcdef", "abcdeg"))
+    ]
+    with pytest.raises(UserError, match="has other classes than"):
+        scored.counted(paths)
+
+
+def test_the_classes_with_most_mistakes_are_those_that_make_or_take_them():
+    confusion = np.diag([9, 9, 9, 9])
+    confusion[1, 3] = 5
+    assert scored.worst(confusion, 2).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("count", [1, 10, 101])
+def test_a_runs_figures_can_be_drawn_of_any_number_of_classes_and_repeat_exactly(tmp_path, count):
+    random = np.random.default_rng(0)
+    confusion = np.diag(random.integers(1, 30, count)) + (random.random((count, count)) > 0.98)
+    names = [f"Class{number}" for number in range(count)]
+    for draw in (scored.draw_confusion, scored.draw_classes, scored.draw_pairs):
+        for out in ("a.svg", "b.svg"):
+            draw(names, confusion, "a run", tmp_path / out)
+        assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+        assert b"<title>a run" in (tmp_path / "a.svg").read_bytes()
+
+
+def test_a_curve_ends_where_the_metrics_end(tmp_path):
+    rows = [(step, 2 / step, 0.5, 0.1 if step < 500 else 0.01, step) for step in range(1, 601)]
+    metrics.write(tmp_path, rows, [(600, 1.5, 0.4)], per_epoch=10)
+    frame = curves.read(tmp_path / "metrics.parquet")
+    shown = curves.curve(frame, points=100)
+    assert shown.iloc[-1][["step", "rate", "accuracy"]].tolist() == [600, 0.01, 50]
+    assert shown["loss"].iloc[-1] == pytest.approx(frame["loss"].iloc[-6:].mean())
+    assert frame["held_out_accuracy"].iloc[-1] == pytest.approx(40)
+    curves.draw([tmp_path / "metrics.parquet"], "a run", tmp_path / "curves.svg")
+
+
+def test_coverage_counts_what_is_there_and_whole(tmp_path):
+    tiny_splits(tmp_path / "splits.parquet", ["v0", "v1", "v2", "v3"], ("left", "right"), test=("v3",))
+    found = coverage.shares(tmp_path / "splits.parquet", [Row("v2", "frames", "bad", "truncated")])
+    assert sum(share.used for share in found) == 3
+    assert sum(share.listed for share in found) == 4
+    coverage.draw(found, "a data set", tmp_path / "coverage.svg")
+
+
+def test_the_quarantine_page_says_so_when_nothing_was_left_out_and_names_what_was():
+    share = [coverage.Share("left", 4, 4)]
+    assert "Nothing is in quarantine" in " ".join(coverage.body(share, []))
+    assert "truncated &lt;b&gt;" in " ".join(coverage.body(share, [Row("v2", "frames", "bad", "truncated <b>")]))
+
+
+def test_frames_are_shown_evenly_and_within_the_video():
+    assert samples.moments(80) == [10, 30, 50, 70]
+    assert samples.moments(2) == [0, 1]
+
+
+def test_the_key_to_the_flow_shows_motion_to_the_right_red_and_none_white():
+    disc = samples.key(41)
+    assert disc[20, 39].tolist()[1:] < [60, 60]
+    assert disc[20, 20].min() > 240
+
+
+def test_stages_stand_below_all_that_they_read():
+    edges = {"table": {"score", "fuse"}, "fuse": {"score"}, "score": {"train"}, "train": set()}
+    assert stages.order(edges) == ["train", "score", "fuse", "table"]
+
+
+def test_a_figure_with_nothing_to_draw_says_why(tmp_path):
+    compared.draw([line(status="not run")], "a data set", tmp_path / "compared.svg")
+    assert "No row of the table has been measured yet" in (tmp_path / "compared.svg").read_text()
+
+
+# What pages say.
+
+
+def test_a_page_shows_text_as_it_is_and_never_runs_it():
+    assert "<script>" not in pages.table(["a"], [["<script>"]])
+
+
+def test_a_method_stands_for_its_splits_unless_a_paper_prints_one():
+    lines = [line(split="1"), line(split="2", published="80.0"), line()]
+    assert [results.name(head) for head in results.heads(lines)] == ["M, split 2", "M"]
+
+
+def test_the_table_numbers_its_notes_and_leaves_out_columns_that_are_empty():
+    made = " ".join(compared.body([line("A", note="small"), line("B", note="small"), line("C", note="none")]))
+    assert "<ol><li>small</li><li>none</li></ol>" in made
+    assert ">published<" not in made
+    assert ">reproduced<" in made
+
+
+def test_the_summary_says_how_far_off_and_how_much_is_missing():
+    inside = line("A", **DONE, published="81.0", difference="-1.0")
+    outside = line("B", **DONE, published="90.0", difference="-10.0") | {"videos": "80/90"}
+    said = " ".join([*summary.of_rows([inside, outside, line("C")]), *summary.of_differences([inside, outside])])
+    assert "3 rows, of which 2 have been measured here, 1 not" in said
+    assert "1 row lacks test videos, most B, which has 80/90" in said
+    assert "2 published values stand measured ones; 1 of them" in said
+    assert "from -10.0 to -1.0 points" in said
+
+
+def test_the_summary_names_small_presets_and_why_rows_are_missing():
+    lines = [line("A", **DONE, note="preset demo; TV-L1"), line("B", status="needs kinetics", note="trains first")]
+    assert "1 row comes from the preset demo" in " ".join(summary.of_presets(lines))
+    assert summary.reasons(lines) == ["1 row: needs kinetics (trains first)"]
+
+
+def test_another_file_is_no_results_table(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="has no column paper, so it is no data set's results table"):
+        results.read(tmp_path / "other.csv")
+
+
+# The whole report, of the demo.
+
+
+@pytest.fixture(scope="module")
+def reported(demo, tmp_path_factory):
+    """The demo's folder again, with its figures and results/report.html."""
+    folder = tmp_path_factory.mktemp("demo_report") / "run"
+    shutil.copytree(demo, folder)
+    for command in (["results/figures/demo/summary.html"], ["--report", "results/report.html", "--report-stylesheet",
+                    str(ROOT / "report" / "report.css"), "--", "results/figures/demo/summary.html"]):  # fmt: skip
+        run = snakemake(folder, *command)
+        assert run.returncode == 0, run.stdout + run.stderr
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_the_demos_figures_are_all_there_and_nothing_is_left_to_do(reported):
+    assert [path for path in plans.figures(CONFIG, "demo") if not (reported / path).is_file()] == []
+    assert jobs(reported, "results/figures/demo/summary.html") == {}
+
+
+def test_the_summarys_numbers_are_the_score_files(reported):
+    page = (reported / "results/figures/demo/summary.html").read_text()
+    found = sorted(reported.glob("results/runs/demo/split*/seed0/two_stream.svm/test.parquet"))
+    accuracy = np.mean([100 * scores.top1(scores.read(path)) for path in found])
+    assert f"{accuracy:.1f}" in page
+    assert "270 of 270 videos" in page
+
+
+def test_the_origins_name_every_score_file_by_its_hash(reported):
+    page = (reported / "results/figures/demo/origins.html").read_text()
+    assert page.count("two_stream.svm</td>") == 3
+    digest = files.sha256(reported / "results/runs/demo/split1/seed0/two_stream.svm/test.parquet")
+    assert digest[:12] in page
+    assert "train" in (reported / "results/figures/demo/stages.svg").read_text()
+
+
+def test_a_browser_shows_every_page_and_figure_and_asks_nobody_for_anything(reported):
+    with browsing.browser() as driver:
+        driver.get((reported / "results" / "report.html").as_uri())
+        browsing.wait(driver, "return typeof app !== 'undefined' && document.body.innerText.includes('Summary')")
+        assert browsing.ink(driver) > browsing.INK
+        categories = driver.execute_script("return categories")
+        shown = [path for subs in categories.values() for paths in subs.values() for path in paths]
+        assert {*shown} == {*plans.figures(CONFIG, "demo"), "results/figures/demo/summary.html"}
+        for category, subs in categories.items():
+            for subcategory, paths in subs.items():
+                browsing.open_list(driver, category, subcategory)
+                browsing.look_at_each(driver, len(paths))
+        assert browsing.requests(driver) == []
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
