@@ -68,16 +68,16 @@ def first_weights(facts: dict[str, Any], sources: dict[str, Path]) -> np.ndarray
 
 
 def rows(before: np.ndarray | None, after: np.ndarray) -> Iterator[Row]:
-    """RGB filters in colour, those of flow in grey, x and y each in a row."""
-    for when, filters in (("before", before), ("after", after)):
-        if filters is None:
-            continue
+    """RGB filters in colour, those of flow in grey, x and y each in a row; then what training added to them."""
+    parts = {"before": before, "after": after} if before is not None else {"after": after}
+    added = {"added by": after - before} if before is not None else {}
+    for when, filters in {**parts, **added}.items():
         shown, channels = scaled(filters), filters.shape[1]
         if channels == 3:
             yield Row(f"{when}\ntraining", shown)
         else:
             names = FLOW if channels == 2 else tuple(f"channel {number + 1}" for number in range(channels))
-            yield from (Row(f"{when}\n{name}", shown[:, [number]]) for number, name in enumerate(names))
+            yield from (Row(f"{when} training\n{name}", shown[:, [number]]) for number, name in enumerate(names))
 
 
 def draw(found: Sequence[Row], before: np.ndarray | None, after: np.ndarray) -> style.Figure:
@@ -86,6 +86,7 @@ def draw(found: Sequence[Row], before: np.ndarray | None, after: np.ndarray) -> 
     side = max(1.45, style.WIDTH / times)
     made = style.figure(LABEL + times * side, len(found) * side + CURVES + 0.9)
     (above,), (below,) = made.subfigures(2, 1, squeeze=False, height_ratios=[len(found) * side + 0.5, CURVES])
+    made.set_layout_engine("constrained", wspace=0.14)  # times stand further apart than tiles
     places = above.subplots(len(found), times, squeeze=False)
     for line, (name, filters) in zip(places, found, strict=True):
         for time, axes in enumerate(line):
@@ -120,7 +121,7 @@ def like(axes: Axes, before: np.ndarray | None, after: np.ndarray) -> None:
         return
     values = np.sort(likeness(before, after))
     axes.plot(range(1, len(values) + 1), values, "-", marker="s", ms=3, color=style.DARK)
-    axes.set(title="likeness to the first weights", xlabel="filter, sorted", ylabel="cosine of the means over time")
+    axes.set(title="likeness to the first weights", xlabel="filter, sorted", ylabel="cosine, after and before")
     axes.set_ylim(min(-0.03, float(values.min()) - 0.05), 1.03)
 
 
