@@ -13,6 +13,7 @@ rule index:
         "results/benchmarks/index/{dataset}.tsv"
     conda:
         "../envs/data.yaml"
+    priority: 1  # what is wrong with the folder or its lists is said before hours of decoding
     params:
         stage=stage_params("index"),
         videos=ask(targets.raw_videos),
