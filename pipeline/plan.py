@@ -19,8 +19,10 @@ from pipeline.dryrun import ROOT, Job, dry_run, parse
 from pipeline.errors import UserError
 from pipeline.planning import computing, disk, evidence, formats, machines, preparing, report
 from pipeline.planning.machines import Machine
+from pipeline.planning.spans import short
 from pipeline.planning.times import ON_GPU, Planner, Time
 
+CHECKPOINT = 1e8  # bytes of a training's, from which on it is worth a word
 FORCED = "--forceall"  # a dry run of every job of a target, done or not
 
 
@@ -72,9 +74,10 @@ def notes(planner: Planner, jobs: Sequence[Job], times: Sequence[Time], found: r
     """Sentences below the table: the machine, what passes, what stands on little, what is not known."""
     machine = planner.machine
     yield f"On {machine}. Likely (low - high); what is done is not counted but in its column."
-    if found.passes.likely:
+    if found.passes.likely > CHECKPOINT:
         slices = "" if planner.config["keep_slices"] else "slices that are deleted once packed, and "
         yield f"Meanwhile {found.passes.over(1e9)} GB more for {slices}the checkpoint of a training."
+    yield from full(found)
     if any(ON_GPU in time.basis for time in times):
         yield "GPU hours are reckoned from counted operations and a published peak: nothing of them has been measured."
     asking = [job for job in jobs if planner.on_gpu(job) and job.rule == "train"]
@@ -88,6 +91,16 @@ def notes(planner: Planner, jobs: Sequence[Job], times: Sequence[Time], found: r
     for dataset in datasets:
         yield f"{planner.facts(dataset).known[:1].upper()}{planner.facts(dataset).known[1:]}."
     yield f"Not known: {'; '.join(report.unknowns(times)) or 'nothing that a job waits for'}."
+
+
+def full(found: report.Plan) -> Iterator[str]:
+    """What the disk of the working directory is too small for, where it is."""
+    whole, disk = found.lines[-1], os.statvfs(".")
+    needed = whole.disk.plus(found.passes)
+    if needed.high > (free := disk.f_bavail * disk.f_frsize):
+        yield f"This disk has {short(free / 1e9)} GB free but {needed.over(1e9)} are needed: take another --directory."
+    if disk.f_files and whole.files > disk.f_favail:
+        yield f"This disk has room for {disk.f_favail:,} files but {short(whole.files)} are needed: take another."
 
 
 def arguments(argv: Sequence[str]) -> tuple[Namespace, list[str]]:

@@ -101,6 +101,26 @@ def test_a_data_sets_first_slices_tell_what_the_others_take(there):
     assert whole.core == line.core
 
 
+def test_a_short_jobs_core_time_is_no_less_than_the_walls(there):
+    for number, (wall, core) in enumerate([(9, 3), (9, "NA"), (300, 200)]):
+        took(flow(number, "demo"), wall, core)
+    found = evidence.gathered([flow(number, "demo") for number in range(3)]).seconds
+    assert list(found.values()) == [[(9, 9), (9, 9), (300, 200)]]
+
+
+def test_what_is_no_benchmark_file_is_one_sentence(there):
+    took(flow(0), "soon", 1)
+    with pytest.raises(UserError, match=r"0000.tsv is no benchmark file of Snakemake's \("):
+        evidence.gathered([flow(0)])
+
+
+def test_a_disk_that_is_too_small_is_told(there):
+    found = plan.planned([flow(0)], [], config(), CPU)
+    large = found.lines[-1]._replace(disk=exact(1e18))
+    (said,) = plan.full(found._replace(lines=[large]))
+    assert "are needed: take another --directory" in said
+
+
 def test_what_jobs_took_here_is_not_held_against_another_machines_gpus(there):
     took(flow(0), 10, 20)
     here, other = (planner(machine, [flow(0)]).time(flow(1)) for machine in (CPU, A100))

@@ -11,6 +11,7 @@ from pipeline.planning.spans import Span, measured
 
 ALIKE = ("split", "seed", "slice")  # wildcards that change what a job works on but not how much it is
 COLUMNS = ("s", "cpu_time")
+LOOK = 30.0  # seconds between two looks of Snakemake at a job
 Key = tuple[str, ...]
 
 
@@ -61,16 +62,17 @@ def gathered(jobs: Iterable[Job]) -> Evidence:
 
 
 def _seconds(path: Path) -> tuple[float, float]:
-    """Wall and core; where Snakemake saw no core time of a short job, as much as on the wall."""
+    """On the wall and of cores. Of a job that is shorter than LOOK Snakemake has seen but a part of the latter."""
     rows = read_tsv(path, COLUMNS)
     try:
         wall = float(rows[-1]["s"])
     except (IndexError, ValueError, TypeError) as error:
         raise UserError(f"{path} is no benchmark file of Snakemake's ({error}): delete it") from error
     try:
-        return wall, float(rows[-1]["cpu_time"]) or wall
+        core = float(rows[-1]["cpu_time"])
     except (ValueError, TypeError):
-        return wall, wall
+        core = 0.0
+    return wall, core if core and wall >= LOOK else max(core, wall)
 
 
 def _bytes(name: str) -> int:

@@ -75,7 +75,7 @@ def modality_bytes(p: Planner, job: Job) -> Span:
 
 
 def nothing(p: Planner, job: Job) -> Time:
-    return p.work(job, NOTHING, RECKONED)
+    return p.work(job, NOTHING, rates.rate("start").basis)
 
 
 def idt_sample(p: Planner, job: Job) -> Time:
