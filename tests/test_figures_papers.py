@@ -122,6 +122,7 @@ def test_an_embedding_is_the_same_twice_and_keeps_far_groups_apart():
 def test_the_share_of_like_neighbours_counts_each_videos_nearest_other():
     values = np.array([[1, 0], [1, 0.1], [0, 1], [0.9, 0.2]])
     assert embedding.neighbours(values, np.array([0, 0, 0, 1])) == 0.5  # of the first and the second
+    assert embedding.by_chance(np.array([0, 0, 0, 1])) == 0.5  # 2 of 3 others for three videos, none for the fourth
 
 
 def test_the_embedding_shows_the_papers_faces_where_the_data_set_has_them():

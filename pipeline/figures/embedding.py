@@ -1,6 +1,7 @@
 """FstCN's features in two dimensions by t-SNE (Sun et al. 2015, section 4): of its SCL path, its TCL path, and both."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,6 +57,12 @@ def neighbours(values: np.ndarray, labels: np.ndarray) -> float:
     return float((labels[likeness.argmax(1)] == labels).mean())
 
 
+def by_chance(labels: np.ndarray) -> float:
+    """The same share if the nearest were any other video."""
+    counts = np.unique(labels, return_counts=True)[1]
+    return float((counts * (counts - 1)).sum() / (len(labels) * (len(labels) - 1)))
+
+
 def unit(values: np.ndarray) -> np.ndarray:
     """Rows of length 1; one of nothing stays."""
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), np.finfo(np.float32).tiny)
@@ -66,11 +73,17 @@ def chosen_classes(classes: Sequence[str], given: Sequence[str]) -> list[str]:
     return list(given) or (list(FACES) if set(FACES) <= set(classes) else [])
 
 
+def mark(number: int) -> dict[str, Any]:
+    """How a class' videos are marked: as its number, of one height with and without a second digit."""
+    text = str(number + 1)
+    look = {"linestyle": "", "color": COLOURS[number % len(COLOURS)], "markeredgewidth": 0.3}
+    return {**look, "marker": f"${text}$", "markersize": 8 + 3.5 * (len(text) - 1)}
+
+
 def draw(axes: Axes, points: np.ndarray, labels: np.ndarray, title: str) -> None:
     """A video is the number of its class, and has its class' colour."""
     for number, label in enumerate(np.unique(labels)):
-        x, y = points[labels == label].T
-        axes.plot(x, y, linestyle="", marker=f"${number + 1}$", color=COLOURS[number % len(COLOURS)], ms=8, mew=0.3)
+        axes.plot(*points[labels == label].T, **mark(number))
     axes.set_title(title, fontsize=11)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -85,11 +98,9 @@ def drawn(values: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[
     panels = made.subplots(1, len(values), squeeze=False)[0]
     for axes, (name, one) in zip(panels, values.items(), strict=True):
         share = f"nearest neighbour of the same class: {neighbours(one, labels):.0%}"
-        draw(axes, embedded(one, seed), labels, f"{name}\n{share}")
-    handles = [
-        Line2D([], [], linestyle="", marker=f"${number + 1}$", color=COLOURS[number % len(COLOURS)], ms=9, label=name)
-        for number, name in enumerate(names)
-    ]
+        draw(axes, embedded(one, seed), labels, name)
+        axes.set_xlabel(f"{share}; by chance: {by_chance(labels):.0%}", fontsize=9)
+    handles = [Line2D([], [], **mark(number), label=name) for number, name in enumerate(names)]
     made.legend(handles=handles, loc="outside lower center", ncols=min(5, len(names)))
     return made
 

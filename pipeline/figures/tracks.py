@@ -83,7 +83,7 @@ def draw(part: SubFigure, label: str, found: Sequence[Moment], width: float) -> 
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
-    trained.video_options(parser, 5, "PNG")
+    trained.video_options(parser, 6, "PNG")
     parser.add_argument("--split", type=trained.positive, default=1, help="whose test videos are drawn")
     for name, value in Parameters._field_defaults.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
