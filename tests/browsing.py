@@ -54,7 +54,8 @@ def requests(driver):
     """Addresses that the page has asked for so far, the page's own left out."""
     messages = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
     asked = (m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent")
-    return [url for url in asked if not url.startswith(("data:", "blob:")) and url != driver.current_url]
+    own = driver.current_url.partition("#")[0]
+    return [url for url in asked if not url.startswith(("data:", "blob:")) and url.partition("#")[0] != own]
 
 
 def ink(driver):

@@ -36,7 +36,7 @@ def draw(lines: Sequence[Line], title: str, out: Path) -> None:
     for part, place in zip(axes, places, strict=True):
         _column(part, shown[place], tallest)
     axes[0].set_xlim(lowest(shown), 101)  # of all columns
-    made.suptitle(title, x=0.01, ha="left", weight="bold")
+    style.title(made, title)
     made.supxlabel("accuracy, %", fontsize=10)
     look = {"color": style.DARK, "capsize": 3}
     dot = axes[0].errorbar([], [], xerr=[], fmt="o", **look)

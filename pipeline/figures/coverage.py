@@ -55,7 +55,7 @@ def draw(found: Sequence[Share], title: str, out: Path) -> None:
         _bars(part, kept[place], tallest, max(share.listed for share in kept))
     used, listed = (sum(getattr(share, name) for share in found) for name in ("used", "listed"))
     which = f"; the {BARS} most incomplete classes of {len(found)}" if some else ""
-    made.suptitle(f"{title}: {used:,} of {listed:,} videos{which}", x=0.01, ha="left", weight="bold")
+    style.title(made, f"{title}: {used:,} of {listed:,} videos{which}")
     made.supxlabel("videos: filled are used, hatched outlines are listed and not there or not whole", fontsize=10)
     gaps = "; ".join(f"{share.name} {share.used} of {share.listed}" for share in found if share.used < share.listed)
     style.save(made, out, title, f"{used} of {listed} listed videos are used. {gaps or 'No class lacks a video'}.")

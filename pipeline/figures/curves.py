@@ -63,7 +63,7 @@ def draw(paths: Sequence[Path], title: str, out: Path) -> None:
     axes[1].set_ylim(0, 101)
     axes[2].set_yscale("log")
     axes[2].set_xlabel("step")
-    made.suptitle(f"{title}: training", x=0.01, ha="left", weight="bold")
+    style.title(made, f"{title}: training")
     handles, names = axes[0].get_legend_handles_labels()
     made.legend(handles, names, loc="outside lower center", ncols=4)
     ends = "; ".join(f"{name} ends at loss {_end(frame, 'loss'):.3g}, accuracy {_end(frame, 'accuracy'):.0f} %"

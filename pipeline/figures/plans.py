@@ -78,8 +78,8 @@ def method(config: Config, dataset: str, run: str) -> str:
 
 
 def heading(config: Config, dataset: str, run: str) -> str:
-    """Under what a report shows a run's figures."""
-    return f"{dataset}: {method(config, dataset, run)} ({run})"
+    """Under what a report lists a run's figures; their titles say the method, which is too long for a menu."""
+    return f"{dataset}: {run}"
 
 
 def table_scores(config: Config, dataset: str) -> list[str]:

@@ -79,7 +79,7 @@ def draw(frames: ShardReader, flow: ShardReader | None, title: str, out: Path) -
                     transform=row[0].transAxes)  # fmt: skip
     if flow:
         _key(axes[-1], bound)
-    made.suptitle(title, x=0.01, ha="left", weight="bold")
+    style.title(made, title)
     shown = ", ".join(frames.label(video) for video in videos)
     style.save(made, out, title, f"Frames in time order, with the flow that follows each, of a video of: {shown}.")
 

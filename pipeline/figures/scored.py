@@ -49,7 +49,7 @@ def draw_confusion(classes: Sequence[str], confusion: np.ndarray, title: str, ou
         axes[0].set_title(f"all {len(classes)} classes, in the data set's order")
         axes[1].set_title(f"the {len(chosen)} with most mistakes: videos")
     _matrix(axes[-1], confusion, chosen, [classes[number] for number in chosen])
-    made.suptitle(f"{title}: what is taken for what", x=0.01, ha="left", weight="bold")
+    style.title(made, f"{title}: what is taken for what")
     right, videos = int(confusion.trace()), int(confusion.sum())
     style.save(
         made,
@@ -75,7 +75,7 @@ def draw_classes(classes: Sequence[str], confusion: np.ndarray, title: str, out:
     for part, place in zip(axes, places, strict=True):
         _bars(part, classes, confusion, kept[place], tallest)
     which = f", the {BARS // 2} best and {BARS // 2} worst of {len(order)} classes" if some else ""
-    made.suptitle(f"{title}: accuracy by class{which}", x=0.01, ha="left", weight="bold")
+    style.title(made, f"{title}: accuracy by class{which}")
     made.supxlabel("videos of the class that are right, %, with 95 % interval", fontsize=10)
     best = ", ".join(f"{classes[n]} {100 * shares[n]:.0f} %" for n in (*kept[:3], *kept[-3:]))
     style.save(made, out, title, f"Accuracy by class from best to worst; the first and last three: {best}.")
@@ -101,7 +101,7 @@ def draw_pairs(classes: Sequence[str], confusion: np.ndarray, title: str, out: P
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, min(112, 1.15 * max(100 * times / count for _, _, times, count in shown)))
     axes.set_xlabel("videos of the own class that are taken for the other, %")
-    made.suptitle(f"{title}: most confused pairs, {len(shown)} of {len(found)}", x=0.01, ha="left", weight="bold")
+    style.title(made, f"{title}: most confused pairs, {len(shown)} of {len(found)}")
     style.save(made, out, title, _worst(classes, confusion))
 
 

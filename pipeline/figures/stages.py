@@ -45,7 +45,7 @@ def draw(edges: Edges, costs: Mapping[str, Sequence[str]], title: str, out: Path
                   fontsize=10, bbox={"boxstyle": "round,pad=0.3", "fc": "white", "ec": style.DARK})  # fmt: skip
         for before in sorted(edges[rule] & places.keys()):
             _arrow(axes, places[before], (x, y))
-    made.suptitle(title, x=0.01, ha="left", weight="bold")
+    style.title(made, title)
     ways = "; ".join(f"{rule} reads {', '.join(sorted(edges[rule]))}" for rule in order(edges) if edges[rule])
     style.save(made, out, title, f"The stages behind the table: {ways}.")
 

@@ -1,5 +1,6 @@
 """How every figure looks: sizes, fonts, marks that can be told apart in black and white; files repeat exactly."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ ACCENT = "#b5541c"  # always with a marker or a line style of its own
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
+LETTERS = 8.5  # of a title in an inch
 LONGEST = 52  # letters of a label
 
 
@@ -31,20 +33,25 @@ def figure(width: float = WIDTH, height: float = 5.0) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(made: Figure, path: Path | str, title: str, description: str) -> None:
+def save(made: Figure, path: Path | str, head: str, description: str) -> None:
     """Write an SVG or PNG whole, without date or version; `description` is for readers who cannot see it."""
-    about: dict[str, Any] = {"Title": title, "Description": description}
+    about: dict[str, Any] = {"Title": head, "Description": description}
     about |= {"Date": None, "Creator": None} if Path(path).suffix == ".svg" else {"Software": None}
     with whole_file(path) as scratch:
         made.savefig(scratch, metadata=about)
 
 
-def message(path: Path | str, title: str, sentence: str) -> None:
+def title(made: Figure, text: str) -> None:
+    """A title at the upper left, in as many lines as the figure's width asks for."""
+    made.suptitle(textwrap.fill(text, max(20, int(LETTERS * made.get_figwidth()))), x=0.01, ha="left", weight="bold")
+
+
+def message(path: Path | str, head: str, sentence: str) -> None:
     """A figure that says why there is nothing to draw."""
     made = figure(height=1.6)
-    made.text(0.03, 0.75, title, weight="bold", va="top")
+    made.text(0.03, 0.75, head, weight="bold", va="top")
     made.text(0.03, 0.45, sentence, va="top", wrap=True)
-    save(made, path, title, sentence)
+    save(made, path, head, sentence)
 
 
 def short(text: str, longest: int = LONGEST) -> str:
