@@ -143,7 +143,8 @@ def title(name: str) -> str:
 def remark(name: str) -> str:
     """What the numbers are, on what, and what to know of the printed ones."""
     about = published.tables()[name]
-    return " ".join(filter(None, [f"Published / reproduced, {about.metric}; {about.protocol}.", about.notes]))
+    what = "; ".join(filter(None, [about.metric, about.protocol]))
+    return " ".join(filter(None, [f"Published / reproduced, {what}.", about.notes]))
 
 
 def layout(name: str, found: Sequence[Line]) -> render.Text:

@@ -7,8 +7,10 @@ import re
 import pytest
 import yaml
 
-from pipeline import published, recipes
+from pipeline import published, recipes, tables
 from pipeline.config import check_schema, load_yaml, merge
+from pipeline.errors import UserError
+from pipeline.figures import printed
 from tests.workflow import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "experiments/README.md", ROOT / "results/README.md", *ROOT.glob("docs/**/*.md")]
@@ -119,6 +121,18 @@ def test_every_figure_of_the_report_is_listed_and_no_other():
     listed = set(re.findall(r"^\| `(\S+)` \|", (ROOT / "docs/formats/report.md").read_text("utf-8"), re.M))
     planned = re.findall(r'"(results/figures/\S+)"', (ROOT / "rules/report.smk").read_text("utf-8"))
     assert listed == {path.replace("{", "<").replace("}", ">") for path in planned}
+
+
+def test_a_papers_table_is_drawn_cell_by_cell_and_the_same_twice(tmp_path):
+    table = tmp_path / "table.csv"
+    tables.main(["paper", "twostream_table4", "--runs", str(tmp_path), "--out", str(table)])
+    for name in ("a", "b"):
+        printed.main([str(table), "--out", str(tmp_path / f"{name}.svg")])
+    drawn = (tmp_path / "a.svg").read_text("utf-8")
+    assert drawn == (tmp_path / "b.svg").read_text("utf-8")
+    assert "Temporal stream ConvNet: UCF-101 83.7 / –" in drawn
+    with pytest.raises(UserError, match="is no table of a paper: give one of published_tables.tsv"):
+        printed.read(ROOT / "pipeline" / "nets.tsv")
 
 
 def test_the_readme_is_short():
