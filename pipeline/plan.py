@@ -19,6 +19,7 @@ from pipeline.dryrun import ROOT, Job, dry_run, parse
 from pipeline.errors import UserError
 from pipeline.planning import computing, disk, evidence, formats, machines, preparing, report
 from pipeline.planning.machines import Machine
+from pipeline.planning.schedule import chain
 from pipeline.planning.spans import short
 from pipeline.planning.times import ON_GPU, Planner, Time
 
@@ -77,6 +78,9 @@ def notes(planner: Planner, jobs: Sequence[Job], times: Sequence[Time], found: r
     if found.passes.likely > CHECKPOINT:
         slices = "" if planner.config["keep_slices"] else "slices that are deleted once packed, and "
         yield f"Meanwhile {found.passes.over(1e9)} GB more for {slices}the checkpoint of a training."
+    longest = chain(jobs, times).over(3600)
+    if longest.likely > 1:
+        yield f"The longest chain of jobs takes {longest} hours, on however many machines such as this one."
     yield from full(found)
     if any(ON_GPU in time.basis for time in times):
         yield "GPU hours are reckoned from counted operations and a published peak: nothing of them has been measured."

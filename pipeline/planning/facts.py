@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline import targets
 from pipeline.config import of_dataset
+from pipeline.errors import UserError
 from pipeline.files import read_tsv
 from pipeline.planning.spans import Span, exact, measured
 from pipeline.scanning import scan, sort_files
@@ -65,6 +66,10 @@ def _of_folder(settings: Mapping[str, Any]) -> Facts:
     """A folder of class folders: its videos and bytes are counted, frames are guessed from the bytes."""
     videos, _ = sort_files(scan(settings["folder"]))
     size, count, share = sum(videos.values()), len(videos), settings["test_share"]
+    if not size:
+        raise UserError(
+            f"{settings['folder']} holds {count} videos and 0 bytes of them: put class folders of videos there"
+        )
     classes = len({name.partition("/")[0] for name in videos})
     return Facts(
         count, count * (1 - share), count * share, classes, exact(size).over(BYTES_A_FRAME), ANY_SIZE,
@@ -85,7 +90,7 @@ def _counted(config: Mapping[str, Any], dataset: str, found: Facts) -> Facts:
         found = _of_manifest(manifest, manifest.with_name("splits.parquet"), found)
     slices = [Path(path) for path in targets.slice_files(config, dataset, "rgb")]
     pictures = [_pictures(path) for path in slices if path.exists()]
-    if pictures:
+    if sum(pictures):
         frames = measured(pictures).times(len(slices)) if len(pictures) < len(slices) else exact(sum(pictures))
         known = f"frames of {dataset}: counted in {len(pictures)} of {len(slices)} slices"
         return found._replace(frames=frames, known=known)
