@@ -10,7 +10,19 @@ import yaml
 
 from pipeline import files, metrics, scores
 from pipeline.errors import UserError
-from pipeline.figures import compared, coverage, curves, pages, plans, results, samples, scored, stages, summary
+from pipeline.figures import (
+    compared,
+    coverage,
+    curves,
+    origins,
+    pages,
+    plans,
+    results,
+    samples,
+    scored,
+    stages,
+    summary,
+)
 from pipeline.lines import COLUMNS
 from pipeline.quarantine import Row
 from tests import browsing, madescores
@@ -187,6 +199,16 @@ def test_another_file_is_no_results_table(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="has no column paper, so it is no data set's results table"):
         results.read(tmp_path / "other.csv")
+
+
+def test_a_picture_that_is_not_there_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="cannot be read .*: draw it first"):
+        pages.picture(tmp_path / "none.svg", "nothing")
+
+
+def test_scores_of_another_workflow_are_no_origin_of_a_table(tmp_path):
+    with pytest.raises(UserError, match="give that table's own scores"):
+        origins.below(tmp_path / "here", tmp_path / "there" / "test.parquet")
 
 
 # The whole report, of the demo.

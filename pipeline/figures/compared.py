@@ -17,7 +17,7 @@ COLUMNS = (
 NUMBERS = COLUMNS[1:8]
 ALWAYS = (0, 2, 8)  # places of the columns that are shown even where every row's cell is empty
 DIAMOND: dict[str, Any] = {
-    "marker": "D", "ls": "", "color": style.ACCENT, "mfc": "white", "mew": 1.8, "ms": 8, "zorder": 4,
+    "marker": "D", "ls": "", "color": style.ACCENT, "mfc": "none", "mew": 1.8, "ms": 9, "zorder": 4,
 }  # fmt: skip
 ROWS = 34  # of a column of the plot, so that a page shows it whole
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline import cli, records
+from pipeline.errors import UserError
 from pipeline.figures import pages, stages
 from pipeline.filefacts import DIGEST, own_facts
 from pipeline.files import read_tsv, sha256
@@ -132,6 +133,13 @@ def body(folder: Path, dataset: str, scores: Sequence[Path], found: Sequence[Job
     )
 
 
+def below(folder: Path, path: Path) -> Path:
+    """A path as Snakemake's rules name it, from the folder that it worked in."""
+    if not path.absolute().is_relative_to(folder):
+        raise UserError(f"{path} does not lie in {folder}, where the table was made: give that table's own scores")
+    return path.absolute().relative_to(folder)
+
+
 def _cost(folder: Path, record: records.Record) -> tuple[float | None, float | None]:
     peak = benchmark(folder, record).get("max_rss", "")
     return seconds(folder, record), float(peak) if peak.replace(".", "", 1).isdigit() else None
@@ -155,9 +163,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--page", required=True, type=Path, help="an HTML page")
     a = parser.parse_args(argv)
     folder, dataset = records.home(a.table), a.table.stem
-    table = a.table.absolute().relative_to(folder).as_posix()
-    scores = [path.absolute().relative_to(folder) for path in a.scores]
-    found = list(jobs(folder, table))
+    table, *scores = (below(folder, path) for path in (a.table, *a.scores))
+    found = list(jobs(folder, table.as_posix()))
     stages.draw(edges(found), {row[0]: row[1:] for row in rule_rows(found)}, f"{dataset}: what made its table", a.plot)
     pages.write(a.page, f"{dataset}: versions and hashes", *body(folder, dataset, scores, found))
     cli.say(f"{a.page}: {len(found)} jobs, {len(scores)} score files")

@@ -5,6 +5,7 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pipeline.errors import UserError
 from pipeline.files import whole_file
 
 MIME = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -76,7 +77,12 @@ def table(header: Row, rows: Iterable[Row], numbers: Iterable[str] = (), caption
 
 def picture(path: Path, alt: str) -> str:
     """A picture, held in the page itself."""
-    data = base64.b64encode(path.read_bytes()).decode()
+    try:
+        data = base64.b64encode(path.read_bytes()).decode()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): draw it first") from error
+    if path.suffix not in MIME:
+        raise UserError(f"{path} ends in {path.suffix or 'nothing'} but must be one of {', '.join(MIME)}: name another")
     return f'<div><img alt="{escape(alt)}" src="data:{MIME[path.suffix]};base64,{data}"></div>'
 
 

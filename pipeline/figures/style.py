@@ -25,7 +25,7 @@ LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
 LETTERS = 8.5  # of a title in an inch
-LONGEST = 52  # letters of a label
+LONGEST = 60  # letters of a label
 
 
 def figure(width: float = WIDTH, height: float = 5.0) -> Figure:
