@@ -98,7 +98,7 @@ def arguments(argv: Sequence[str]) -> Namespace:
     whole.add_argument("--lists", help="folder of the official lists; otherwise they lie in the videos' folder")
     whole.add_argument("--slices", type=int, default=4, help="number of slices")
     whole.add_argument("--seed", type=int, default=0, help="of the slices")
-    whole.add_argument("--planned", default="", help="hash that the slice's videos had; others are an error")
+    whole.add_argument("--planned", help="hash of the slice's videos; to find others is an error")
     return parser.parse_args(argv)
 
 

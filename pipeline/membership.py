@@ -133,8 +133,8 @@ def digest(rows: Iterable[File] | Iterable[Member]) -> str:
     return hashlib.sha256(json.dumps([tuple(row) for row in rows]).encode()).hexdigest()[:12]
 
 
-def refuse_change(root: Path | str, name: str, found: Sequence[Member], planned: str) -> None:
-    """Raise where a slice's videos are not those that `planned` is the digest of; an empty one was never taken."""
+def refuse_change(root: Path | str, name: str, found: Sequence[Member], planned: str | None) -> None:
+    """Raise where a slice's videos are not those that `planned` is the digest of, where one was taken."""
     if planned and digest(found) != planned:
         raise UserError(
             f"{root} has changed while the workflow ran: the videos of slice {name} were {planned} when it was planned"

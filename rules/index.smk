@@ -11,9 +11,9 @@ rule index:
         "logs/index/{dataset}.log",
     benchmark:
         "results/benchmarks/index/{dataset}.tsv"
+    priority: 1  # what is wrong with the folder or its lists is said before hours of decoding
     conda:
         "../envs/data.yaml"
-    priority: 1  # what is wrong with the folder or its lists is said before hours of decoding
     params:
         stage=stage_params("index"),
         videos=ask(targets.raw_videos),

@@ -32,6 +32,10 @@ def test_a_net_that_is_tuned_brings_the_other_data_sets_training_along(tmp_path)
     assert (planned["fetch"], planned["frames"], planned["flow"], planned["train"]) == (2, 88, 88, 2)
 
 
+def test_a_slice_of_frames_needs_the_archives_and_no_index(tmp_path):
+    assert jobs(tmp_path, "data/ucf101/frames/0000.h5") == {"fetch": 1, "frames": 1, "total": 2}
+
+
 def test_asking_for_one_split_plans_that_split_alone(tmp_path):
     config = showing("ucf101", ["two_stream.temporal_multitask"], splits=[1])
     assert jobs(tmp_path, "results/tables/ucf101.csv", config=config)["train"] == 1
@@ -47,6 +51,10 @@ def test_the_default_target_is_every_table(tmp_path):
         ({"frames": {"sise": 1}}, "config.yaml: the key frames.sise (value 1) is not known: did you mean size?"),
         ({"flow": {"bound": "big"}}, "config.yaml: flow.bound is 'big' but must be of type number"),
         ({"datasets": {"mine": {"folder": "/no/such"}}}, "datasets.mine.folder is /no/such, which does not exist"),
+        (
+            {"datasets": {"ucf101": {"splits": [1, 4]}}},
+            "datasets.ucf101.splits asks for split 4 but there are 1, 2, 3 in",
+        ),
         ({"experiments": ["four_stream"]}, "there is no experiments/four_stream.yaml"),
         ({"datasets": {"demo": {"preset": "fast"}}}, "no preset 'fast': choose one of paper, quick, demo"),
     ],

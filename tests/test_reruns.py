@@ -170,7 +170,7 @@ def test_one_more_split_plans_its_own_nets_and_nothing_anew(made):
 
 
 def test_another_split_file_plans_no_frames_and_no_flow(made):
-    """The index and what is checked against it are packed anew: the quarantine names the videos that a list lacks."""
+    """The shards are packed anew, as the quarantine, which names listed videos without a file, may be another one."""
     with made.edited(made.split_file, splits(SPLITS), splits({1: 2, 2: 1})):
         assert made.planned() == expected(SHARDS, nets(), "table")
 
