@@ -233,6 +233,18 @@ def test_a_figure_of_another_network_is_refused_in_a_sentence(made, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_numbers_and_shards_that_do_not_do_are_refused_in_a_sentence(made, tmp_path):
+    given = arguments(made, "fstcn.fstcn", tmp_path / "a.png")
+    for wrong in (["--count", "21"], ["--count", "0"], ["--seed", "-1"], ["--threads", "two"]):
+        with pytest.raises(
+            UserError, match=f"^{wrong[1]} is given where a whole number of . (or more|to 20) is needed"
+        ):
+            saliency.main([*given, f"{wrong[0]}={wrong[1]}"])
+    flow = tiny_shards(tmp_path, {"v0": np.full((9, 2, 16, 16), 128, np.uint8)}, "flow")
+    with pytest.raises(UserError, match="tracks are followed in frames but --shards has .* of flow"):
+        tracks.frames_of([flow.folder])
+
+
 def test_both_paths_features_stand_side_by_side(made):
     run = trained.opened(made / "fstcn.fstcn.safetensors", [made / "shards" / "rgb"], "cpu")
     found = embedding.all_features(run, [Video("v0", 0)])

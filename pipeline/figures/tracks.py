@@ -1,6 +1,7 @@
 """Improved trajectories over frames (Wang & Schmid 2013): all, and those left without the camera's motion."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -11,6 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import SubFigure
 
 from pipeline import cli
+from pipeline.errors import UserError
 from pipeline.figures import style, trained
 from pipeline.idt.draw import LAST, recent
 from pipeline.idt.parameters import LENGTH, Parameters, checked
@@ -80,6 +82,15 @@ def draw(part: SubFigure, label: str, found: Sequence[Moment], width: float) -> 
         draw_tracks(pair[1], moment.frame, moment.kept[::step], f"kept: {len(moment.kept)}")
 
 
+def frames_of(folders: Sequence[Path]) -> ShardReader:
+    """The one folder's reader; shards of anything but RGB frames are a UserError."""
+    reader = ShardReader(folders[0])
+    if len(folders) > 1 or reader.modality != "rgb":
+        given = f"{len(folders)} folders" if len(folders) > 1 else f"{reader.folder} of {reader.modality}"
+        raise UserError(f"tracks are followed in frames but --shards has {given}: give the one folder of rgb")
+    return reader
+
+
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
@@ -90,7 +101,7 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     cv2.setNumThreads(a.threads)
     parameters = checked(Parameters(**{name: getattr(a, name) for name in Parameters._fields}))
-    reader = ShardReader(a.shards[0])
+    reader = frames_of(a.shards)
     videos = trained.test_videos({"rgb": reader}, a.splits, a.split)
     chosen = trained.drawn(videos, reader.classes, a.count, 1, a.seed, a.classes)
     found = []

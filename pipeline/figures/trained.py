@@ -22,6 +22,7 @@ from pipeline.train import pick_device
 from pipeline.trainingdata import open_shards
 
 LETTERS = 18  # of a line beside pictures
+MOST = 20  # videos of a picture
 
 
 class Trained(NamedTuple):
@@ -157,7 +158,7 @@ def video_options(parser: argparse.ArgumentParser, videos: int, suffix: str) -> 
     parser.add_argument("--shards", required=True, nargs="+", type=Path, help="the shards of the run's modalities")
     parser.add_argument("--splits", required=True, type=Path, help="splits.parquet")
     parser.add_argument("--classes", nargs="+", default=[], help="classes to show; drawn by the seed unless given")
-    parser.add_argument("--count", type=positive, default=videos, help="classes at most, of each a video")
+    parser.add_argument("--count", type=few, default=videos, help="classes at most, of each a video")
     parser.add_argument("--seed", type=natural, default=0, help="draws classes and videos")
     parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--out", required=True, type=Path, help=f"the {suffix} to write")
@@ -165,12 +166,17 @@ def video_options(parser: argparse.ArgumentParser, videos: int, suffix: str) -> 
 
 def positive(text: str) -> int:
     """A whole number of 1 or more, for argparse."""
-    return _at_least(1, text)
+    return _within(1, text)
 
 
 def natural(text: str) -> int:
     """A whole number of 0 or more, for argparse."""
-    return _at_least(0, text)
+    return _within(0, text)
+
+
+def few(text: str) -> int:
+    """A whole number of 1 to MOST, for argparse: so many videos a picture has room for."""
+    return _within(1, text, MOST)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
@@ -185,7 +191,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     cli.run(told)
 
 
-def _at_least(least: int, text: str) -> int:
-    if not text.isdigit() or int(text) < least:
-        raise UserError(f"{text} is given where a whole number is needed: give {least} or more")
+def _within(least: int, text: str, most: int = 2**31) -> int:
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        room = f"{least} to {most}" if most == MOST else f"{least} or more"
+        raise UserError(f"{text} is given where a whole number of {room} is needed: give one of them")
     return int(text)
