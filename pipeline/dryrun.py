@@ -52,6 +52,7 @@ def dry_run(targets: Sequence[str], options: Sequence[str], cores: int = 1) -> s
     run = subprocess.run([*command, *own, *options, "--", *targets], capture_output=True, text=True, check=False)
     said = run.stdout + run.stderr
     if run.returncode:
+        said = re.sub(r"^Using .*profile.*\n", "", said, flags=re.M)
         words = re.split(r"^(?:WorkflowError|\w+Exception)\b.*:\n|^Building DAG of jobs...\n", said, flags=re.M)[-1]
         raise UserError(f"Snakemake cannot plan {' '.join(targets)}: {' '.join(words.split())}")
     return said

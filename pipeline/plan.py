@@ -121,7 +121,12 @@ def arguments(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
     parser.add_argument("--gpus", type=int, help="of the machine; this one's unless given")
     parser.add_argument("--gpu", metavar="NAME", help="which, by machines.tsv, such as A100")
     parser.add_argument("--format", choices=formats.FORMATS, default="text")
-    return parser.parse_known_args(argv)
+    a, more = parser.parse_known_args(argv)
+    if a.directory.exists() and not a.directory.is_dir():
+        raise UserError(f"--directory is {a.directory}, which is a file: give a folder")
+    if not a.snakefile.is_file():
+        raise UserError(f"--snakefile is {a.snakefile}, which is no file: leave it out for {ROOT / 'Snakefile'}")
+    return a, more
 
 
 def handed_on(a: Namespace, more: Sequence[str]) -> list[str]:

@@ -105,6 +105,15 @@ def test_flow_on_a_gpu_is_said_to_be_unmeasured_and_not_to_be_free(there):
     assert formats.records(found)[0]["incomplete"]
 
 
+def test_slices_that_are_not_kept_take_room_only_until_they_are_packed(there):
+    kept, passing = (
+        plan.planned([flow(0)], [], {**config(), "keep_slices": keep}, CPU) for keep in (True, False)
+    )  # fmt: skip
+    assert kept.lines[0].disk == passing.passes != NOTHING
+    assert kept.passes == passing.lines[0].disk == NOTHING
+    assert kept.lines[0].files == passing.lines[0].files + 2
+
+
 def test_backward_flow_costs_what_forward_flow_took(there):
     took(flow(0), 10, 20)
     backward = flow(1)._replace(wildcards={**flow(1).wildcards, "modality": "backward"})
@@ -161,6 +170,9 @@ def test_every_format_has_the_same_figures(there):
         (["--gpus", "-1"], "--gpus is -1 but at least 0"),
         (["--gpu", "Voodoo"], "--gpu is Voodoo, which machines.tsv does not have: choose H200 or"),
         (["--configfile", "no.yaml"], "no.yaml cannot be read"),
+        (["--directory", __file__], "test_plan.py, which is a file: give a folder"),
+        (["--snakefile", "no.smk"], "--snakefile is no.smk, which is no file"),
+        (["--config", "frames=3"], "config.yaml: frames is 3 but must be of type object"),
     ],
 )
 def test_mistakes_are_one_sentence(there, options, words):
