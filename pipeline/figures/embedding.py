@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.manifold import TSNE
 from torch import Tensor
 
 from pipeline import cli
 from pipeline.errors import UserError
-from pipeline.figures import style, trained
+from pipeline.figures import asked, style, trained
 from pipeline.figures.trained import Trained, Video
 from pipeline.models.fstcn import PATHS, FstCN
 
@@ -92,7 +93,7 @@ def draw(axes: Axes, points: np.ndarray, labels: np.ndarray, title: str) -> None
     axes.grid(visible=False)
 
 
-def drawn(values: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], seed: int) -> style.Figure:
+def drawn(values: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[str], seed: int) -> Figure:
     """A panel a path, and the classes' numbers below."""
     made = style.figure(max(style.WIDTH, 3.9 * len(values)), 5.0)
     panels = made.subplots(1, len(values), squeeze=False)[0]
@@ -108,23 +109,20 @@ def drawn(values: Mapping[str, np.ndarray], labels: np.ndarray, names: Sequence[
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
-    trained.options(parser, len(COLOURS), "SVG")
-    parser.add_argument("--each", type=trained.positive, default=EACH, help="videos of a class at most")
+    asked.options(parser, len(COLOURS), "SVG")
+    parser.add_argument("--each", type=asked.positive, default=EACH, help="videos of a class at most")
     a = parser.parse_args(argv)
-    torch.set_num_threads(a.threads)
-    trained.refuse_other(a.weights, "fstcn", "embeddings")
-    run = trained.opened(a.weights, a.shards, a.device)
-    videos = trained.test_videos(run.readers, a.splits, run.facts["split"])
-    wanted = chosen_classes(run.classes, a.classes)
-    chosen = trained.drawn(videos, run.classes, min(a.count, len(COLOURS)), a.each, a.seed, wanted)
+    run = trained.started(a, "fstcn", "embeddings")
+    a.count, a.classes = min(a.count, len(COLOURS)), chosen_classes(run.classes, a.classes)
+    chosen = trained.chosen(run, a, a.each)
     labels = np.array([video.label for video in chosen])
     names = [run.classes[label] for label in np.unique(labels)]
-    made = drawn(all_features(run, chosen), labels, names, a.seed)
-    head = f"{TITLE}: {run.facts['run']}, {len(chosen)} test videos of split {run.facts['split']}"
-    made.suptitle(head, x=0.01, ha="left", weight="bold")
+    made = trained.headed(
+        drawn(all_features(run, chosen), labels, names, a.seed), f"{TITLE}, {len(chosen)} videos", run
+    )
     style.save(made, a.out, TITLE, f"{len(chosen)} test videos of {', '.join(names)} as numbers in the plane.")
     cli.say(f"{a.out}: {len(chosen)} videos of {len(names)} classes")
 
 
 if __name__ == "__main__":
-    trained.run(main)
+    asked.run(main)

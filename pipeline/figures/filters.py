@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipeline import cli, weights
 from pipeline.errors import UserError
-from pipeline.figures import style, trained
+from pipeline.figures import asked, style, trained
 from pipeline.train import parse_sources, prepared
 
 TITLE = "Filters of I3D's first layer"
@@ -80,7 +81,7 @@ def rows(before: np.ndarray | None, after: np.ndarray) -> Iterator[Row]:
             yield from (Row(f"{when} training\n{name}", shown[:, [number]]) for number, name in enumerate(names))
 
 
-def draw(found: Sequence[Row], before: np.ndarray | None, after: np.ndarray) -> style.Figure:
+def draw(found: Sequence[Row], before: np.ndarray | None, after: np.ndarray) -> Figure:
     """A mosaic a time and row; below, what training did to the filters in numbers."""
     times = after.shape[2]
     side = max(1.45, style.WIDTH / times)
@@ -156,4 +157,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    trained.run(main)
+    asked.run(main)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from matplotlib.figure import SubFigure
+from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
 from pipeline import cli, losses
-from pipeline.figures import style, trained
+from pipeline.figures import asked, style, trained
 from pipeline.figures.trained import Trained, Video
 
 TITLE = "Saliency: which pixels the score of a video's own class hangs on"
@@ -87,27 +87,28 @@ def draw(part: SubFigure, shown: Sequence[Shown], label: str, heading: bool) -> 
             above.set_title(f"{WORDS.get(name, name)}{f' {number}' if name != 'rgb' else ''}", fontsize=9, loc="center")
 
 
-def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
-    parser = cli.parser(__doc__)
-    trained.options(parser, 6, "PNG")
-    a = parser.parse_args(argv)
-    torch.set_num_threads(a.threads)
-    trained.refuse_other(a.weights, "fstcn", "saliency maps")
-    run = trained.opened(a.weights, a.shards, a.device)
-    videos = trained.test_videos(run.readers, a.splits, run.facts["split"])
-    chosen = trained.drawn(videos, run.classes, a.count, 1, a.seed, a.classes)
-    found = [explained(run, video) for video in cli.progress(iter(chosen), len(chosen), "saliency")]
-    cells = sum(len(one.maps) for one in found[0][0])
+def figure(found: Sequence[tuple[list[Shown], str]]) -> Figure:
+    """Video below video."""
+    cells = max(sum(len(one.maps) for one in shown) for shown, _ in found)
     made = style.figure(LABEL + cells * CELL, len(found) * (2 * CELL + 0.15) + 2 * HEADING)
     parts = made.subfigures(len(found), 1, squeeze=False)[:, 0]
     for number, (part, (shown, label)) in enumerate(zip(parts, found, strict=True)):
         draw(part, shown, label, number == 0)
-    made.suptitle(f"{TITLE}\n{run.facts['run']}, split {run.facts['split']}", x=0.01, ha="left", weight="bold")
-    spoken = ", ".join(label.replace("\n", " ") for _, label in found)
-    style.save(made, a.out, TITLE, f"Pictures and gradient maps of {spoken}.")
+    return made
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(__doc__)
+    asked.options(parser, 6, "PNG")
+    a = parser.parse_args(argv)
+    run = trained.started(a, "fstcn", "saliency maps")
+    chosen = trained.chosen(run, a)
+    found = [explained(run, video) for video in cli.progress(iter(chosen), len(chosen), "saliency")]
+    made = trained.headed(figure(found), TITLE, run)
+    style.save(made, a.out, TITLE, f"Pictures and gradient maps of {trained.spoken([label for _, label in found])}.")
     cli.say(f"{a.out}: {len(found)} videos")
 
 
 if __name__ == "__main__":
-    trained.run(main)
+    asked.run(main)

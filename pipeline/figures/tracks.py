@@ -1,5 +1,6 @@
 """Improved trajectories over frames (Wang & Schmid 2013): all, and those left without the camera's motion."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,11 +10,11 @@ import numpy as np
 import simplejpeg
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import SubFigure
+from matplotlib.figure import Figure, SubFigure
 
 from pipeline import cli
 from pipeline.errors import UserError
-from pipeline.figures import style, trained
+from pipeline.figures import asked, style, trained
 from pipeline.idt.draw import LAST, recent
 from pipeline.idt.parameters import LENGTH, Parameters, checked
 from pipeline.shards import ShardReader
@@ -91,32 +92,44 @@ def frames_of(folders: Sequence[Path]) -> ShardReader:
     return reader
 
 
+def figure(found: Sequence[tuple[str, list[Moment]]]) -> Figure:
+    """Video below video, each with its class."""
+    height, width = found[0][1][0].frame.shape
+    made = style.figure(LABEL + 2 * MOMENTS * CELL, len(found) * (CELL * height / width + 0.3) + 0.6)
+    for part, (name, seen) in zip(made.subfigures(len(found), 1, squeeze=False)[:, 0], found, strict=True):
+        draw(part, trained.wrapped(name), seen, CELL)
+    return made
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Which videos, and which tracks there are."""
+    asked.video_options(parser, 6, "PNG")
+    parser.add_argument("--split", type=asked.positive, default=1, help="whose test videos are drawn")
+    for name, value in Parameters._field_defaults.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value)
+
+
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
-    trained.video_options(parser, 6, "PNG")
-    parser.add_argument("--split", type=trained.positive, default=1, help="whose test videos are drawn")
-    for name, value in Parameters._field_defaults.items():
-        parser.add_argument(f"--{name}", type=type(value), default=value)
+    options(parser)
     a = parser.parse_args(argv)
     cv2.setNumThreads(a.threads)
     parameters = checked(Parameters(**{name: getattr(a, name) for name in Parameters._fields}))
     reader = frames_of(a.shards)
-    videos = trained.test_videos({"rgb": reader}, a.splits, a.split)
-    chosen = trained.drawn(videos, reader.classes, a.count, 1, a.seed, a.classes)
+    chosen = trained.drawn(
+        trained.test_videos({"rgb": reader}, a.splits, a.split), reader.classes, a.count, 1, a.seed, a.classes
+    )
     found = []
     for video in cli.progress(iter(chosen), len(chosen), "tracks"):
         numbers = moments(reader.count(video.name), MOMENTS)
-        found.append([followed(reader, video.name, number, parameters) for number in numbers])
-    height, width = found[0][0].frame.shape
-    made = style.figure(LABEL + 2 * MOMENTS * CELL, len(found) * (CELL * height / width + 0.3) + 0.6)
-    for part, video, one in zip(made.subfigures(len(found), 1, squeeze=False)[:, 0], chosen, found, strict=True):
-        draw(part, trained.wrapped(reader.classes[video.label]), one, CELL)
+        seen = [followed(reader, video.name, number, parameters) for number in numbers]
+        found.append((reader.classes[video.label], seen))
+    made = figure(found)
     made.suptitle(f"{TITLE}\nsplit {a.split}", x=0.01, ha="left", weight="bold")
-    spoken = ", ".join(reader.classes[video.label] for video in chosen)
-    style.save(made, a.out, TITLE, f"Frames and tracks of {spoken}.")
+    style.save(made, a.out, TITLE, f"Frames and tracks of {trained.spoken([name for name, _ in found])}.")
     cli.say(f"{a.out}: {len(found)} videos")
 
 
 if __name__ == "__main__":
-    trained.run(main)
+    asked.run(main)

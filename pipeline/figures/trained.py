@@ -2,15 +2,16 @@
 
 import argparse
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from pipeline import cli, clips, crops, inputs, losses, manifest, weights
+from pipeline import clips, crops, inputs, losses, manifest, weights
 from pipeline.errors import UserError
 from pipeline.flowpicture import picture
 from pipeline.inputs import Readers, Sample
@@ -22,7 +23,6 @@ from pipeline.train import pick_device
 from pipeline.trainingdata import open_shards
 
 LETTERS = 18  # of a line beside pictures
-MOST = 20  # videos of a picture
 
 
 class Trained(NamedTuple):
@@ -57,6 +57,13 @@ def opened(path: Path, shards: Sequence[Path], device: str = "auto") -> Trained:
     readers = open_shards(shards, recipe)
     net, facts = load_net(path, readers, where)
     return Trained(net.requires_grad_(False), facts, readers, Normaliser(recipe, readers, where))
+
+
+def started(a: argparse.Namespace, wanted: str, figure: str) -> Trained:
+    """The run that the command line names; one that is no network `wanted` is a UserError."""
+    torch.set_num_threads(a.threads)
+    refuse_other(a.weights, wanted, figure)
+    return opened(a.weights, a.shards, a.device)
 
 
 def recipe_of(path: Path) -> Recipe:
@@ -97,12 +104,18 @@ def drawn(
         raise UserError(f"no test video of the class {missing[0]} is in the shards: choose another class")
     if len(kept) > count:
         kept = sorted(generator.choice(kept, count, replace=False).tolist())
-    chosen = []
+    found = []
     for label in kept:
         members = [video for video in videos if video.label == label]
         places = generator.permutation(len(members))[:each]
-        chosen += [members[place] for place in sorted(places.tolist())]
-    return chosen
+        found += [members[place] for place in sorted(places.tolist())]
+    return found
+
+
+def chosen(run: Trained, a: argparse.Namespace, each: int = 1) -> list[Video]:
+    """The test videos that the command line asks for."""
+    videos = test_videos(run.readers, a.splits, run.facts["split"])
+    return drawn(videos, run.classes, a.count, each, a.seed, a.classes)
 
 
 def middle(trained: Trained, video: str) -> Sample:
@@ -133,6 +146,17 @@ def wrapped(name: str) -> str:
     return textwrap.fill(name, LETTERS)
 
 
+def spoken(labels: Sequence[str]) -> str:
+    """Labels of several lines as one, for who cannot see the figure."""
+    return "; ".join(" ".join(label.split()) for label in labels)
+
+
+def headed(made: Figure, title: str, run: Trained) -> Figure:
+    """The figure under its title, the run and the split."""
+    made.suptitle(f"{title}\n{run.facts['run']}, split {run.facts['split']}", x=0.01, ha="left", weight="bold")
+    return made
+
+
 def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
     """What an input shows, uint8 RGB (T, h, w, 3): of a stack its first picture; flow by Middlebury's colours.
 
@@ -144,55 +168,3 @@ def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
     field = data[:2].swapaxes(0, 1)  # (T, 2, h, w)
     pixels = dequantise(field, bound or 1.0) if field.dtype == np.uint8 else field
     return picture(pixels, (bound or 1.0) / 4)
-
-
-def options(parser: argparse.ArgumentParser, videos: int, suffix: str) -> None:
-    """What the figures of a trained network share."""
-    parser.add_argument("--weights", required=True, type=Path, help="weights.safetensors of the run")
-    video_options(parser, videos, suffix)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-
-
-def video_options(parser: argparse.ArgumentParser, videos: int, suffix: str) -> None:
-    """What the figures of some test videos share."""
-    parser.add_argument("--shards", required=True, nargs="+", type=Path, help="the shards of the run's modalities")
-    parser.add_argument("--splits", required=True, type=Path, help="splits.parquet")
-    parser.add_argument("--classes", nargs="+", default=[], help="classes to show; drawn by the seed unless given")
-    parser.add_argument("--count", type=few, default=videos, help="classes at most, of each a video")
-    parser.add_argument("--seed", type=natural, default=0, help="draws classes and videos")
-    parser.add_argument("--threads", type=positive, default=1)
-    parser.add_argument("--out", required=True, type=Path, help=f"the {suffix} to write")
-
-
-def positive(text: str) -> int:
-    """A whole number of 1 or more, for argparse."""
-    return _within(1, text)
-
-
-def natural(text: str) -> int:
-    """A whole number of 0 or more, for argparse."""
-    return _within(0, text)
-
-
-def few(text: str) -> int:
-    """A whole number of 1 to MOST, for argparse: so many videos a picture has room for."""
-    return _within(1, text, MOST)
-
-
-def run(main: Callable[[Sequence[str]], None]) -> None:
-    """A figure's command; torch's own complaints of memory become a sentence."""
-
-    def told(argv: Sequence[str]) -> None:
-        try:
-            main(argv)
-        except torch.OutOfMemoryError as error:
-            raise UserError(f"one video does not fit into the device's memory ({error}): use --device cpu") from error
-
-    cli.run(told)
-
-
-def _within(least: int, text: str, most: int = 2**31) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        room = f"{least} to {most}" if most == MOST else f"{least} or more"
-        raise UserError(f"{text} is given where a whole number of {room} is needed: give one of them")
-    return int(text)

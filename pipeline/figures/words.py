@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import SubFigure
+from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline import cli
 from pipeline.errors import UserError
-from pipeline.figures import style, trained
+from pipeline.figures import asked, style, trained
 from pipeline.figures.trained import Trained, Video
 from pipeline.models.action_vlad import ActionVLAD, OneStream, vlad
 
@@ -162,27 +162,28 @@ def refuse_other_pooling(net: nn.Module, path: Path) -> None:
         raise UserError(f"{path} pools by {found} but words are those of one stream's ActionVLAD: give such a run")
 
 
-def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
-    parser = cli.parser(__doc__)
-    trained.options(parser, 6, "PNG")
-    a = parser.parse_args(argv)
-    torch.set_num_threads(a.threads)
-    trained.refuse_other(a.weights, "action_vlad", "action words")
-    run = trained.opened(a.weights, a.shards, a.device)
-    refuse_other_pooling(run.net, a.weights)
-    videos = trained.test_videos(run.readers, a.splits, run.facts["split"])
-    chosen = trained.drawn(videos, run.classes, a.count, 1, a.seed, a.classes)
-    found = [explained(run, video) for video in cli.progress(iter(chosen), len(chosen), "words")]
+def figure(found: Sequence[Shown]) -> Figure:
+    """Video below video."""
     columns = min(TIMES, len(found[0].words))
     made = style.figure(LABEL + columns * CELL + BARS, len(found) * (CELL + 0.35) + 0.6)
     for part, shown in zip(made.subfigures(len(found), 1, squeeze=False)[:, 0], found, strict=True):
         draw(part, shown)
-    made.suptitle(f"{TITLE}\n{run.facts['run']}, split {run.facts['split']}", x=0.01, ha="left", weight="bold")
-    spoken = ", ".join(shown.label.replace("\n", " ") for shown in found)
-    style.save(made, a.out, TITLE, f"Frames and framed places of {spoken}.")
+    return made
+
+
+def main(argv: Sequence[str]) -> None:
+    """See the module's docstring."""
+    parser = cli.parser(__doc__)
+    asked.options(parser, 6, "PNG")
+    a = parser.parse_args(argv)
+    run = trained.started(a, "action_vlad", "action words")
+    refuse_other_pooling(run.net, a.weights)
+    chosen = trained.chosen(run, a)
+    found = [explained(run, video) for video in cli.progress(iter(chosen), len(chosen), "words")]
+    made = trained.headed(figure(found), TITLE, run)
+    style.save(made, a.out, TITLE, f"Frames and framed places of {trained.spoken([one.label for one in found])}.")
     cli.say(f"{a.out}: {len(found)} videos")
 
 
 if __name__ == "__main__":
-    trained.run(main)
+    asked.run(main)
