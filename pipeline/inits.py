@@ -2,7 +2,9 @@
 
 A recipe's `init` names a source for each part: `net` for all of it, a sub-network (`appearance` and `motion` of
 ST-ResNet, `trunk` of ActionVLAD, `rgb` and `flow` of a two-stream network), or `centres` for ActionVLAD's. Filters are
-carried from RGB to flow and from pictures to clips as the papers do it (pipeline.models.stems).
+carried from RGB to flow and from pictures to clips as the papers do it (pipeline.models.stems). A network that takes
+more than that has methods of its own, `renamed` and `adapted`: this module knows none of them by name, so that what
+one network begins from is no part of the code that another one's training depends on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,6 @@ from torch import Tensor, nn
 
 from pipeline import weights
 from pipeline.errors import UserError
-from pipeline.models import action_vlad, fstcn, inception, resnet
 from pipeline.models.stems import carried
 
 State = Mapping[str, Tensor]
@@ -33,8 +34,7 @@ def initialise(net: nn.Module, sources: Mapping[str, Path], heads: Sequence[str]
                 _refuse_other_form(facts, module)
                 prefix = "" if part == "net" else f"{part}."
                 own_heads = [head.removeprefix(prefix) for head in heads if head.startswith(prefix)]
-                if isinstance(module, fstcn.FstCN) and "features.0.0.weight" in tensors:
-                    tensors = fstcn.from_cnn_m(tensors)
+                tensors = getattr(module, "renamed", dict)(tensors)
                 keep = _same_classes(facts, classes)
                 module.load_state_dict(adapted(module, _headless(tensors, module, own_heads, keep)))
         except UserError as error:
@@ -42,14 +42,9 @@ def initialise(net: nn.Module, sources: Mapping[str, Path], heads: Sequence[str]
 
 
 def adapted(module: nn.Module, tensors: State) -> dict[str, Tensor]:
-    """A state dict of `module` from its kin's."""
-    if isinstance(module, action_vlad.Trunk):
-        return action_vlad.pretrained(tensors, module)
-    if isinstance(module, inception.Trunk) and tensors.keys() != module.state_dict().keys():
-        return inception.pretrained(tensors, module)  # of pictures for clips, or of a network for its trunk
-    if isinstance(module, fstcn.FstCN):
-        tensors = fstcn.from_step(tensors, module)
-    return carried(tensors, module)
+    """A state dict of `module` from its kin's, as the module itself makes it or as filters are carried anywhere."""
+    own: Any = getattr(module, "adapted", None)
+    return own(tensors) if own else carried(tensors, module)
 
 
 def _headless(tensors: State, module: nn.Module, heads: Sequence[str], keep: bool) -> dict[str, Tensor]:
@@ -65,9 +60,10 @@ def _same_classes(facts: Mapping[str, Any], classes: Sequence[str]) -> bool:
 
 def _refuse_other_form(facts: Mapping[str, Any], module: nn.Module) -> None:
     """The two forms of ResNet-50 have the same tensors: what a release says of itself alone tells them apart."""
-    if facts.get("model") != "resnet_50" or not isinstance(module, resnet.ResNet):
+    caffe = getattr(module, "caffe", None)
+    if facts.get("model") != "resnet_50" or caffe is None:
         return
-    given, own = facts.get("options", {}).get("form", "torchvision"), "caffe" if module.caffe else "torchvision"
+    given, own = facts.get("options", {}).get("form", "torchvision"), "caffe" if caffe else "torchvision"
     if given != own:
         way_out = f"import a release of the form {own}, or set the recipe's options: form to {given}"
         raise UserError(f"it is a ResNet-50 of the form {given} but the network is of {own}: {way_out}")
@@ -84,12 +80,13 @@ def _part(net: nn.Module, name: str) -> nn.Module:
 def _set_centres(net: nn.Module, name: str, tensors: State, path: Path) -> None:
     if "centres" not in tensors:
         raise UserError(f"{path} has no centres: run kmeans")
-    if isinstance(net, action_vlad.Joint) and name in net.inputs:
-        net.set_centres(name, tensors["centres"])
+    of_streams: Any = getattr(net, "set_centres", None)
+    if of_streams and name in net.inputs:  # type: ignore[operator]
+        of_streams(name, tensors["centres"])
         return
     stream = _part(net, name)
-    pooling = getattr(stream, "pooling", None)
-    if not isinstance(pooling, action_vlad.ActionVLAD):
+    pooling: Any = getattr(stream, "pooling", None)
+    if not hasattr(pooling, "set_centres"):
         raise UserError(f"{type(stream).__name__} pools no ActionVLAD: name the stream, such as rgb.centres")
     with torch.no_grad():
         pooling.set_centres(tensors["centres"], pooling.alpha)

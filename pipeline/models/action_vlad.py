@@ -93,6 +93,10 @@ class Trunk(VGG):
         cut(self, layer, relu)
         self.size = wide({"conv4_3": 512, "conv5_3": 512, "fc7": 4096}[layer], width)
 
+    def adapted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """This trunk's state dict from a whole VGG-16's."""
+        return pretrained(tensors, self)
+
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 5:
             got = tuple(x.shape[1:])

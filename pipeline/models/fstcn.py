@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.models.blocks import conv, fc, initialise, lrn, pool, wide
+from pipeline.models.stems import carried
 
 PATHS = {"spatial": "rgb", "temporal": "difference"}  # and what each looks at
 
@@ -128,6 +129,14 @@ class FstCN(nn.Module):
     def motion(self, difference: Tensor) -> Tensor:
         """The TCL path's fc7. (B, 3, T, H, W) -> (B, 2048)"""
         return self.temporal(self.scl(difference.transpose(1, 2).flatten(0, 1)))  # (BT, 3, H, W)
+
+    def renamed(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """CNN-M-2048's weights under this network's names; any others as they are."""
+        return from_cnn_m(tensors) if "features.0.0.weight" in tensors else tensors
+
+    def adapted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """This network's state dict from that of an earlier step."""
+        return carried(from_step(tensors, self), self)
 
     def stage(self, number: int) -> list[nn.Parameter]:
         """Make the network that of training step 1, 2 or 3, and give the parameters that it trains.

@@ -153,6 +153,11 @@ class Trunk(nn.Module):
         pool = functional.avg_pool2d if len(self.pool) == 2 else functional.avg_pool3d
         return pool(self.maps(x), self.pool, 1)
 
+    def adapted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """This net's state dict from its own kind's, from pictures' for clips, or from a network's for its trunk."""
+        same_names = tensors.keys() == self.state_dict().keys()
+        return carried(tensors, self) if same_names else pretrained(tensors, self)
+
     def _check(self, x: Tensor) -> None:
         name, got = type(self).__name__, tuple(x.shape[2:])
         if x.shape[1] != self.channels:
