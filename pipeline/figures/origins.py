@@ -142,7 +142,8 @@ def below(folder: Path, path: Path) -> Path:
 
 def _cost(folder: Path, record: records.Record) -> tuple[float | None, float | None]:
     peak = benchmark(folder, record).get("max_rss", "")
-    return seconds(folder, record), float(peak) if peak.replace(".", "", 1).isdigit() else None
+    megabytes = float(peak) if peak.replace(".", "", 1).isdigit() else 0.0
+    return seconds(folder, record), megabytes or None  # a job of a moment is over before it is measured
 
 
 def _plain(name: str, facts: dict[str, Any]) -> str:
