@@ -175,6 +175,11 @@ def test_classes_asked_for_are_shown_in_their_order_and_unknown_ones_refused():
         trained.drawn(VIDEOS, "abcde", 6, 1, 0, ["e"])
 
 
+def test_a_class_without_test_videos_is_told_and_the_others_are_shown(capsys):
+    assert [video.label for video in trained.drawn(VIDEOS, "abcde", 6, 1, 0, ["e", "b"])] == [1]
+    assert "no test video of e is in the shards" in capsys.readouterr().err
+
+
 # The commands, on networks that have learnt nothing.
 
 
@@ -240,6 +245,8 @@ def test_numbers_and_shards_that_do_not_do_are_refused_in_a_sentence(made, tmp_p
             UserError, match=f"^{wrong[1]} is given where a whole number of . (or more|to 20) is needed"
         ):
             saliency.main([*given, f"{wrong[0]}={wrong[1]}"])
+    with pytest.raises(UserError, match="a.gif but figures are .png or .svg"):
+        saliency.main(arguments(made, "fstcn.fstcn", tmp_path / "a.gif"))
     flow = tiny_shards(tmp_path, {"v0": np.full((9, 2, 16, 16), 128, np.uint8)}, "flow")
     with pytest.raises(UserError, match="tracks are followed in frames but --shards has .* of flow"):
         tracks.frames_of([flow.folder])

@@ -27,7 +27,14 @@ def video_options(parser: argparse.ArgumentParser, videos: int, suffix: str) -> 
     parser.add_argument("--count", type=few, default=videos, help="classes at most, of each a video")
     parser.add_argument("--seed", type=natural, default=0, help="draws classes and videos")
     parser.add_argument("--threads", type=positive, default=1)
-    parser.add_argument("--out", required=True, type=Path, help=f"the {suffix} to write")
+    parser.add_argument("--out", required=True, type=picture, help=f"the {suffix} to write")
+
+
+def picture(text: str) -> Path:
+    """A PNG or SVG to write, for argparse."""
+    if Path(text).suffix not in (".png", ".svg"):
+        raise UserError(f"--out is {text} but figures are .png or .svg: give it such a name")
+    return Path(text)
 
 
 def positive(text: str) -> int:

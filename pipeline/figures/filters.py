@@ -133,7 +133,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--init", action="append", default=[], metavar="PART=FILE", help="its first weights, as train's"
     )
-    parser.add_argument("--out", required=True, type=Path, help="the PNG to write")
+    parser.add_argument("--out", required=True, type=asked.picture, help="the PNG to write")
     return parser.parse_args(argv)
 
 

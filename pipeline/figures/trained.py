@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from pipeline import clips, crops, inputs, losses, manifest, weights
+from pipeline import cli, clips, crops, inputs, losses, manifest, weights
 from pipeline.errors import UserError
 from pipeline.flowpicture import picture
 from pipeline.inputs import Readers, Sample
@@ -95,13 +95,18 @@ def test_videos(readers: Readers, splits: Path, split: int) -> list[Video]:
 def drawn(
     videos: Sequence[Video], names: Sequence[str], count: int, each: int, seed: int, wanted: Sequence[str] = ()
 ) -> list[Video]:
-    """Up to `each` videos of up to `count` classes, in the classes' order: those of `wanted`, or drawn by the seed."""
+    """Up to `each` videos of up to `count` classes, in the classes' order: those of `wanted`, or drawn by the seed.
+
+    Classes without a test video are told and left out; a UserError where no other is wanted, or for an unknown one.
+    """
     generator, there = np.random.default_rng((seed, 11)), sorted({video.label for video in videos})
     if unknown := [name for name in wanted if name not in names]:
         raise UserError(f"there is no class {unknown[0]}: choose among {', '.join(names)}")
-    kept = [names.index(name) for name in wanted] or there
-    if missing := [names[label] for label in kept if label not in there]:
-        raise UserError(f"no test video of the class {missing[0]} is in the shards: choose another class")
+    if missing := [name for name in wanted if names.index(name) not in there]:
+        if len(missing) == len(wanted):
+            raise UserError(f"no test video of the class {missing[0]} is in the shards: choose another class")
+        cli.say(f"no test video of {', '.join(missing)} is in the shards: shown without")
+    kept = [names.index(name) for name in wanted if name not in missing] or there
     if len(kept) > count:
         kept = sorted(generator.choice(kept, count, replace=False).tolist())
     found = []
