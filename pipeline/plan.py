@@ -20,10 +20,11 @@ from pipeline.errors import UserError
 from pipeline.planning import computing, disk, evidence, formats, machines, preparing, report
 from pipeline.planning.machines import Machine
 from pipeline.planning.schedule import chain
-from pipeline.planning.spans import short
+from pipeline.planning.spans import NOTHING, Span, short
 from pipeline.planning.times import ON_GPU, Planner, Time
 
 CHECKPOINT = 1e8  # bytes of a training's, from which on it is worth a word
+NAMED = 4  # runs that are named
 FORCED = "--forceall"  # a dry run of every job of a target, done or not
 
 
@@ -81,20 +82,39 @@ def notes(planner: Planner, jobs: Sequence[Job], times: Sequence[Time], found: r
     longest = chain(jobs, times).over(3600)
     if longest.likely > 1:
         yield f"The longest chain of jobs takes {longest} hours, on however many machines such as this one."
-    yield from full(found)
+    yield from full(found) if machine.own else ()
     if any(ON_GPU in time.basis for time in times):
         yield "GPU hours are reckoned from counted operations and a published peak: nothing of them has been measured."
-    asking = [job for job in jobs if planner.on_gpu(job) and job.rule == "train"]
-    at_once = machine.cores // min((min(job.threads, machine.cores) for job in asking), default=1)
-    if asking and at_once < machine.gpus:
-        yield (
-            f"{machine.cores} cores keep {at_once} of {machine.gpus} GPUs at work, as a training asks for"
-            f" {min(job.threads for job in asking)} threads: --set-threads train=N, or more cores."
-        )
-    datasets = dict.fromkeys(job.wildcards["dataset"] for job in jobs if job.rule in preparing.OF_FRAMES)
-    for dataset in datasets:
+    yield from idle(machine, [job.threads for job in jobs if planner.on_gpu(job) and job.rule == "train"])
+    yield from dearest(jobs, times)
+    for dataset in sorted({job.wildcards["dataset"] for job in jobs if job.rule in preparing.OF_FRAMES}):
         yield f"{planner.facts(dataset).known[:1].upper()}{planner.facts(dataset).known[1:]}."
     yield f"Not known: {'; '.join(report.unknowns(times)) or 'nothing that a job waits for'}."
+
+
+def idle(machine: Machine, threads: Sequence[int]) -> Iterator[str]:
+    """That cores are too few to keep all GPUs at work with trainings that ask for so many threads."""
+    at_once = machine.cores // min(min(threads, default=1), machine.cores)
+    if at_once < machine.gpus:
+        yield (
+            f"{machine.cores} cores keep {at_once} of {machine.gpus} GPUs at work, as a training asks for"
+            f" {min(threads)} threads: --set-threads train=N, or more cores."
+        )
+
+
+def dearest(jobs: Sequence[Job], times: Sequence[Time]) -> Iterator[str]:
+    """Which few runs take most of the training, where these are many."""
+    runs: dict[str, tuple[Span, Span]] = {}
+    for job, time in zip(jobs, times, strict=True):
+        if job.rule == "train":
+            gpu, core = runs.get(job.wildcards["run"], (NOTHING, NOTHING))
+            runs[job.wildcards["run"]] = gpu.plus(time.gpu), core.plus(time.core)
+    ordered = sorted(runs, key=lambda run: [span.likely for span in runs[run]], reverse=True)
+    if len(ordered) > NAMED:
+        told = ((run, *runs[run]) for run in ordered[:NAMED])
+        words = ", ".join(f"{run} {(gpu if gpu.likely else core).over(3600)}" for run, gpu, core in told)
+        kind = "GPU" if runs[ordered[0]][0].likely else "core"
+        yield f"The longest trainings, {kind} hours of all splits: {words}. tables.rows in config.yaml leaves rows out."
 
 
 def full(found: report.Plan) -> Iterator[str]:

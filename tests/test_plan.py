@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,13 @@ from pipeline.planning.times import Planner
 
 CPU = Machine(2, 0, "", None, True)
 A100 = Machine(16, 4, "A100", machines.peaks("A100"), False)
+
+SNAKEFILE = """
+rule frames:
+    output: "data/{dataset}/frames/{slice}.h5"
+    benchmark: "results/benchmarks/frames/{dataset}/{slice}.tsv"
+    shell: "head -c 1000 /dev/zero > {output}"
+"""
 
 
 @pytest.fixture
@@ -140,6 +149,20 @@ def test_a_training_costs_three_forward_passes_a_clip_and_the_head_alone_one(the
     assert whole.basis == "reckoned, not measured"
 
 
+def test_too_few_cores_for_the_gpus_are_told(there):
+    notes = plan.planned([train()], [], config(), A100).notes
+    assert any(note.startswith("16 cores keep 2 of 4 GPUs at work") for note in notes)
+    assert list(plan.idle(A100._replace(cores=32), [8])) == []
+
+
+def test_of_many_runs_the_longest_are_named(there):
+    runs = ("temporal", "temporal_1", "spatial", "slow_fusion", "bidirectional")
+    jobs = [train(f"two_stream.{run}") for run in (*runs, "slow_fusion")]
+    (said,) = plan.dearest(jobs, [planner(A100).time(job) for job in jobs])
+    assert said.startswith("The longest trainings, GPU hours of all splits: two_stream.slow_fusion ")
+    assert "two_stream.spatial" not in said
+
+
 def test_more_cores_feed_a_gpu_sooner(there):
     few, many = (planner(A100._replace(cores=cores)).time(train()) for cores in (2, 16))
     assert few.gpu.low > 2 * many.gpu.low
@@ -163,6 +186,21 @@ def test_every_format_has_the_same_figures(there):
     assert float(row["core_hours"]) == first["core_hours"] == found.lines[0].core.likely / 3600
 
 
+def test_what_snakemake_did_is_told_apart_from_what_is_left(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    where = ["--snakefile", str(tmp_path / "Snakefile"), "--directory", str(tmp_path)]
+    one, all_ = "data/demo/frames/0000.h5", [f"data/demo/frames/000{number}.h5" for number in range(3)]
+    command = [sys.executable, "-m", "snakemake", *where, "--cores", "1", "--", one]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    plan.main([*all_, *where, "--format", "json"])
+    found = json.loads(capsys.readouterr().out)["stages"][0]
+    assert (found["stage"], found["jobs"], found["done"], found["basis"]) == ("frames", 2, 1, "measured here (1 job)")
+    assert 0 < found["core_hours"] * 3600 < 20
+    assert found["disk_gb"] == 2 * 1000 / 1e9
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -181,7 +219,7 @@ def test_mistakes_are_one_sentence(there, options, words):
 
 
 def test_the_demos_plan_agrees_with_what_it_took(tmp_path, capsys):
-    """3 min 54 s on two idle cores, measured apart from any rate here but those of networks so small and of drawing."""
+    """3 min 54 s on two idle cores; from such runs, too, are the rates of small networks, of drawing and of starting."""
     plan.main(
         ["results/tables/demo.csv", "--directory", str(tmp_path), "--cores", "2", "--gpus", "0", "--format", "json"]
     )

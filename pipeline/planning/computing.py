@@ -15,6 +15,7 @@ SMALL = 2e8  # multiply-adds of a clip below which a network does not fill a cor
 
 
 def train(p: Planner, job: Job) -> Time:
+    """Steps times batch clips, forward and backward."""
     recipe = p.recipe(job)
     seen = recipe["steps"] * recipe["batch"]
     operations = backward(recipe).times(2 * p.network(recipe).multiply_adds * seen)
@@ -32,6 +33,7 @@ def backward(recipe: Recipe) -> Span:
 
 
 def score(p: Planner, job: Job) -> Time:
+    """Views of the test protocol, forward; the area of whole pictures and the times of whole videos count."""
     recipe, dataset = p.recipe(job), p.facts(job.wildcards["dataset"])
     videos, name = p.scored(job), "protocol" if job.wildcards["subset"] == "test" else "train_protocol"
     protocol, length = protocols.named(recipe[name]), max(1, round(dataset.frames.likely / dataset.videos))
@@ -65,6 +67,7 @@ def compute(p: Planner, job: Job, recipe: Recipe, operations: Span, pictures: Ma
 
 
 def kmeans(p: Planner, job: Job) -> Time:
+    """Descriptors of some videos, and their centres."""
     core = rates.rate("centres").value
     if not p.on_gpu(job):
         return p.work(job, core, RECKONED)
@@ -73,6 +76,7 @@ def kmeans(p: Planner, job: Job) -> Time:
 
 
 def fuse(p: Planner, job: Job) -> Time:
+    """Reading and averaging scores; a machine a class where it is fitted."""
     core = rates.rate("fuse").value
     dataset = p.facts(job.wildcards["dataset"])
     method = runs.fusion(p.config, job.wildcards["dataset"], job.wildcards["run"])["method"]

@@ -8,30 +8,27 @@ from pipeline.planning.spans import NOTHING, Span, exact
 from pipeline.planning.times import OPEN, RECKONED, Estimate, Planner, Time
 
 OTHER = Span(0.3, 1.0, 3.0)  # times as much, with settings that no benchmark has
-OF_FRAMES = (
-    "frames",
-    "flow",
-    "idt_sample",
-    "idt_encode",
-    "train",
-    "score",
-)  # rules whose cost hangs on how many there are
+# Rules whose cost hangs on how many frames a data set has.
+OF_FRAMES = ("frames", "flow", "idt_sample", "idt_encode", "train", "score")
 MEASURED_QUALITY = 90  # of the JPEGs whose bytes rates.tsv tells
 ROUNDS = 100  # of a mixture's fitting, at most
 
 
 def draw(p: Planner, job: Job) -> Time:
+    """Drawing a demo's clips."""
     found = rates.rate("draw")
     return p.work(job, found.value.times(p.facts(job.rule.removesuffix("_archives")).videos), found.basis)
 
 
 def fetch(p: Planner, job: Job) -> Time:
+    """Unpacking; how long a download takes is the network's affair."""
     dataset = p.facts(job.wildcards["dataset"])
     missing = "the time of downloading {} GB" if dataset.download.likely else ""
     return p.work(job, rates.rate("unpack").value.times(dataset.bytes), RECKONED, missing, dataset.download.over(1e9))
 
 
 def index(p: Planner, job: Job) -> Time:
+    """Reading lists and finding videos."""
     found = rates.indexing()
     return p.work(job, found.value.times(p.facts(job.wildcards["dataset"]).videos), found.basis)
 
@@ -43,12 +40,14 @@ def of_slice(p: Planner, job: Job) -> tuple[Facts, Span]:
 
 
 def frames(p: Planner, job: Job) -> Time:
+    """Decoding and shrinking by the source's pixels, JPEG by the stored ones."""
     dataset, count = of_slice(p, job)
     each = rates.decoding(dataset.codec).value.times(dataset.source).plus(rates.encoding().value.times(dataset.stored))
     return p.work(job, each.times(count), rates.encoding().basis)
 
 
 def flow(p: Planner, job: Job) -> Time:
+    """TV-L1 of a slice; what it takes on a GPU nobody has measured."""
     dataset, count = of_slice(p, job)
     settings, found = p.settings(job.wildcards["dataset"])["flow"], rates.flow_pixels()
     core = count.times(dataset.stored).over(found.value)
@@ -61,6 +60,7 @@ def flow(p: Planner, job: Job) -> Time:
 
 
 def shard(p: Planner, job: Job) -> Time:
+    """Copying and hashing."""
     found = rates.rate("pack")
     return p.work(job, found.value.times(modality_bytes(p, job)), found.basis)
 
@@ -75,16 +75,19 @@ def modality_bytes(p: Planner, job: Job) -> Span:
 
 
 def nothing(p: Planner, job: Job) -> Time:
+    """A start and no more."""
     return p.work(job, NOTHING, rates.rate("start").basis)
 
 
 def idt_sample(p: Planner, job: Job) -> Time:
+    """Tracks of `window` frames of each video."""
     dataset, count = of_slice(p, job)
     longest = p.settings(job.wildcards["dataset"])["idt"]["window"] * dataset.videos / dataset.frames.likely
     return _tracks(p, job, count.times(min(1.0, longest) * dataset.stored), "tracks_alone")
 
 
 def idt_encode(p: Planner, job: Job) -> Time:
+    """Tracks of all frames, and their Fisher vectors."""
     dataset, count = of_slice(p, job)
     return _tracks(p, job, count.times(dataset.stored), "everything")
 
@@ -95,6 +98,7 @@ def _tracks(p: Planner, job: Job, pixels: Span, part: str) -> Time:
 
 
 def idt_vocabulary(p: Planner, job: Job) -> Time:
+    """Expectation maximisation: 8 operations a track, Gaussian and number of each step."""
     settings, dataset = p.settings(job.wildcards["dataset"])["idt"], p.facts(job.wildcards["dataset"])
     tracks = min(settings["vocabulary"], settings["sample"] * dataset.train)
     operations = sum(8 * ROUNDS * tracks * settings["clusters"] * size / 2 for size in KINDS.values())
@@ -103,6 +107,7 @@ def idt_vocabulary(p: Planner, job: Job) -> Time:
 
 
 def idt_classify(p: Planner, job: Job) -> Time:
+    """A matrix of kernels, and a machine a class."""
     settings, dataset = p.settings(job.wildcards["dataset"])["idt"], p.facts(job.wildcards["dataset"])
     numbers = sum(size * settings["clusters"] for size in KINDS.values())
     operations = 2 * numbers * dataset.train * (dataset.train + dataset.test)
