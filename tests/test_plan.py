@@ -219,7 +219,7 @@ def test_mistakes_are_one_sentence(there, options, words):
 
 
 def test_the_demos_plan_agrees_with_what_it_took(tmp_path, capsys):
-    """3 min 54 s on two idle cores; from such runs, too, are the rates of small networks, of drawing and of starting."""
+    """3 min 54 s on two idle cores; the rates of small networks, drawing and starting are from such runs, too."""
     plan.main(
         ["results/tables/demo.csv", "--directory", str(tmp_path), "--cores", "2", "--gpus", "0", "--format", "json"]
     )
