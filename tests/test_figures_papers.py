@@ -1,5 +1,7 @@
 """The papers' own figures: saliency, features, first filters, action words, tracks; what is drawn, and when."""
 
+import argparse
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from torch import nn
 from pipeline import config as configs
 from pipeline import networks, recipes, weights
 from pipeline.errors import UserError
-from pipeline.figures import embedding, filters, papers, saliency, tracks, trained, words
+from pipeline.figures import asked, embedding, filters, papers, saliency, tracks, trained, words
 from pipeline.figures.trained import Video
 from pipeline.idt.parameters import Parameters
 from pipeline.models.action_vlad import ActionVLAD
@@ -292,6 +294,21 @@ def test_each_group_of_the_demo_is_shown():
     shown = papers.video_options(settings, "demo").partition("--classes ")[2].split()
     groups = settings["datasets"]["demo"]["groups"].values()
     assert [sum(name in group for name in shown) for group in groups] == [2, 2, 2]
+
+
+def test_the_commands_take_the_options_that_are_planned_for_them():
+    settings = configs.load_yaml(ROOT / "config.yaml")
+    configs.check(settings)
+    data = ["--shards", "s", "--splits", "p", "--out", "a.png"]
+    parser = argparse.ArgumentParser()
+    tracks.options(parser)
+    read = parser.parse_args([*data, *shlex.split(papers.track_options(settings, "demo"))])
+    assert (read.patch, read.still, read.split, len(read.classes)) == (16, 0.5, 1, 6)
+    parser = argparse.ArgumentParser()
+    asked.options(parser, 6, "PNG")
+    for options in (papers.video_options(settings, "ucf101"), papers.seed_option(settings)):
+        read = parser.parse_args(["--weights", "w", *data, *shlex.split(options)])
+        assert (read.seed, read.classes) == (settings["seed"], [])
 
 
 def test_every_figure_has_a_caption_and_a_rule():
