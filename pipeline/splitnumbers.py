@@ -30,6 +30,12 @@ def check(config: Mapping[str, Any]) -> None:
             )
 
 
+def drawn(settings: Settings) -> int:
+    """How many splits the index draws: enough that a second or third one draws none anew; none from lists."""
+    given_already = settings["layout"] != "folder" or settings["split_file"]
+    return 0 if given_already else max(annotations.DRAWN, *settings["splits"])
+
+
 def given(settings: Settings) -> list[int]:
     """The splits that a data set's lists or split file have; none where splits are drawn, as many as are asked for."""
     if settings["split_file"]:

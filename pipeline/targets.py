@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import annotations, membership, nets, recipes, runs, slices, tableplans
+from pipeline import membership, nets, recipes, runs, slices, splitnumbers, tableplans
 from pipeline.codehash import code_hash
 from pipeline.config import Settings, of_dataset
 from pipeline.files import sha256
@@ -71,17 +71,6 @@ def index_options(config: Config, dataset: str) -> str:
     options = {"--lists": lists(config, dataset), "--split-file": settings["split_file"]}
     options["--label-map"] = settings["label_map"]
     return shlex.join(itertools.chain.from_iterable((key, value) for key, value in options.items() if value))
-
-
-def drawn(config: Config, dataset: str) -> int:
-    """How many splits the index draws: enough that asking for another one draws none of them anew, none from lists."""
-    settings = of_dataset(config, dataset)
-    return max(annotations.DRAWN, *settings["splits"]) if layout_draws(settings) else 0
-
-
-def layout_draws(settings: Settings) -> bool:
-    """Whether nobody has given a data set's splits."""
-    return settings["layout"] == "folder" and not settings["split_file"]
 
 
 def slice_options(config: Config, dataset: str) -> str:
@@ -212,7 +201,7 @@ def _index(config: Config, dataset: str, run: str) -> Settings:
     files += [inventory(settings["lists"])] if settings["lists"] else []
     files += [sha256(settings[key]) for key in ("split_file", "label_map") if settings[key]]
     own = {key: settings[key] for key in INDEX_KEYS}
-    return {**own, "drawn": drawn(config, dataset), "seed": config["seed"], "files": files}
+    return {**own, "drawn": splitnumbers.drawn(settings), "seed": config["seed"], "files": files}
 
 
 def _frames(config: Config, dataset: str, run: str) -> Settings:

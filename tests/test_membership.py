@@ -164,6 +164,7 @@ def test_the_splits_of_ones_own_lists_are_those_of_their_files(tmp_path):
 
 
 def test_drawn_splits_are_as_many_as_anybody_asks_for(tmp_path):
-    splitnumbers.check(own(tmp_path, splits=[9]))
-    assert targets.drawn(own(tmp_path, splits=[9]), "own") == 9
-    assert targets.drawn(COMMITTED, "ucf101") == 0
+    nine = own(tmp_path, splits=[9])
+    splitnumbers.check(nine)
+    assert splitnumbers.drawn(config.of_dataset(nine, "own")) == 9
+    assert splitnumbers.drawn(config.of_dataset(COMMITTED, "ucf101")) == 0
