@@ -1,6 +1,7 @@
 """What every `python -m pipeline.<stage>` shares: its parser, its progress lines, its one-sentence errors."""
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from pipeline.errors import UserError
 Item = TypeVar("Item")
 
 LOG_SECONDS = 10.0
+RECORDED = "ACTIONBENCH_RECORDED"  # set by rules: a job's log begins with what it runs in
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -24,6 +26,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(main: Callable[[Sequence[str]], None]) -> None:
     """Call a stage's main; a user's mistake ends as one sentence on stderr and status 1, without a traceback."""
     try:
+        if os.environ.get(RECORDED):
+            say(importlib.import_module(f"{__package__}.environment").line())
         main(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # head has seen enough

@@ -8,8 +8,10 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(workflow.basedir))
 
-# Jobs run `python -m pipeline.<stage>` in the working directory, which --directory may put on another disk.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
+# Jobs run `python -m pipeline.<stage>` in the working directory, which --directory may put on another disk; their logs
+# begin with the commit, versions and GPU that they run with.
+ROOT = shlex.quote(str(workflow.basedir))
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT} ACTIONBENCH_RECORDED=1; ")
 
 from pipeline import runs, splitnumbers, tableplans, targets
 from pipeline.config import check

@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from pipeline import quarantine, scores
+from pipeline import environment, quarantine, scores
 from tests import makevideo
 from tests.workflow import SHARED, jobs, snakemake
 
@@ -77,6 +77,11 @@ def test_every_job_left_a_log_and_a_benchmark(demo):
     }
     assert logs == measured
     assert len(logs) == 39
+
+
+def test_every_jobs_log_tells_the_commit_that_it_ran_at(demo):
+    told = {environment.of_log(path.read_text()).get("commit") for path in (demo / "logs").rglob("*.log")}
+    assert told == {environment.commit()["commit"]}
 
 
 @pytest.fixture(scope="session")
