@@ -165,11 +165,12 @@ def headed(made: Figure, title: str, run: Trained) -> Figure:
 def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
     """What an input shows, uint8 RGB (T, h, w, 3): of a stack its first picture; flow by Middlebury's colours.
 
-    volume (LC, T, h, w), or without T; `bound` is the flow's, of which a quarter has the full colour.
+    volume (LC, T, h, w), or without T; `bound` is the flow's. The length that all but a hundredth of its places stay
+    below, a pixel at the least, has the full colour.
     """
     data = volume.numpy() if volume.ndim == 4 else volume[:, None].numpy()
     if name != "flow":
         return np.ascontiguousarray(data[:3].transpose(1, 2, 3, 0))
     field = data[:2].swapaxes(0, 1)  # (T, 2, h, w)
     pixels = dequantise(field, bound or 1.0) if field.dtype == np.uint8 else field
-    return picture(pixels, (bound or 1.0) / 4)
+    return picture(pixels, max(1.0, float(np.percentile(np.hypot(pixels[:, 0], pixels[:, 1]), 99))))
