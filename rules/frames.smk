@@ -19,7 +19,7 @@ rule frames:
         repair=ask(targets.repair_option),
     shell:
         "python -m pipeline.frames {params.videos:q} {output.frames} --slice {wildcards.slice} {params.options}"
-        " --planned {params.stage[videos]:q} --quarantine {output.quarantine}"
+        " --planned={params.stage[videos]:q} --quarantine {output.quarantine}"
         " --size {params.stage[size]} --quality {params.stage[quality]} --fps {params.stage[fps]}"
         " --decoder {params.stage[decoder]}"
         " --max-missing {params.stage[max_missing]} --max-bad-share {params.stage[max_bad_share]} {params.repair}"
