@@ -1,18 +1,30 @@
 """One set of versions: the conda environments, the lock file and pyproject.toml agree."""
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipeline import codehash
+
 ROOT = Path(__file__).parents[1]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
-IMPORT_NAMES = {
-    "yaml": "pyyaml", "cv2": "opencv-contrib-python-headless", "sklearn": "scikit-learn", "ffmpeg": "ffmpeg-python",
-    "unrar": "unrar2-cffi", "imageio_ffmpeg": "imageio-ffmpeg",
+# Import name -> package, where it is called otherwise or another package brings it along.
+PACKAGES = {
+    "yaml": "pyyaml", "ffmpeg": "ffmpeg-python", "cv2": "opencv-contrib-python-headless", "sklearn": "scikit-learn", "unrar": "unrar2-cffi",
+    "imageio_ffmpeg": "imageio-ffmpeg", "llvmlite": "numba", "urllib3": "requests",
 }  # fmt: skip
+COMMAND = re.compile(r"python -m (pipeline[\w.]*)(?: (\w+))?")
+RULES = [
+    (rule.split(":")[0], re.search(r"envs/(\w+)\.yaml", rule)[1], COMMAND.findall(rule))
+    for path in sorted((ROOT / "rules").glob("*.smk"))
+    for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]
+    if "envs/" in rule
+]
 
 
 def canonical(name):
@@ -49,3 +61,27 @@ def test_only_the_headless_opencv_is_installed():
 def test_every_rule_names_an_environment_that_exists():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     assert {f"{path.stem}.yaml" for path in ENVS} == set(re.findall(r'"\.\./envs/(\S+)"', text))
+
+
+def imported(module):
+    """Packages of others that importing a module of ours imports at once."""
+    found = set()
+    for name in codehash.reachable(module):
+        path = ROOT.joinpath(*name.split("."))
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        for node in ast.parse(source.read_text()).body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(node.module.split(".")[0])
+    return {PACKAGES.get(name, name) for name in found - {"pipeline"} - sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize(("rule", "env", "commands"), RULES, ids=[rule[0] for rule in RULES])
+def test_a_rules_environment_has_what_its_commands_import(rule, env, commands):
+    pip = next(part["pip"] for part in yaml.safe_load((ROOT / f"envs/{env}.yaml").read_text())["dependencies"]
+               if isinstance(part, dict))  # fmt: skip
+    parts = [f"{module}.{word}" for module, word in commands if module == "pipeline.idt"]
+    needed = set().union(*map(imported, [module for module, _ in commands] + parts))
+    assert commands
+    assert needed - set(pins(pip)) == set()
