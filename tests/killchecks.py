@@ -2,7 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +27,7 @@ def marked(folder: Path) -> set[str]:
     return set(_named(folder / ".snakemake" / "incomplete"))
 
 
-def taken_for_whole(folder: Path, declared: Iterator[str] | list[str]) -> list[str]:
+def taken_for_whole(folder: Path, declared: Iterable[str]) -> list[str]:
     """Declared outputs that are there and that nothing says to be half-made."""
     half = marked(folder)
     return sorted(path for path in declared if path not in half and (folder / path).exists())
@@ -59,6 +59,16 @@ def checkpoints(folder: Path) -> dict[str, int]:
         path.parent.relative_to(folder).as_posix(): torch.load(path, map_location="cpu", weights_only=True)["step"]
         for path in found
     }
+
+
+def unnoted(folder: Path, runs: Iterable[str]) -> list[str]:
+    """Those of the trainings that had ended when the kill came, but before Snakemake noted it: it does them again.
+
+    Their checkpoint is gone by then, as it should be, and Snakemake deletes the weights that it does not know of.
+    """
+    half, there = marked(folder), checkpoints(folder)
+    weights = {run: f"{run}/weights.safetensors" for run in runs if run not in there}
+    return [run for run, path in weights.items() if path in half and (folder / path).exists()]
 
 
 def restarted(folder: Path, best: dict[str, int], logs: set[str]) -> list[str]:

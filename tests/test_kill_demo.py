@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from tests import killchecks, makevideo
-from tests.killdemo import ROOT, trial
+from tests.killdemo import trial
+from tests.killing import ROOT
 
 KILLS = 6
 ROWS = [f"two_stream.{run}" for run in ("spatial", "temporal", "average")]
