@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 # Import name -> package, where it is called otherwise or another package brings it along.
 PACKAGES = {
-    "yaml": "pyyaml", "ffmpeg": "ffmpeg-python", "cv2": "opencv-contrib-python-headless", "sklearn": "scikit-learn", "unrar": "unrar2-cffi",
+    "yaml": "pyyaml", "ffmpeg": "ffmpeg-python", "unrar": "unrar2-cffi",
+    "cv2": "opencv-contrib-python-headless", "sklearn": "scikit-learn",
     "imageio_ffmpeg": "imageio-ffmpeg", "llvmlite": "numba", "urllib3": "requests",
 }  # fmt: skip
 COMMAND = re.compile(r"python -m (pipeline[\w.]*)(?: (\w+))?")
