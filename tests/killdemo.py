@@ -25,7 +25,10 @@ ENDED = "{} had ended"
 
 
 def moments(whole: Path, begun: float, count: int, seed: int) -> list[Moment]:
-    """One in each equal part of the undisturbed run, from its launch to the end of its last job."""
+    """One in each equal part of the undisturbed run, from its launch to the end of its last job.
+
+    The first that falls after trainings have begun is moved to when one of them has its first checkpoint.
+    """
     jobs = {r.logs[0]: (r.begun - begun, r.ended - begun) for r in killchecks.recorded(whole).values() if r.logs}
     order = sorted(jobs, key=lambda log: jobs[log])
     lasts, generator = max(end for _, end in jobs.values()), random.Random(seed)
@@ -35,6 +38,9 @@ def moments(whole: Path, begun: float, count: int, seed: int) -> list[Moment]:
         before = [log for log in order if jobs[log][0] <= at]
         since = jobs[before[-1]][0] if before else 0.0
         found.append(Moment(at, at - since, tuple(order[len(before) - 1 :]) if before else ()))
+    trained = [jobs[log][0] for log in order if log.startswith("logs/train/")]
+    if late := [number for number, moment in enumerate(found) if trained and moment.at > trained[0]]:
+        found[late[0]] = Moment(found[late[0]].at, 0.0, checkpoint=True)
     return found
 
 
@@ -62,7 +68,7 @@ def in_time(killed: Workflow, moment: Moment) -> tuple[set[str], set[str]] | Non
     """`Workflow.killed`; a run sooner done than the undisturbed one makes its target again. None: it failed."""
     while (found := killed.killed(moment)) is None and (killed.folder / killed.target).exists():
         (killed.folder / killed.target).unlink()
-        moment = moment._replace(offset=moment.offset / 2)
+        moment = moment._replace(offset=moment.offset / 2, checkpoint=False)
     return found
 
 

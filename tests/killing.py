@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline import checkpoint
+
 ROOT = Path(__file__).parents[1]
 POLL = 0.01
 SAVE_SECONDS = 0  # between two checkpoints
@@ -78,11 +80,15 @@ def written_to(processes: Sequence[int], folder: Path) -> set[str]:
 
 
 class Moment(NamedTuple):
-    """When to kill: `offset` seconds after the first of some jobs starts, by its log; of none, after the launch."""
+    """When to kill: `offset` seconds after the first of some jobs starts, by its log; of none, after the launch.
+
+    Or, with `checkpoint`, as soon as some training has one.
+    """
 
     at: float
     offset: float
     jobs: tuple[str, ...] = ()
+    checkpoint: bool = False
 
 
 class Workflow:
@@ -127,7 +133,7 @@ class Workflow:
         """Run until the moment: the logs of the jobs that were hit, all logs written to; None if it ended before."""
         self.unlock_if_locked()
         before, running = self.logs(), self.begin()
-        while moment.jobs and running.poll() is None and not self.written(before) & set(moment.jobs):
+        while not self._has_come(moment, before) and running.poll() is None:
             time.sleep(POLL)
         end = time.monotonic() + moment.offset
         while time.monotonic() < end and running.poll() is None:
@@ -136,6 +142,11 @@ class Workflow:
         ended = running.poll() is not None
         kill_all(running, self.mark)
         return None if ended else (hit, self.written(before))
+
+    def _has_come(self, moment: Moment, before: dict[str, int]) -> bool:
+        if moment.checkpoint:
+            return any(self.folder.glob(f"results/runs/**/{checkpoint.NAME}"))
+        return not moment.jobs or bool(self.written(before) & set(moment.jobs))
 
     def written(self, before: dict[str, int]) -> set[str]:
         """The logs that have been written to since."""
