@@ -32,7 +32,7 @@ demo-all: setup  ## the same with every row of every paper that the demo can hav
 
 report: setup  ## figures and results/report.html of DATASET=demo, one file to open in a browser; OPTIONS= go to snakemake
 	$(BIN)/snakemake $(OPTIONS) --cores all -- results/figures/$(or $(DATASET),demo)/summary.html
-	$(BIN)/snakemake $(OPTIONS) --report results/report.html --report-stylesheet report/report.css -- results/figures/$(or $(DATASET),demo)/summary.html
+	$(BIN)/snakemake $(OPTIONS) --report results/report.html --report-stylesheet rules/report/report.css -- results/figures/$(or $(DATASET),demo)/summary.html
 
 why: setup  ## what would run again for TARGET=results/tables/... and why, in words; OPTIONS= go to snakemake
 	@$(BIN)/python -m pipeline.why $(or $(TARGET),results/tables/demo.csv) $(OPTIONS)

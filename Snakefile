@@ -6,7 +6,7 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-report: "report/workflow.rst"
+report: "rules/report/workflow.rst"
 
 
 include: "rules/common.smk"

@@ -8,14 +8,14 @@ rule figure_compared:
     output:
         page=report(
             "results/figures/{dataset}/compared.html",
-            caption="../report/compared_page.rst",
+            caption="report/compared_page.rst",
             category="2 Published and reproduced",
             subcategory="{dataset}",
             labels={"figure": "table"},
         ),
         plot=report(
             "results/figures/{dataset}/compared.svg",
-            caption="../report/compared_plot.rst",
+            caption="report/compared_plot.rst",
             category="2 Published and reproduced",
             subcategory="{dataset}",
             labels={"figure": "plot"},
@@ -39,21 +39,21 @@ rule figure_scored:
     output:
         confusion=report(
             "results/figures/{dataset}/runs/{run}/confusion.svg",
-            caption="../report/confusion.rst",
+            caption="report/confusion.rst",
             category="3 Runs",
             subcategory=ask(plans.heading),
             labels={"figure": "confusion matrix"},
         ),
         classes=report(
             "results/figures/{dataset}/runs/{run}/classes.svg",
-            caption="../report/classes.rst",
+            caption="report/classes.rst",
             category="3 Runs",
             subcategory=ask(plans.heading),
             labels={"figure": "accuracy by class"},
         ),
         pairs=report(
             "results/figures/{dataset}/runs/{run}/pairs.svg",
-            caption="../report/pairs.rst",
+            caption="report/pairs.rst",
             category="3 Runs",
             subcategory=ask(plans.heading),
             labels={"figure": "most confused pairs"},
@@ -81,7 +81,7 @@ rule figure_curves:
     output:
         curves=report(
             "results/figures/{dataset}/runs/{run}/curves.svg",
-            caption="../report/curves.rst",
+            caption="report/curves.rst",
             category="3 Runs",
             subcategory=ask(plans.heading),
             labels={"figure": "training curves"},
@@ -108,7 +108,7 @@ rule figure_samples:
     output:
         samples=report(
             "results/figures/{dataset}/samples.png",
-            caption="../report/samples.rst",
+            caption="report/samples.rst",
             category="5 Data",
             subcategory="{dataset}",
             labels={"figure": "frames and flow"},
@@ -134,14 +134,14 @@ rule figure_coverage:
     output:
         plot=report(
             "results/figures/{dataset}/coverage.svg",
-            caption="../report/coverage.rst",
+            caption="report/coverage.rst",
             category="5 Data",
             subcategory="{dataset}",
             labels={"figure": "coverage"},
         ),
         page=report(
             "results/figures/{dataset}/quarantine.html",
-            caption="../report/quarantine.rst",
+            caption="report/quarantine.rst",
             category="5 Data",
             subcategory="{dataset}",
             labels={"figure": "quarantine"},
@@ -168,7 +168,7 @@ rule figure_saliency:
     output:
         figure=report(
             "results/figures/{dataset}/papers/{run}/saliency.png",
-            caption="../report/saliency.rst",
+            caption="report/saliency.rst",
             category="4 The papers' own figures",
             subcategory=ask(plans.heading),
             labels={"figure": "saliency maps"},
@@ -198,7 +198,7 @@ rule figure_embedding:
     output:
         figure=report(
             "results/figures/{dataset}/papers/{run}/embedding.svg",
-            caption="../report/embedding.rst",
+            caption="report/embedding.rst",
             category="4 The papers' own figures",
             subcategory=ask(plans.heading),
             labels={"figure": "t-SNE of features"},
@@ -228,7 +228,7 @@ rule figure_words:
     output:
         figure=report(
             "results/figures/{dataset}/papers/{run}/words.png",
-            caption="../report/words.rst",
+            caption="report/words.rst",
             category="4 The papers' own figures",
             subcategory=ask(plans.heading),
             labels={"figure": "action words"},
@@ -257,7 +257,7 @@ rule figure_filters:
     output:
         figure=report(
             "results/figures/{dataset}/papers/{run}/filters.png",
-            caption="../report/filters.rst",
+            caption="report/filters.rst",
             category="4 The papers' own figures",
             subcategory=ask(plans.heading),
             labels={"figure": "filters of the first layer"},
@@ -286,7 +286,7 @@ rule figure_tracks:
     output:
         figure=report(
             "results/figures/{dataset}/papers/tracks.png",
-            caption="../report/tracks.rst",
+            caption="report/tracks.rst",
             category="4 The papers' own figures",
             subcategory="{dataset}: improved trajectories",
             labels={"figure": "tracks over frames"},
@@ -313,14 +313,14 @@ rule figure_origins:
     output:
         page=report(
             "results/figures/{dataset}/origins.html",
-            caption="../report/origins.rst",
+            caption="report/origins.rst",
             category="6 Versions and hashes",
             subcategory="{dataset}",
             labels={"figure": "versions and hashes"},
         ),
         plot=report(
             "results/figures/{dataset}/stages.svg",
-            caption="../report/stages.rst",
+            caption="report/stages.rst",
             category="6 Versions and hashes",
             subcategory="{dataset}",
             labels={"figure": "stages"},
@@ -349,7 +349,7 @@ rule figure_summary:
     output:
         page=report(
             "results/figures/{dataset}/summary.html",
-            caption="../report/summary.rst",
+            caption="report/summary.rst",
             category="1 Summary",
             subcategory="{dataset}",
             labels={"figure": "summary"},

@@ -58,9 +58,9 @@ def test_imported_scores_plan_no_training_and_no_videos(tmp_path, monkeypatch):
 
 
 def test_every_figure_of_the_report_has_a_caption_that_is_there():
-    captions = re.findall(r'caption="\.\./report/([a-z0-9_]+\.rst)"', RULES)
+    captions = re.findall(r'caption="report/([a-z0-9_]+\.rst)"', RULES)
     assert len(captions) == RULES.count("report(\n")
-    assert set(captions) | {"workflow.rst"} == {path.name for path in (ROOT / "report").glob("*.rst")}
+    assert set(captions) | {"workflow.rst"} == {path.name for path in (ROOT / "rules" / "report").glob("*.rst")}
 
 
 # What pages say.
@@ -123,7 +123,7 @@ def reported(demo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo_report") / "run"
     shutil.copytree(demo, folder)
     for command in (["results/figures/demo/summary.html"], ["--report", "results/report.html", "--report-stylesheet",
-                    str(ROOT / "report" / "report.css"), "--", "results/figures/demo/summary.html"]):  # fmt: skip
+                    str(ROOT / "rules" / "report" / "report.css"), "--", "results/figures/demo/summary.html"]):  # fmt: skip
         run = snakemake(folder, *command)
         assert run.returncode == 0, run.stdout + run.stderr
     yield folder
