@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,13 @@ def begin(folder: Path, share: float) -> tuple[Path, list[str]]:
 
 
 def make(folder: Path, jobs: Sequence[Job]) -> None:
-    """Every output of the jobs, empty."""
+    """Every output of the jobs, empty, and all of one moment, so that none is older than what it is made of."""
+    now = time.time()
     for job in jobs:
-        for path in job.outputs:
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).mkdir() if job.rule == "shard" else (folder / path).touch()
+        for path in (folder / path for path in job.outputs):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(exist_ok=True) if job.rule == "shard" else path.touch()
+            os.utime(path, (now, now))
 
 
 def score_files(folder: Path, jobs: Sequence[Job]) -> list[Path]:

@@ -123,8 +123,8 @@ def planning(folder: Path, cores: int, parts: Sequence[str], share: float) -> di
     jobs = dryrun.parse(nothing.said)
     result: dict[str, Any] = {"tables": len(tables), "jobs": len(jobs), "nothing_there": nothing.facts()}
     cli.say(f"nothing there: {json.dumps(result)}")
+    snakemake(folder, "--touch", "--", *tables, **options)  # writes the records of files that are not there yet
     placeholders.make(folder, jobs)
-    snakemake(folder, "--touch", "--forceall", "--", *tables, **options)
     noop = snakemake(folder, "-n", "--", *tables, **options)
     if "Nothing to be done" not in noop.said:
         raise UserError(f"{folder} should be complete, but Snakemake would run jobs: {noop.said[-1000:]}")
