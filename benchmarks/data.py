@@ -10,7 +10,6 @@ clock's time less what other programs take. Clips: a UCF-101-like XviD AVI and a
 
 import json
 import os
-import platform
 import resource
 import shutil
 import statistics
@@ -28,9 +27,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import datapeers as peers
+from benchmarks import host
 from pipeline import cli, frames, manifest, quarantine, shard, video
 from pipeline.decoders import pyav_frames
-from pipeline.files import whole_file
 from pipeline.shards import ShardReader
 
 ROOT = Path(__file__).parents[1]
@@ -258,10 +257,8 @@ def dry_run(folder: Path) -> dict[str, float]:
 
 def machine() -> dict[str, Any]:
     """What it was measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     versions = {name: getattr(peers.optional(name), "__version__", None) for name in ("av", "cv2", "decord", "PIL")}
-    return {"processor": names[0] if names else platform.processor(), **versions, "date": time.strftime("%Y-%m-%d")}
+    return {**host.facts(), **versions}
 
 
 def measure(rounds: int) -> dict[str, float]:
@@ -298,9 +295,7 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     result = measure(a.rounds)
     print(table(result))
-    if a.out:
-        with whole_file(a.out) as scratch:
-            scratch.write_text(json.dumps({"machine": machine(), "rounds": a.rounds, **result}, indent=1) + "\n")
+    host.keep(a.out, {"machine": machine(), "rounds": a.rounds, **result})
 
 
 if __name__ == "__main__":

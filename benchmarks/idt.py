@@ -23,10 +23,10 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from benchmarks import host
 from benchmarks.tvl1 import CLIPS, NAMES, machine
 from benchmarks.tvl1 import synthetic as textures
 from pipeline import cli
-from pipeline.files import whole_file
 from pipeline.idt.fisher import Encoder, Mixture, Vocabulary, root
 from pipeline.idt.parameters import KINDS, STEP, Parameters
 from pipeline.idt.pyramid import Motion
@@ -203,9 +203,7 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     result = measured(a)
     print(table(result))
-    if a.out:
-        with whole_file(a.out) as scratch:
-            scratch.write_text(json.dumps(result, indent=2) + "\n")
+    host.keep(a.out, result)
 
 
 if __name__ == "__main__":

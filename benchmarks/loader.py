@@ -27,7 +27,6 @@ import torch
 from benchmarks import host
 from benchmarks.trainingshards import tasks_of
 from pipeline import cli, clips, inputs, recipes
-from pipeline.files import whole_file
 from pipeline.loading import loader_of, opened
 from pipeline.parallel import World
 from pipeline.recipes import Recipe
@@ -195,9 +194,7 @@ def main(argv: Sequence[str]) -> None:
             result["loader"][name] = {str(workers): measure(data, workers, a.rounds) for workers in a.workers}
             cli.say(f"{name}: {json.dumps(result['loader'][name])}")
     print(table(result))
-    if a.out:
-        with whole_file(a.out) as scratch:
-            scratch.write_text(json.dumps(result, indent=1) + "\n")
+    host.keep(a.out, result)
 
 
 if __name__ == "__main__":

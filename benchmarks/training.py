@@ -31,7 +31,6 @@ from benchmarks import host
 from benchmarks.trainingshards import tasks_of
 from pipeline import cli, networks, recipes, samples
 from pipeline.errors import UserError
-from pipeline.files import whole_file
 from pipeline.loading import loader_of, steps
 from pipeline.normalise import Normaliser
 from pipeline.parallel import World
@@ -232,9 +231,7 @@ def main(argv: Sequence[str]) -> None:
             result["training"][name] = measure(recipe_of(name, a), Path(folder), a, device)
             cli.say(f"{name}: {json.dumps(result['training'][name])}")
     print(table(result))
-    if a.out:
-        with whole_file(a.out) as scratch:
-            scratch.write_text(json.dumps(result, indent=1) + "\n")
+    host.keep(a.out, result)
 
 
 if __name__ == "__main__":

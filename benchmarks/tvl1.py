@@ -11,7 +11,6 @@ synthetic texture in motion.
 import argparse
 import itertools
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -23,9 +22,9 @@ import llvmlite.binding
 import numba
 import numpy as np
 
+from benchmarks import host
 from pipeline import cli, tvl1
 from pipeline.errors import UserError
-from pipeline.files import whole_file
 from pipeline.tvl1 import cpu, cuda, driver, vector
 from pipeline.tvl1.parameters import resolve
 from pipeline.tvl1.pyramid import sizes
@@ -190,7 +189,7 @@ def share(frames: np.ndarray, rounds: int, parameters: dict[str, Any]) -> dict[s
 def machine() -> dict[str, Any]:
     """What was measured, and on what."""
     return {
-        "processor": f"{processor()} ({llvmlite.binding.get_host_cpu_name()})",
+        "processor": f"{host.processor()} ({llvmlite.binding.get_host_cpu_name()})",
         "cores": tvl1.cores(),
         "opencv": cv2.__version__,
         "numba": numba.__version__,
@@ -198,14 +197,6 @@ def machine() -> dict[str, Any]:
         "size": list(SIZE),
         "date": time.strftime("%Y-%m-%d"),
     }
-
-
-def processor() -> str:
-    """The processor's name as the system gives it."""
-    table = Path("/proc/cpuinfo")
-    lines = table.read_text().splitlines() if table.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def summary(per_clip: dict[str, Any]) -> dict[str, Any]:
@@ -337,11 +328,9 @@ def main(argv: Sequence[str]) -> None:
     if options.table:
         print(table(json.loads(options.table.read_text())))
         return
-    result = json.dumps(on_cuda(options) if options.device == "cuda" else on_cpu(options), indent=1)
-    print(result)
-    if options.out:
-        with whole_file(options.out) as scratch:
-            scratch.write_text(result + "\n")
+    result = on_cuda(options) if options.device == "cuda" else on_cpu(options)
+    print(json.dumps(result, indent=1))
+    host.keep(options.out, result)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 from benchmarks import host, placeholders, plain
 from pipeline import cli, dryrun, hits
 from pipeline.errors import UserError
-from pipeline.files import whole_file
 
 ROOT = Path(__file__).parents[1]
 BARS = {"overhead_share": 0.2, "plan_seconds": 20, "plan_gib": 1, "tables_seconds": 60}
@@ -185,9 +184,7 @@ def main(argv: Sequence[str]) -> None:
         if "overhead" in a.only:
             result["overhead"] = overhead(Path(folder), a.target, a.cores, a.rounds)
     print(table(result))
-    if a.out:
-        with whole_file(a.out) as scratch:
-            scratch.write_text(json.dumps(result, indent=1) + "\n")
+    host.keep(a.out, result)
 
 
 if __name__ == "__main__":

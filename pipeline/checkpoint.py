@@ -1,14 +1,20 @@
-"""Where a training goes on after a kill: a file beside the outputs that Snakemake does not know of and so keeps."""
+"""Where a training goes on after a kill: files beside the outputs that Snakemake does not know of and so keeps."""
 
+import os
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pipeline import weights
 from pipeline.cli import say
+from pipeline.errors import UserError
 from pipeline.files import whole_file
 
 NAME = "resume.pt"
+FINISHED = "finished"  # a folder with a second name of each output, which takes no room
 
 
 def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
@@ -37,6 +43,38 @@ def load(folder: Path, identity: str) -> dict[str, Any] | None:
     return state
 
 
-def remove(folder: Path) -> None:
-    """Once the final weights are written."""
-    (folder / NAME).unlink(missing_ok=True)
+def finish(folder: Path, outputs: Sequence[str]) -> None:
+    """Once all outputs are written, the weights last: keep them under a second name, and nothing to go on from.
+
+    Until Snakemake has noted that the job is done, a kill makes it delete the outputs and start the job again.
+    """
+    place = folder / FINISHED
+    shutil.rmtree(place, ignore_errors=True)
+    try:
+        place.mkdir()
+        for name in outputs:
+            os.link(folder / name, place / name)
+    except OSError as error:
+        say(f"{folder} takes no hard links ({error}): {NAME} stays, for a kill before this job's end is noted")
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        (folder / NAME).unlink(missing_ok=True)
+
+
+def finished(folder: Path, identity: str, note: str, outputs: Sequence[str]) -> bool:
+    """Whether this very training has ended before, with all that it made."""
+    place = folder / FINISHED
+    try:
+        facts = weights.load_facts(place / outputs[-1])
+    except UserError:
+        return False
+    return (facts.get("identity"), facts.get("note")) == (identity, note) and all((place / n).exists() for n in outputs)
+
+
+def take_again(folder: Path, outputs: Sequence[str]) -> None:
+    """Give the outputs of a finished training their own names back, as new as what they were made of."""
+    for name in outputs:
+        (folder / name).unlink(missing_ok=True)
+        os.link(folder / FINISHED / name, folder / name)
+        os.utime(folder / name)
+    say(f"trained to the end before: its results are taken from {folder / FINISHED}; delete that to train anew")

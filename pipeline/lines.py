@@ -1,11 +1,13 @@
 """A results table's lines: published beside reproduced, each with what a reader must know before comparing."""
 
+import csv
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline import hits
+from pipeline.errors import UserError
 from pipeline.evaluate import interval
 from pipeline.hits import Hits
 from pipeline.published import Cell
@@ -19,6 +21,19 @@ COLUMNS = (
     "videos", "splits", "seeds", "spread", "protocol", "run", "tables", "status", "note",
 )  # fmt: skip
 Line = dict[str, str]
+
+
+def read(path: Path | str) -> list[Line]:
+    """Every line of results/tables/<data set>.csv; another file is a UserError."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            found = list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a results table ({error}): make it first") from error
+    if absent := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
+        raise UserError(f"{path} has no column {absent[0]}, so it is no data set's results table: make it again")
+    return found
 
 
 class Score(NamedTuple):

@@ -5,7 +5,6 @@ Both are written as CSV, one line a value with all that belongs to it, and besid
 
 import argparse
 import contextlib
-import csv
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,15 +93,7 @@ def write(
 
 def show(path: Path) -> str:
     """A data set's table as aligned text, compact, with its notes."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            found = list(reader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a table ({error}): make it first") from error
-    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
-        raise UserError(f"{path} has no column {missing[0]}, so it is no data set's results table: make it again")
-    header, table, notes = compact(found)
+    header, table, notes = compact(lines.read(path))
     feet = [f"{render.mark(number)} {note}" for number, note in enumerate(notes, 1)]
     return "\n".join([render.aligned(header, table), *(render.aligned([foot], []) for foot in feet)])
 

@@ -1,7 +1,8 @@
 """Train one run: one network of one experiment on one split of one data set.
 
 Writes weights.safetensors, metrics.parquet (a row a step) and metrics.csv (a row an epoch) into the folder given, and
-resume.pt beside them until they are there. On several GPUs: torchrun --nproc-per-node N -m -- pipeline.train ...
+resume.pt beside them until they are there; finished/ keeps them for a job that has to run again. On several GPUs:
+torchrun --nproc-per-node N -m -- pipeline.train ...
 """
 
 import contextlib
@@ -40,6 +41,7 @@ from pipeline.recipes import Recipe
 from pipeline.training import Training
 from pipeline.trainingdata import Batches, HeldOut, TrainingClips, Video
 
+OUTPUTS = ("metrics.parquet", "metrics.csv", "weights.safetensors")
 FLUSH = 20  # steps between two looks at the loss, each of which waits for the device
 
 
@@ -208,6 +210,11 @@ def train(device: torch.device, world: parallel.World, a: Namespace) -> None:
     world.share(recipe["batch"])
     tasks, classes, second = videos_of(recipe, a)
     identity = identity_of(recipe, tasks, sources, a)
+    if checkpoint.finished(a.out, identity, a.note, OUTPUTS):
+        world.barrier()
+        if world.first:
+            checkpoint.take_again(a.out, OUTPUTS)
+        return
     validation = None
     if recipe["plateau"]:
         tasks[0], out = trainingdata.held_out(tasks[0], recipe["plateau"]["hold_out"], a.seed)
@@ -273,12 +280,12 @@ def facts_of(
 
 
 def finish(training: Training, data: TrainingClips, facts: dict[str, Any], a: Namespace) -> None:
-    """Write what the training made, and take away what it would have gone on from."""
+    """Write what the training made."""
     per_epoch = data.videos / training.recipe["batch"]
     training.refuse_no_numbers()
     metrics.write(a.out, training.rows, training.checks, per_epoch)
-    weights.save(a.out / "weights.safetensors", training.net.state_dict(), facts)
-    checkpoint.remove(a.out)
+    weights.save(a.out / OUTPUTS[-1], training.net.state_dict(), facts)
+    checkpoint.finish(a.out, OUTPUTS)
 
 
 if __name__ == "__main__":

@@ -23,3 +23,10 @@ def demo(tmp_path_factory):
     run = snakemake(folder, "results/tables/demo.csv")
     assert run.returncode == 0, run.stdout + run.stderr
     return folder
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -13,6 +13,8 @@ from pipeline.records import Record
 from tests.killing import tree
 
 TIMED = "metrics"  # files that tell seconds, beside what is the same each time
+RUN = "results/runs/*/*/*/*/"
+TAKEN = "trained to the end before"
 OWN = (".snakemake", "results/benchmarks", "logs")  # Snakemake's, and what tells of time
 
 
@@ -53,22 +55,14 @@ def same(one: Path, other: Path) -> bool:
 
 
 def checkpoints(folder: Path) -> dict[str, int]:
-    """Run folder -> the step that its training would go on from; a checkpoint that cannot be read raises."""
-    found = sorted(folder.glob(f"results/runs/**/{checkpoint.NAME}"))
-    return {
-        path.parent.relative_to(folder).as_posix(): torch.load(path, map_location="cpu", weights_only=True)["step"]
-        for path in found
+    """Run folder -> the step that its training would go on from, or has ended at; one that cannot be read raises."""
+    left = folder.glob(f"{RUN}{checkpoint.NAME}")
+    going = {path.parent: torch.load(path, weights_only=True)["step"] for path in left}
+    ended = {
+        path.parents[1]: int(pd.read_parquet(path.with_name("metrics.parquet"))["step"].max())
+        for path in folder.glob(f"{RUN}{checkpoint.FINISHED}/weights.safetensors")
     }
-
-
-def unnoted(folder: Path, runs: Iterable[str]) -> list[str]:
-    """Those of the trainings that had ended when the kill came, but before Snakemake noted it: it does them again.
-
-    Their checkpoint is gone by then, as it should be, and Snakemake deletes the weights that it does not know of.
-    """
-    half, there = marked(folder), checkpoints(folder)
-    weights = {run: f"{run}/weights.safetensors" for run in runs if run not in there}
-    return [run for run, path in weights.items() if path in half and (folder / path).exists()]
+    return {path.relative_to(folder).as_posix(): step for path, step in sorted((going | ended).items())}
 
 
 def restarted(folder: Path, best: dict[str, int], logs: set[str]) -> list[str]:
@@ -79,7 +73,7 @@ def restarted(folder: Path, best: dict[str, int], logs: set[str]) -> list[str]:
         said = (folder / log).read_text() if log in logs else ""
         resumed = [int(number) for number in re.findall(r"^resumed at step (\d+) of", said, re.M)]
         done = (folder / run / "weights.safetensors").exists()
-        begun = done or "afresh" in said or re.search(r"^train \w+ \d+/", said, re.M)
+        begun = (done and TAKEN not in said) or "afresh" in said or re.search(r"^train \w+ \d+/", said, re.M)
         if log in logs and (resumed < [step] if resumed else begun):
             wrong.append(f"{run} had a checkpoint of step {step}, but its log says: {said.strip()[:300]!r}")
         elif not done and now.get(run, 0) < step:

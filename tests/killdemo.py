@@ -21,8 +21,6 @@ from pipeline.errors import UserError
 from tests import killchecks
 from tests.killing import Moment, Workflow
 
-ENDED = "{} had ended"
-
 
 def moments(whole: Path, begun: float, count: int, seed: int) -> list[Moment]:
     """One in each equal part of the undisturbed run, from its launch to the end of its last job.
@@ -76,11 +74,9 @@ def examined(whole: Path, killed: Path, best: dict[str, int]) -> tuple[list[str]
     """What a kill has left: two cells of the table, what is wrong, every training's best checkpoint so far."""
     outputs = list(killchecks.recorded(whole))
     there, steps = killchecks.taken_for_whole(killed, outputs), killchecks.checkpoints(killed)
-    ended = killchecks.unnoted(killed, best)
-    words = [*(f"{Path(run).name} {step}" for run, step in steps.items()), *(ENDED.format(run) for run in ended)]
-    left = {run: step for run, step in (best | steps).items() if run not in ended}
+    words = [f"{Path(run).name} {step}" for run, step in steps.items()]
     shown = [f"{len(there)} of {len(outputs)}", ", ".join(words) or "none"]
-    return shown, killchecks.differing(whole, killed, there), left
+    return shown, killchecks.differing(whole, killed, there), best | steps
 
 
 def left_to_do(workflow: Workflow) -> list[str]:
@@ -119,8 +115,6 @@ def main(argv: Sequence[str]) -> None:
     print("\n".join(f"| {' | '.join(row)} |" for row in table))
     stages = sorted({job.split("/")[0] for row in table for job in row[1].split(", ")})
     print(f"{len(table)} kills hit {', '.join(stages)}")
-    if again := [row[3] for row in table if ENDED.format("") in row[3]]:
-        print(f"Trained again, since killed between their end and Snakemake's note of it: {'; '.join(again)}")
     print("\n".join(wrong) or "No difference from the undisturbed run, nothing left to do, nothing left over.")
     sys.exit(bool(wrong))
 

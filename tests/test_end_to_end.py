@@ -79,9 +79,9 @@ def test_every_job_left_a_log_and_a_benchmark(demo):
     assert len(logs) == 39
 
 
-def test_every_jobs_log_tells_the_commit_that_it_ran_at(demo):
-    told = {environment.of_log(path.read_text()).get("commit") for path in (demo / "logs").rglob("*.log")}
-    assert told == {environment.commit()["commit"]}
+def test_every_jobs_log_tells_what_it_ran_with(demo):
+    told = {environment.of_log(path.read_text()).get("lock") for path in (demo / "logs").rglob("*.log")}
+    assert told == {environment.versions()["lock"]}
 
 
 @pytest.fixture(scope="session")

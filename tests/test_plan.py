@@ -30,13 +30,6 @@ rule frames:
 """
 
 
-@pytest.fixture
-def there(tmp_path, monkeypatch):
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def config():
     return load_yaml(ROOT / "config.yaml")
 

@@ -24,13 +24,6 @@ SMK = sorted((ROOT / "rules").glob("*.smk"))
 ANNOTATIONS = ROOT.parent / "shared" / "annotations"
 
 
-@pytest.fixture
-def there(tmp_path, monkeypatch):
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def config():
     return load_yaml(ROOT / "config.yaml")
 

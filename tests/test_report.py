@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline import files, scores
+from pipeline import files, lines, scores
 from pipeline.errors import UserError
 from pipeline.figures import compared, origins, pages, plans, results, summary
 from pipeline.lines import COLUMNS
@@ -101,7 +101,7 @@ def test_the_summary_names_small_presets_and_why_rows_are_missing():
 def test_another_file_is_no_results_table(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="has no column paper, so it is no data set's results table"):
-        results.read(tmp_path / "other.csv")
+        lines.read(tmp_path / "other.csv")
 
 
 def test_a_picture_that_is_not_there_is_a_sentence(tmp_path):
@@ -122,8 +122,8 @@ def reported(demo, tmp_path_factory):
     """The demo's folder again, with its figures and results/report.html."""
     folder = tmp_path_factory.mktemp("demo_report") / "run"
     shutil.copytree(demo, folder)
-    for command in (["results/figures/demo/summary.html"], ["--report", "results/report.html", "--report-stylesheet",
-                    str(ROOT / "rules" / "report" / "report.css"), "--", "results/figures/demo/summary.html"]):  # fmt: skip
+    page, style = "results/figures/demo/summary.html", str(ROOT / "rules" / "report" / "report.css")
+    for command in ([page], ["--report", "results/report.html", "--report-stylesheet", style, "--", page]):
         run = snakemake(folder, *command)
         assert run.returncode == 0, run.stdout + run.stderr
     yield folder

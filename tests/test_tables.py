@@ -208,7 +208,7 @@ def test_groups_are_columns_when_shown(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["show", "/no/such.csv"], "/no/such.csv cannot be read as a table"),
+        (["show", "/no/such.csv"], "/no/such.csv cannot be read as a results table"),
         (["show", str(published.CELLS)], "has no column paper, so it is no data set's results table"),
         (["paper", "table_9", "--out", "x.csv"], "there is no table 'table_9': choose one of twostream_table1a"),
         (["dataset", "ucf101", "--choices", '{"ucf101": {"split": 1}}', "--out", "x.csv"], "--choices cannot be read"),

@@ -176,6 +176,34 @@ def test_a_training_killed_at_random_moments_resumes_to_the_very_same_weights(da
     assert alike(out, whole)
 
 
+def test_a_training_that_ended_is_taken_again_where_its_outputs_are_deleted(data, tmp_path, capfd):
+    """As Snakemake does when it is killed before it has noted the end of the job."""
+    argv = command(data, tmp_path, "dropout")
+    train.main(argv)
+    made = {name: (tmp_path / name).read_bytes() for name in train.OUTPUTS}
+    for name in train.OUTPUTS:
+        (tmp_path / name).unlink()
+    train.main(argv)
+    assert {name: (tmp_path / name).read_bytes() for name in train.OUTPUTS} == made
+    assert "trained to the end before" in capfd.readouterr().err
+
+
+def test_another_training_does_not_take_what_has_ended(data, tmp_path, capfd):
+    train.main(command(data, tmp_path, "dropout"))
+    before = tensors(tmp_path)
+    train.main([*command(data, tmp_path, "dropout"), "--seed", "1"])
+    assert not same(tensors(tmp_path), before)
+    assert "trained to the end before" not in capfd.readouterr().err
+
+
+def test_without_hard_links_the_checkpoint_stays(data, tmp_path, monkeypatch, capfd, often):
+    monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("not supported")))
+    train.main(command(data, tmp_path, "dropout"))
+    assert (tmp_path / checkpoint.NAME).exists()
+    assert not (tmp_path / checkpoint.FINISHED).exists()
+    assert "takes no hard links" in capfd.readouterr().err
+
+
 def test_a_plateaus_rates_fall_and_its_checks_stand_in_the_curves(data, tmp_path, often):
     train.main(command(data, tmp_path, "plateau", rate=1e-9))
     found = steps(tmp_path).set_index("step")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from pipeline import cli
 from pipeline.figures import pages, results, style
-from pipeline.lines import Line
+from pipeline.lines import Line, read
 
 COLUMNS = (
     "method", "published", "reproduced", "difference", "95 % interval", "videos", "splits", "seeds", "status", "note",
@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--plot", required=True, type=Path, help="an SVG")
     parser.add_argument("--page", required=True, type=Path, help="an HTML page")
     a = parser.parse_args(argv)
-    lines = results.heads(results.read(a.table))
+    lines = results.heads(read(a.table))
     title = f"{a.table.stem}: published against reproduced"
     draw(lines, title, a.plot)
     about = (

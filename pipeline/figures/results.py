@@ -1,26 +1,10 @@
-"""A data set's results table as the figures read it: its lines, and those that stand for a whole method."""
+"""Of the lines of a data set's results table those that stand for a whole method, and their names and numbers."""
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.lines import COLUMNS, MEAN, Line
+from pipeline.lines import MEAN, Line
 
 ALL = "all"  # the group of every class
-
-
-def read(path: Path | str) -> list[Line]:
-    """Every line of results/tables/<data set>.csv; another file is a UserError."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            lines = list(reader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a results table ({error}): make it first") from error
-    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or [])]:
-        raise UserError(f"{path} has no column {missing[0]}, so it is no data set's results table: make it again")
-    return lines
 
 
 def heads(lines: Sequence[Line]) -> list[Line]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline import cli, quarantine
 from pipeline.figures import coverage, pages, results
 from pipeline.figures.results import ALL, heads, name
-from pipeline.lines import MEAN, Line
+from pipeline.lines import MEAN, Line, read
 
 REASONS = 12  # reasons that are named; the others are counted
 FURTHEST = 8  # rows in the table of those furthest from the paper
@@ -158,7 +158,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--quarantine", type=Path, help="quarantine.tsv, where the data set is here")
     parser.add_argument("--out", required=True, type=Path, help="an HTML page")
     a = parser.parse_args(argv)
-    lines = results.read(a.table)
+    lines = read(a.table)
     pages.write(a.out, f"{a.table.stem}: what was reproduced", *body(lines, a.plot, a.splits, a.quarantine))
     cli.say(f"{a.out}: {len(lines)} lines of the table")
 
