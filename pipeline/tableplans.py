@@ -11,7 +11,7 @@ from typing import Any
 from pipeline import published, rows, runs
 from pipeline.config import Settings, of_dataset
 from pipeline.errors import UserError
-from pipeline.files import sha256
+from pipeline.published import Cell
 from pipeline.rows import Choice, Row
 
 Config = Mapping[str, Any]
@@ -102,17 +102,26 @@ def paper_scores(config: Config, table: str) -> list[tuple[str, str, int, int]]:
     return list(found)
 
 
-def settings_of(config: Config, datasets: list[str]) -> Settings:
-    """What decides a table but for its code: the choices for its data sets as JSON, what was published, the rows."""
-    facts = [sha256(path) for path in (published.CELLS, published.TABLES)]
-    chosen = {dataset: choice(config, dataset)._asdict() for dataset in datasets}
-    decisive = hashlib.sha256("\n".join([*facts, repr(table_rows())]).encode()).hexdigest()[:12]
-    return {"choices": json.dumps(chosen), "facts": decisive}
+def settings_of(config: Config, dataset: str) -> Settings:
+    """What decides a data set's table but for its code: its choices as JSON, what it quotes of papers, the rows."""
+    quoting = {cell.table for cell in published.cells() if cell.dataset == dataset}
+    quoted = [cell for cell in published.cells() if cell.table in quoting and cell.dataset in (dataset, "")]
+    return _decisive(config, [dataset], quoted)
 
 
 def paper_settings(config: Config, table: str) -> Settings:
     """The same for one table of a paper."""
-    return settings_of(config, _configured(config, table))
+    return _decisive(config, _configured(config, table), [cell for cell in published.cells() if cell.table == table])
+
+
+def _decisive(config: Config, datasets: list[str], quoted: list[Cell]) -> Settings:
+    """Another number that is printed elsewhere changes nothing here, so that its table alone is made anew."""
+    there, tables = set(quoted), published.tables()
+    known = [row._replace(cells=tuple(cell for cell in row.cells if cell in there)) for row in table_rows()]
+    about = [tables[name] for name in dict.fromkeys(cell.table for cell in quoted)]
+    papers = list(dict.fromkeys(table.paper for table in tables.values()))
+    facts = hashlib.sha256(repr((quoted, about, papers, known)).encode()).hexdigest()[:12]
+    return {"choices": json.dumps({name: choice(config, name)._asdict() for name in datasets}), "facts": facts}
 
 
 def _configured(config: Config, table: str) -> list[str]:

@@ -260,7 +260,7 @@ def _idt_classify(config: Config, dataset: str, run: str) -> Settings:
 
 
 def _tables(config: Config, dataset: str, run: str) -> Settings:
-    return tableplans.settings_of(config, [dataset])
+    return tableplans.settings_of(config, dataset)
 
 
 _DECISIVE = {

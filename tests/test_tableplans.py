@@ -47,6 +47,23 @@ def test_make_demo_takes_few_rows_and_make_demo_all_every_one():
     assert {run for run, _, _ in all_runs} == {row.run for row in chosen}
 
 
+def settings_by_table():
+    """Table -> what decides it, of the papers' tables and three data sets'."""
+    tableplans._rows.cache_clear()
+    papers = {name: tableplans.paper_settings(COMMITTED, name) for name in tableplans.paper_tables()}
+    return papers | {name: tableplans.settings_of(COMMITTED, name) for name in ("demo", "ucf101", "hmdb51")}
+
+
+def test_one_published_number_decides_its_own_table_and_its_data_sets_and_no_other(monkeypatch):
+    before, cells = settings_by_table(), list(published.cells())
+    place = next(n for n, cell in enumerate(cells) if (cell.table, cell.dataset) == ("twostream_table4", "ucf101"))
+    cells[place] = cells[place]._replace(value="1.5")
+    monkeypatch.setattr(published, "cells", lambda: tuple(cells))
+    after = settings_by_table()
+    tableplans._rows.cache_clear()
+    assert {name for name in before if before[name] != after[name]} == {"twostream_table4", "ucf101"}
+
+
 def test_an_experiment_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(UserError, match=r"no experiments/four_stream.yaml, .*choose among .*two_stream"):
         tableplans.check(config.merge(COMMITTED, {"experiments": ["four_stream"]}))
