@@ -238,7 +238,7 @@ def test_an_example_reads_its_file_in_five_lines_without_our_code(made, monkeypa
     with contextlib.redirect_stdout(printed):
         exec(compile(section.example, section.page, "exec"), {})  # noqa: S102
     assert printed.getvalue().strip()
-    assert len(section.example.strip().splitlines()) <= 5
+    assert len(list(filter(None, section.example.splitlines()))) <= 5
     assert "pipeline" not in section.example
 
 
