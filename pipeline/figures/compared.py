@@ -19,7 +19,6 @@ ALWAYS = (0, 2, 8)  # places of the columns that are shown even where every row'
 DIAMOND: dict[str, Any] = {
     "marker": "D", "ls": "", "color": style.ACCENT, "mfc": "none", "mew": 1.8, "ms": 9, "zorder": 4,
 }  # fmt: skip
-ROWS = 34  # of a column of the plot, so that a page shows it whole
 
 
 def draw(lines: Sequence[Line], title: str, out: Path) -> None:
@@ -28,20 +27,18 @@ def draw(lines: Sequence[Line], title: str, out: Path) -> None:
     if not shown:
         style.message(out, title, "No row of the table has been measured yet; the table says why of each.")
         return
-    places = style.columns(len(shown), ROWS)
-    tallest = max(place.stop - place.start for place in places)
-    width = max(style.WIDTH, len(places) * 7.5)
-    made = style.figure(width, 1.5 + 0.27 * tallest)
-    axes = made.subplots(1, len(places), squeeze=False, sharex=True)[0]
-    for part, place in zip(axes, places, strict=True):
-        _column(part, shown[place], tallest)
-    axes[0].set_xlim(lowest(shown), 101)  # of all columns
+    made, parts = style.panels(len(shown), 7.5, 0.27)
+    for part, place in parts:
+        _column(part, shown[place])
+    first = parts[0][0]  # whose limits are those of all
+    first.set_xlim(lowest(shown), 101)
     style.title(made, title)
     made.supxlabel("accuracy, %", fontsize=10)
-    look = {"color": style.DARK, "capsize": 3}
-    dot = axes[0].errorbar([], [], xerr=[], fmt="o", **look)
-    diamond = axes[0].plot([], [], **DIAMOND)[0] if any(line["published"] for line in shown) else None
-    keys = {"reproduced, with 95 % interval": dot} | ({"published": diamond} if diamond else {})
+    look: dict[str, Any] = {"color": style.DARK, "capsize": 3}
+    dot = first.errorbar([], [], xerr=[], fmt="o", **look)
+    keys: dict[str, Any] = {"reproduced, with 95 % interval": dot}
+    if any(line["published"] for line in shown):
+        keys["published"] = first.plot([], [], **DIAMOND)[0]
     made.legend(list(keys.values()), list(keys), loc="outside upper right", ncols=2)
     style.save(made, out, title, described(shown))
 
@@ -84,7 +81,7 @@ def _cells(line: Line, notes: Sequence[str]) -> list[str]:
     return [results.name(line), *middle, interval, *end, str(1 + notes.index(line["note"])) if line["note"] else ""]
 
 
-def _column(part: Axes, shown: Sequence[Line], tallest: int) -> None:
+def _column(part: Axes, shown: Sequence[Line]) -> None:
     for place, line in enumerate(shown):
         value, low, high = (float(line[name]) for name in ("reproduced", "low", "high"))
         error = [[max(0, value - low)], [max(0, high - value)]]
@@ -92,7 +89,6 @@ def _column(part: Axes, shown: Sequence[Line], tallest: int) -> None:
         if line["published"]:
             part.plot(float(line["published"]), place, **DIAMOND)
     part.set_yticks(range(len(shown)), [style.short(results.name(line)) for line in shown], fontsize=9)
-    part.set_ylim(tallest - 0.5, -0.5)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -12,8 +12,6 @@ from pipeline.figures import pages, style
 from pipeline.manifest import SPLITS, read_parquet
 from pipeline.quarantine import Row
 
-ROWS = 34  # bars in a column
-BARS = 102  # classes up to which each has a bar
 LISTED = 2000  # videos that the page names
 MEANING = {
     "missing": "listed, but no file was found",
@@ -43,25 +41,23 @@ def shares(splits: Path, rows: Sequence[Row]) -> list[Share]:
 
 def draw(found: Sequence[Share], title: str, out: Path) -> None:
     """A bar a class: listed as an outline, used as its filling."""
-    some = len(found) > BARS
-    kept = sorted(found, key=lambda share: share.used / share.listed)[:BARS] if some else found
+    some = len(found) > style.BARS
+    kept = sorted(found, key=lambda share: share.used / share.listed)[: style.BARS] if some else found
     if not kept:
         style.message(out, title, "The splits list no video.")
         return
-    places = style.columns(len(kept), ROWS)
-    tallest = max(place.stop - place.start for place in places)
-    made = style.figure(max(style.WIDTH, 4.6 * len(places)), 1.5 + 0.25 * tallest)
-    for part, place in zip(made.subplots(1, len(places), squeeze=False, sharex=True)[0], places, strict=True):
-        _bars(part, kept[place], tallest, max(share.listed for share in kept))
+    made, parts = style.panels(len(kept), 4.6, 0.25)
+    for part, place in parts:
+        _bars(part, kept[place], max(share.listed for share in kept))
     used, listed = (sum(getattr(share, name) for share in found) for name in ("used", "listed"))
-    which = f"; the {BARS} most incomplete classes of {len(found)}" if some else ""
+    which = f"; the {style.BARS} most incomplete classes of {len(found)}" if some else ""
     style.title(made, f"{title}: {used:,} of {listed:,} videos{which}")
     made.supxlabel("videos: filled are used, hatched outlines are listed and not there or not whole", fontsize=10)
     gaps = "; ".join(f"{share.name} {share.used} of {share.listed}" for share in found if share.used < share.listed)
     style.save(made, out, title, f"{used} of {listed} listed videos are used. {gaps or 'No class lacks a video'}.")
 
 
-def _bars(part: Axes, kept: Sequence[Share], tallest: int, most: int) -> None:
+def _bars(part: Axes, kept: Sequence[Share], most: int) -> None:
     rows = range(len(kept))
     part.barh(rows, [share.listed for share in kept], color="white", edgecolor=style.ACCENT, hatch="xxx")
     part.barh(rows, [share.used for share in kept], color=style.LIGHT, edgecolor=style.DARK)
@@ -70,7 +66,6 @@ def _bars(part: Axes, kept: Sequence[Share], tallest: int, most: int) -> None:
         part.annotate(f"{share.used}/{share.listed}", (share.listed, place), (4, 0), textcoords="offset points",
                       va="center", fontsize=8, weight=weight)  # fmt: skip
     part.set_yticks(rows, [style.short(share.name, 26) for share in kept], fontsize=9)
-    part.set_ylim(tallest - 0.5, -0.5)
     part.set_xlim(0, 1.2 * most)
     part.grid(axis="y", visible=False)
 

@@ -103,11 +103,8 @@ def main(argv: Sequence[str]) -> None:
     asked.options(parser, 6, "PNG")
     a = parser.parse_args(argv)
     run = trained.started(a, "fstcn", "saliency maps")
-    chosen = trained.chosen(run, a)
-    found = [explained(run, video) for video in cli.progress(iter(chosen), len(chosen), "saliency")]
-    made = trained.headed(figure(found), TITLE, run)
-    style.save(made, a.out, TITLE, f"Pictures and gradient maps of {trained.spoken([label for _, label in found])}.")
-    cli.say(f"{a.out}: {len(found)} videos")
+    found = trained.of_each(run, a, explained, "saliency")
+    trained.keep(figure(found), TITLE, run, a.out, "Pictures and gradient maps", [label for _, label in found])
 
 
 if __name__ == "__main__":

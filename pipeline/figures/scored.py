@@ -16,8 +16,6 @@ from pipeline.figures import style
 
 LABELLED = 24  # classes up to which a matrix has every name and count
 PART = 16  # classes of the part that has names and counts where not all have
-ROWS = 34  # bars in a column
-BARS = 102  # classes up to which each has a bar
 PAIRS = 20
 
 
@@ -63,18 +61,15 @@ def draw_classes(classes: Sequence[str], confusion: np.ndarray, title: str, out:
     """A bar a class from the best to the worst, its 95 % interval and its count of videos."""
     shares = per_class(confusion)
     order = [number for number in np.argsort(-shares, kind="stable") if not np.isnan(shares[number])]
-    some = len(order) > BARS
-    kept = [*order[: BARS // 2], *order[-BARS // 2 :]] if some else order
+    some = len(order) > style.BARS
+    kept = [*order[: style.BARS // 2], *order[-style.BARS // 2 :]] if some else order
     if not kept:
         style.message(out, title, "No video has been scored.")
         return
-    places = style.columns(len(kept), ROWS)
-    tallest = max(place.stop - place.start for place in places)
-    made = style.figure(max(style.WIDTH, 5.0 * len(places)), 1.5 + 0.25 * tallest)
-    axes = made.subplots(1, len(places), squeeze=False, sharex=True)[0]
-    for part, place in zip(axes, places, strict=True):
-        _bars(part, classes, confusion, kept[place], tallest)
-    which = f", the {BARS // 2} best and {BARS // 2} worst of {len(order)} classes" if some else ""
+    made, parts = style.panels(len(kept), 5.0, 0.25)
+    for part, place in parts:
+        _bars(part, classes, confusion, kept[place])
+    which = f", the {style.BARS // 2} best and {style.BARS // 2} worst of {len(order)} classes" if some else ""
     style.title(made, f"{title}: accuracy by class{which}")
     made.supxlabel("videos of the class that are right, %, with 95 % interval", fontsize=10)
     best = ", ".join(f"{classes[n]} {100 * shares[n]:.0f} %" for n in (*kept[:3], *kept[-3:]))
@@ -125,7 +120,7 @@ def _matrix(part: Axes, confusion: np.ndarray, chosen: np.ndarray | None = None,
                 part.text(column, row, str(confusion[own, other]), ha="center", va="center", fontsize=8, color=colour)
 
 
-def _bars(part: Axes, classes: Sequence[str], confusion: np.ndarray, kept: Sequence[int], tallest: int) -> None:
+def _bars(part: Axes, classes: Sequence[str], confusion: np.ndarray, kept: Sequence[int]) -> None:
     for place, number in enumerate(kept):
         right, count = int(confusion[number, number]), int(confusion[number].sum())
         share, (low, high) = right / count, interval(right, count)
@@ -133,7 +128,6 @@ def _bars(part: Axes, classes: Sequence[str], confusion: np.ndarray, kept: Seque
         part.plot([100 * low, 100 * high], [place, place], color=style.DARK, marker="|", markersize=7)
         part.annotate(f"{right}/{count}", (104, place), va="center", fontsize=8, annotation_clip=False)
     part.set_yticks(range(len(kept)), [style.short(classes[number], 26) for number in kept], fontsize=9)
-    part.set_ylim(tallest - 0.5, -0.5)
     part.set_xlim(0, 115)
     part.set_xticks(range(0, 101, 20))
     part.grid(axis="y", visible=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.files import whole_file
@@ -26,6 +27,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
 LETTERS = 8.5  # of a title in an inch
 LONGEST = 60  # letters of a label
+ROWS = 34  # of a panel of bars or dots, so that a page shows it whole
+BARS = 102  # classes up to which each has a bar
 
 
 def figure(width: float = WIDTH, height: float = 5.0) -> Figure:
@@ -60,6 +63,20 @@ def short(text: str, longest: int = LONGEST) -> str:
         return text
     half = (longest - 1) // 2
     return f"{text[:half].rstrip()}…{text[-half:].lstrip()}"
+
+
+def panels(count: int, width: float, height: float) -> tuple[Figure, list[tuple[Axes, slice]]]:
+    """A figure for `count` rows in as few panels as show them whole: each panel, and which of the rows are its own.
+
+    Inches: the `width` of a panel, the `height` of a row.
+    """
+    places = columns(count, ROWS)
+    tallest = max(place.stop - place.start for place in places)
+    made = figure(max(WIDTH, width * len(places)), 1.5 + height * tallest)
+    parts = made.subplots(1, len(places), squeeze=False, sharex=True)[0]
+    for part in parts:
+        part.set_ylim(tallest - 0.5, -0.5)  # the first row on top, rows of all panels at the same heights
+    return made, list(zip(parts, places, strict=True))
 
 
 def columns(count: int, rows: int) -> list[slice]:

@@ -2,9 +2,9 @@
 
 import argparse
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pipeline import cli, clips, crops, inputs, losses, manifest, weights
 from pipeline.errors import UserError
+from pipeline.figures import style
 from pipeline.flowpicture import picture
 from pipeline.inputs import Readers, Sample
 from pipeline.normalise import Normaliser
@@ -21,6 +22,8 @@ from pipeline.recipes import Recipe
 from pipeline.score import load_net
 from pipeline.train import pick_device
 from pipeline.trainingdata import open_shards
+
+Shown = TypeVar("Shown")
 
 LETTERS = 18  # of a line beside pictures
 
@@ -121,6 +124,18 @@ def chosen(run: Trained, a: argparse.Namespace, each: int = 1) -> list[Video]:
     """The test videos that the command line asks for."""
     videos = test_videos(run.readers, a.splits, run.facts["split"])
     return drawn(videos, run.classes, a.count, each, a.seed, a.classes)
+
+
+def of_each(run: Trained, a: argparse.Namespace, look: Callable[[Trained, Video], Shown], what: str) -> list[Shown]:
+    """What a figure shows of each test video that the command line asks for."""
+    videos = chosen(run, a)
+    return [look(run, video) for video in cli.progress(iter(videos), len(videos), what)]
+
+
+def keep(made: Figure, title: str, run: Trained, out: Path, what: str, labels: Sequence[str]) -> None:
+    """Write a figure of `what` of some videos under its title."""
+    style.save(headed(made, title, run), out, title, f"{what} of {spoken(labels)}.")
+    cli.say(f"{out}: {len(labels)} videos")
 
 
 def middle(trained: Trained, video: str) -> Sample:

@@ -178,11 +178,8 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     run = trained.started(a, "action_vlad", "action words")
     refuse_other_pooling(run.net, a.weights)
-    chosen = trained.chosen(run, a)
-    found = [explained(run, video) for video in cli.progress(iter(chosen), len(chosen), "words")]
-    made = trained.headed(figure(found), TITLE, run)
-    style.save(made, a.out, TITLE, f"Frames and framed places of {trained.spoken([one.label for one in found])}.")
-    cli.say(f"{a.out}: {len(found)} videos")
+    found = trained.of_each(run, a, explained, "words")
+    trained.keep(figure(found), TITLE, run, a.out, "Frames and framed places", [one.label for one in found])
 
 
 if __name__ == "__main__":
