@@ -31,6 +31,18 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
+def largest(pid: int | str = "self") -> float:
+    """A process's largest size so far in MiB; OSError once it has ended.
+
+    Not getrusage's: that begins with the size of the process that started it, however small the new program is.
+    """
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+    if not found:  # ended, and not yet waited for
+        raise ProcessLookupError(pid)
+    return found[0]
+
+
 def keep(out: Path | None, result: Mapping[str, Any]) -> None:
     """Write a result as JSON where one asked for it."""
     if out:

@@ -69,10 +69,10 @@ def sizes(pid: int) -> tuple[float, float] | None:
     """Processor seconds of a process alone, without its children's, and its largest size so far in MiB."""
     try:
         words = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-        peak = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
-    except (OSError, StopIteration):  # it has just ended
+        size = host.largest(pid)
+    except OSError:  # it has just ended
         return None
-    return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK"), int(peak.split()[1]) / 1024
+    return sum(map(int, words[11:13])) / os.sysconf("SC_CLK_TCK"), size
 
 
 def overhead(folder: Path, target: str, cores: int, rounds: int) -> dict[str, Any]:
