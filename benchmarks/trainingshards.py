@@ -82,7 +82,7 @@ def made(folder: Path, modality: str) -> Path:
         encoded = jpegs(modality, number)
         writer.add(name, map(len, encoded), io.BytesIO(b"".join(encoded)), 25.0)
     writer.close()
-    pack.write([slice_file], folder / "manifest.parquet", folder / "quarantine.tsv", out, modality, 1)
+    pack.write([slice_file], folder / "manifest.parquet", [folder / "quarantine.tsv"], out, modality, 1)
     return out
 
 

@@ -1,7 +1,8 @@
 """Index a data set: its videos, classes, splits and slices, from the official lists or from a folder of class folders.
 
-Writes manifest.parquet, splits.parquet, coverage.tsv (n of N videos per class), and index.quarantine.tsv with what does
-not fit.
+`manifest` writes manifest.parquet, `splits` splits.parquet, `coverage` coverage.tsv (n of N videos per class) and
+index.quarantine.tsv with what does not fit. Each is a job of its own, since different things are made of them: of
+another split file no shards, of a stray file nothing.
 """
 
 from collections import Counter
@@ -19,6 +20,7 @@ from pipeline.membership import LAYOUTS, match
 from pipeline.quarantine import Row
 from pipeline.scanning import scan, sort_files
 
+PARTS = ("manifest", "splits", "coverage")
 COVERAGE = ("class", "label", "listed", "present", "unlisted", "bytes")
 
 Draw = Callable[[Mapping[str, str]], list[Entry]]  # video -> class, to entries
@@ -137,22 +139,25 @@ def video_table(
     return pd.DataFrame(sorted(rows), columns=list(manifest.MANIFEST))
 
 
-def write(out: Path, dataset: str, built: Built, count: int) -> None:
-    """Everything the stage declares, below `out`."""
+def write(out: Path, dataset: str, built: Built, count: int, part: str) -> None:
+    """One of PARTS, below `out`."""
     videos, table, classes, covered, rows = built
     metadata = {
         "dataset": dataset,
         "classes": classes,
         "fingerprint": manifest.fingerprint(zip(videos["video_id"], videos["class"], videos["bytes"], strict=True)),
     }
-    manifest.write_parquet(out / "splits.parquet", table, metadata)
-    quarantine.write(out / "index.quarantine.tsv", rows)
-    write_tsv(out / "coverage.tsv", COVERAGE, covered)
-    manifest.write_parquet(out / "manifest.parquet", videos, metadata)
+    if part == "manifest":
+        manifest.write_parquet(out / "manifest.parquet", videos, metadata)
+    elif part == "splits":
+        manifest.write_parquet(out / "splits.parquet", table, metadata)
+    else:
+        quarantine.write(out / "index.quarantine.tsv", rows)
+        write_tsv(out / "coverage.tsv", COVERAGE, covered)
     cli.say(
         f"{dataset}: {sum(row[3] for row in covered)} of {sum(row[2] for row in covered)} listed videos,"  # type: ignore
         f" {len(videos)} in all, of {len(classes)} classes in {count} slices, fingerprint {metadata['fingerprint']};"
-        f" {len(rows)} rows in {out / 'index.quarantine.tsv'}"
+        f" {len(rows)} files left out or missing"
     )
 
 
@@ -191,6 +196,7 @@ def _refuse_one_class(root: Path, names: Sequence[str]) -> None:
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
+    parser.add_argument("part", choices=PARTS, help="what to write")
     parser.add_argument("--dataset", required=True, help="the data set's name")
     parser.add_argument("--videos", required=True, type=Path, help="folder of videos, in class folders or as fetched")
     parser.add_argument("--layout", choices=[*LAYOUTS, "folder"], default="folder", help="how to know the splits")
@@ -212,7 +218,7 @@ def main(argv: Sequence[str]) -> None:
         return annotations.stratified(classes, range(1, a.draw + 1), a.test_share, a.seed)
 
     built = build(a.videos, draw, a.layout, a.lists, a.slices, a.seed, a.label_map)
-    write(a.out, a.dataset, built, a.slices)
+    write(a.out, a.dataset, built, a.slices, a.part)
 
 
 if __name__ == "__main__":

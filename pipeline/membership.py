@@ -45,9 +45,10 @@ class Member(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """A folder at one moment: a hash of all its files, and slice -> hash of its videos."""
+    """A folder at one moment: hashes of the videos that count and of all other files; slice -> hash of its videos."""
 
-    files: str
+    videos: str
+    others: str
     slices: dict[str, str]
 
 
@@ -121,11 +122,13 @@ def survey(root: str, layout: str, lists: str | None, count: int, seed: int) -> 
     try:
         found = members(root, files, layout, lists, count, seed)
     except UserError:
-        return Survey(digest(files), {})
+        return Survey(digest(files), "", {})
     parts: dict[str, list[Member]] = {name: [] for name in slices.names(count)}
     for member in found:
         parts[member.slice].append(member)
-    return Survey(digest(files), {name: digest(part) for name, part in parts.items()})
+    paths = {member.path for member in found}
+    others = digest(file for file in files if file.name not in paths)
+    return Survey(digest(found), others, {name: digest(part) for name, part in parts.items()})
 
 
 def digest(rows: Iterable[File] | Iterable[Member]) -> str:

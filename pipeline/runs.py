@@ -103,6 +103,20 @@ def partner_files(config: Config, dataset: str, run: str) -> list[str]:
     return [f"data/{partner}/{path.removeprefix(own)}" for path in files]
 
 
+def datasets(config: Config, dataset: str, run: str) -> list[str]:
+    """The data sets whose videos a run learns from, its own first, those of the runs that it begins from too."""
+    name, short = run.split(".")
+    if short in experiment(config, dataset, name).systems:
+        return [dataset]
+    settings, found = of_dataset(config, dataset), {dataset: None}
+    if partner_files(config, dataset, run):
+        found[settings["partner"]] = None
+    for source in _inits(config, dataset, run).values():
+        if begun := _begun(source, settings, dataset, run):
+            found |= dict.fromkeys(datasets(config, *begun))
+    return list(found)
+
+
 def train_options(config: Config, dataset: str, split: int | str, seed: int | str, run: str) -> str:
     """The options of pipeline.train that say which recipe, on what and from what."""
     name, short = run.split(".")
@@ -201,9 +215,15 @@ def _gone(config: Config, dataset: str, run: str) -> Iterator[str]:
     for source in _inits(config, dataset, run).values():
         if "release" in source and not _release(source["release"]).exists():
             yield source["release"]
-        elif begun := source.get("run", source.get("kmeans")):
-            elsewhere = settings[source["dataset"]] if "dataset" in source else None
-            yield from _gone(config, elsewhere or dataset, full(begun, run.split(".")[0]))
+        elif begun := _begun(source, settings, dataset, run):
+            yield from _gone(config, *begun)
+
+
+def _begun(source: Settings, settings: Settings, dataset: str, run: str) -> tuple[str, str] | None:
+    """The data set and the run that first weights are of; None of a release."""
+    name = source.get("run", source.get("kmeans"))
+    elsewhere = settings[source["dataset"]] if "dataset" in source else None
+    return (elsewhere or dataset, full(name, run.split(".")[0])) if name else None
 
 
 def _obstacles(config: Config, dataset: str, run: str) -> Iterator[str]:

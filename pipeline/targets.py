@@ -7,7 +7,7 @@ import functools
 import itertools
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ Config = Mapping[str, Any]
 
 ARCHITECTURES = Path(__file__).with_name("architectures.tsv")
 # A stage whose result hangs on less than its whole module, or whose module is called otherwise.
-CODE = {"shard": "shard_tools.pack"} | {f"idt_{x}": f"idt.{x}" for x in ("sample", "vocabulary", "encode", "classify")}
+CODE = {"splits": "index", "coverage": "index", "shard": "shard_tools.pack"}
+CODE |= {f"idt_{x}": f"idt.{x}" for x in ("sample", "vocabulary", "encode", "classify")}
 # The modules of pipeline.figures that rules call, each rule named after its module: figure_compared.
 FIGURES = ("compared", "scored", "curves", "samples", "coverage", "origins", "summary")
 OF_A_PAPER = ("saliency", "embedding", "filters", "words")  # figures of a network of its
@@ -34,7 +35,8 @@ OF_A_NET = ("train", "score", *(f"figure_{name}" for name in OF_A_PAPER))
 TRACKS = ("patch", "grid", "scales", "quality", "features", "flow", "still", "erratic", "jump", "camera")
 MODALITY_FOLDER = {"rgb": "frames", "flow": "flow", "backward": "backward"}
 DIRECTIONS = {"flow": "forward", "backward": "backward"}
-INDEX_KEYS = ("folder", "layout", "lists", "split_file", "label_map", "test_share", "slices")
+OF_VIDEOS = ("folder", "layout", "lists", "label_map")  # settings that decide which videos there are, and whose class
+OF_SPLITS = ("split_file", "test_share")
 
 
 def raw_videos(config: Config, dataset: str) -> str:
@@ -66,19 +68,25 @@ def archives_option(config: Config, dataset: str) -> str:
 
 
 def index_options(config: Config, dataset: str) -> str:
-    """The options of pipeline.index that depend on where the data set's splits come from."""
+    """The options of pipeline.index that say which videos there are, whose class and in which slice."""
     settings = of_dataset(config, dataset)
-    options = {"--lists": lists(config, dataset), "--split-file": settings["split_file"]}
-    options["--label-map"] = settings["label_map"]
-    return shlex.join(itertools.chain.from_iterable((key, value) for key, value in options.items() if value))
+    options = {"--layout": settings["layout"], "--slices": settings["slices"], "--seed": config["seed"]}
+    options |= {"--lists": lists(config, dataset), "--label-map": settings["label_map"]}
+    return _command(options)
+
+
+def split_options(config: Config, dataset: str) -> str:
+    """Those that say who trains and who tests."""
+    settings = of_dataset(config, dataset)
+    options = {"--split-file": settings["split_file"], "--draw": splitnumbers.drawn(settings)}
+    return _command(options | {"--test-share": settings["test_share"]})
 
 
 def slice_options(config: Config, dataset: str) -> str:
     """The options of pipeline.frames by which it finds a slice's videos."""
     settings = of_dataset(config, dataset)
     options = {"--layout": settings["layout"], "--slices": settings["slices"], "--seed": config["seed"]}
-    options |= {"--lists": place} if (place := lists(config, dataset)) else {}
-    return shlex.join(f"{key}={value}" for key, value in options.items())
+    return _command(options | {"--lists": lists(config, dataset)})
 
 
 def repair_option(config: Config, dataset: str) -> str:
@@ -195,13 +203,27 @@ def _demo(config: Config, dataset: str, run: str) -> Settings:
 
 
 def _index(config: Config, dataset: str, run: str) -> Settings:
-    settings = of_dataset(config, dataset)
+    return {**_videos(config, dataset, OF_VIDEOS), "slices": of_dataset(config, dataset)["slices"]}
+
+
+def _splits(config: Config, dataset: str, run: str) -> Settings:
+    drawn = splitnumbers.drawn(of_dataset(config, dataset))
+    return {**_videos(config, dataset, (*OF_VIDEOS, *OF_SPLITS)), "drawn": drawn}
+
+
+def _coverage(config: Config, dataset: str, run: str) -> Settings:
+    """Of files that are no videos, too."""
     found = survey(config, dataset)
-    files = [found.files] if found else []
+    return {**_splits(config, dataset, run), "others": found.others if found else ""}
+
+
+def _videos(config: Config, dataset: str, names: Sequence[str]) -> Settings:
+    """Of an index, the settings called so and the files that they name, and the videos of one's own folder."""
+    settings, found = of_dataset(config, dataset), survey(config, dataset)
+    files = [found.videos] if found else []
     files += [inventory(settings["lists"])] if settings["lists"] else []
-    files += [sha256(settings[key]) for key in ("split_file", "label_map") if settings[key]]
-    own = {key: settings[key] for key in INDEX_KEYS}
-    return {**own, "drawn": splitnumbers.drawn(settings), "seed": config["seed"], "files": files}
+    files += [sha256(settings[key]) for key in names if key in ("split_file", "label_map") and settings[key]]
+    return {**{key: settings[key] for key in names}, "seed": config["seed"], "files": files}
 
 
 def _frames(config: Config, dataset: str, run: str) -> Settings:
@@ -263,8 +285,14 @@ def _tables(config: Config, dataset: str, run: str) -> Settings:
     return tableplans.settings_of(config, dataset)
 
 
+def _command(options: Mapping[str, object]) -> str:
+    """Those that have a value."""
+    return shlex.join(f"{key}={value}" for key, value in options.items() if value not in ("", None))
+
+
 _DECISIVE = {
-    "demo": _demo, "fetch": _fetch, "index": _index, "frames": _frames, "flow": _flow, "shard": _shard,
+    "demo": _demo, "fetch": _fetch, "index": _index, "splits": _splits,
+    "coverage": _coverage, "frames": _frames, "flow": _flow, "shard": _shard,
     "quarantine": _nothing, "train": _train, "score": _score, "kmeans": _nothing, "fuse": _fuse, "tables": _tables,
     "idt_sample": _idt_sample, "idt_vocabulary": _idt_vocabulary, "idt_encode": _idt_encode,
     "idt_classify": _idt_classify, "figure_tracks": _idt_encode,

@@ -20,7 +20,8 @@ LONGEST = 60  # characters of a value that are shown
 BY_ANOTHER = "Input files updated by another job: "
 HASHED = {  # settings that are hashes of what lies in a folder, which say nothing themselves
     "videos": "videos of the slice changed",
-    "files": "files of the folder or of its lists changed",
+    "files": "videos of the folder or its lists changed",
+    "others": "files that are no listed videos changed",
 }
 PLAIN = {
     "Missing output files: ": "not made yet: {}",

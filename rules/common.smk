@@ -13,7 +13,7 @@ sys.path.insert(0, str(workflow.basedir))
 ROOT = shlex.quote(str(workflow.basedir))
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT} ACTIONBENCH_RECORDED=1; ")
 
-from pipeline import runs, splitnumbers, tableplans, targets
+from pipeline import madehere, runs, splitnumbers, tableplans, targets
 from pipeline.config import check
 from pipeline.errors import UserError
 

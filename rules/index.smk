@@ -1,12 +1,9 @@
 rule index:
-    """Videos, classes, splits, coverage and slices, from the official lists or a folder of class folders."""
+    """Videos, their classes and slices, from the official lists or a folder of class folders."""
     input:
         fetched=ask(targets.fetched),
     output:
         manifest="data/{dataset}/manifest.parquet",
-        splits="data/{dataset}/splits.parquet",
-        coverage="data/{dataset}/coverage.tsv",
-        quarantine="data/{dataset}/index.quarantine.tsv",
     log:
         "logs/index/{dataset}.log",
     benchmark:
@@ -19,6 +16,52 @@ rule index:
         videos=ask(targets.raw_videos),
         options=ask(targets.index_options),
     shell:
-        "python -m pipeline.index --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
-        " --layout {params.stage[layout]} --draw {params.stage[drawn]} --test-share {params.stage[test_share]}"
-        " --slices {params.stage[slices]} --seed {params.stage[seed]} --out data/{wildcards.dataset} > {log} 2>&1"
+        "python -m pipeline.index manifest --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
+        " --out data/{wildcards.dataset} > {log} 2>&1"
+
+
+rule splits:
+    """Who trains and who tests; a job of its own, since the shards do not depend on it."""
+    input:
+        fetched=ask(targets.fetched),
+    output:
+        splits="data/{dataset}/splits.parquet",
+    log:
+        "logs/index/{dataset}.splits.log",
+    benchmark:
+        "results/benchmarks/index/{dataset}.splits.tsv"
+    priority: 1
+    conda:
+        "../envs/data.yaml"
+    params:
+        stage=stage_params("splits"),
+        videos=ask(targets.raw_videos),
+        options=ask(targets.index_options),
+        split_options=ask(targets.split_options),
+    shell:
+        "python -m pipeline.index splits --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
+        " {params.split_options} --out data/{wildcards.dataset} > {log} 2>&1"
+
+
+rule coverage:
+    """What the lists name and what is there, and the files that no video stage takes; nothing is made of them."""
+    input:
+        fetched=ask(targets.fetched),
+    output:
+        coverage="data/{dataset}/coverage.tsv",
+        quarantine="data/{dataset}/index.quarantine.tsv",
+    log:
+        "logs/index/{dataset}.coverage.log",
+    benchmark:
+        "results/benchmarks/index/{dataset}.coverage.tsv"
+    priority: 1
+    conda:
+        "../envs/data.yaml"
+    params:
+        stage=stage_params("coverage"),
+        videos=ask(targets.raw_videos),
+        options=ask(targets.index_options),
+        split_options=ask(targets.split_options),
+    shell:
+        "python -m pipeline.index coverage --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
+        " {params.split_options} --out data/{wildcards.dataset} > {log} 2>&1"

@@ -22,7 +22,7 @@ rule shard:
     input:
         slices=ask(targets.slice_files),
         manifest="data/{dataset}/manifest.parquet",
-        quarantine="data/{dataset}/quarantine.tsv",
+        quarantine=ask(targets.slice_files, modality="rgb", suffix=".quarantine.tsv"),
     output:
         shards=directory("data/{dataset}/shards/{modality}"),
     log:

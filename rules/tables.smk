@@ -2,6 +2,7 @@ rule table:
     """One data set's results, published beside reproduced."""
     input:
         scores=ask(targets.table_inputs),
+        left_out=ask(madehere.left_out),  # which videos no score is of, so that it lies beside the table
     output:
         multiext("results/tables/{dataset}", table=".csv", markdown=".md", latex=".tex"),
     log:
@@ -22,6 +23,7 @@ rule paper_table:
     """One table of a paper as it is printed, published beside reproduced."""
     input:
         scores=ask(targets.paper_table_inputs),
+        left_out=ask(madehere.left_out_of_paper),
         architectures="results/tables/architectures.csv",
     output:
         multiext("results/tables/{table}", table=".csv", markdown=".md", latex=".tex"),

@@ -73,11 +73,12 @@ def archives(folder):
 def data():
     """From archives to shards."""
     call(fetch.main, "--dataset demo --out data/raw/demo --archives archives --sources sources.tsv")
-    call(
-        index.main,
-        "--dataset demo --videos data/raw/demo/videos --layout ucf101 --lists data/raw/demo/lists --slices 1"
-        " --out data/demo",
-    )
+    for part in index.PARTS:
+        call(
+            index.main,
+            f"{part} --dataset demo --videos data/raw/demo/videos --layout ucf101 --lists data/raw/demo/lists"
+            " --slices 1 --out data/demo",
+        )
     call(
         frames.main,
         "data/demo/manifest.parquet data/demo/frames/0000.h5 --slice 0000 --size 64x48 --max-bad-share 1"
@@ -90,8 +91,8 @@ def data():
     for modality, of in (("rgb", "frames"), ("flow", "flow"), ("backward", "backward")):
         call(
             shard.main,
-            f"pack data/demo/{of}/0000.h5 --manifest data/demo/manifest.parquet --quarantine data/demo/quarantine.tsv"
-            f" --modality {modality} --out data/demo/shards/{modality}",
+            f"pack data/demo/{of}/0000.h5 --manifest data/demo/manifest.parquet --quarantine"
+            f" data/demo/frames/0000.quarantine.tsv --modality {modality} --out data/demo/shards/{modality}",
         )
 
 

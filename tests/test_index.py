@@ -20,7 +20,8 @@ def touch(root, *names):
 
 
 def run(root, out, *options):
-    index.main(["--dataset", "d", "--videos", str(root), "--out", str(out), *map(str, options)])
+    for part in index.PARTS:
+        index.main([part, "--dataset", "d", "--videos", str(root), "--out", str(out), *map(str, options)])
     videos, facts = manifest.read_manifest(out / "manifest.parquet")
     rows = {row.video_id: row for row in quarantine.read([out / "index.quarantine.tsv"])}
     return videos, facts, rows

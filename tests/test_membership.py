@@ -24,7 +24,7 @@ def of_frames(root, *options, name="0000"):
 
 def of_index(root, out, *options):
     """The same of every slice, as the index has them."""
-    index.main(["--dataset=d", f"--videos={root}", f"--out={out}", *options])
+    index.main(["manifest", "--dataset=d", f"--videos={root}", f"--out={out}", *options])
     table, _ = manifest.read_manifest(out / "manifest.parquet")
     return {name: list(zip(part["video_id"], part["path"], strict=True)) for name, part in table.groupby("slice")}
 
@@ -63,15 +63,18 @@ def test_a_changed_video_changes_the_hash_of_its_slice_alone(tmp_path, size, mom
     membership.survey.cache_clear()
     after = membership.survey(str(root), *WHOLE)
     assert {name for name in before.slices if before.slices[name] != after.slices[name]} == {own}
-    assert before.files != after.files
+    assert before.videos != after.videos
+    assert before.others == after.others
 
 
-def test_a_note_beside_the_videos_changes_no_slice(tmp_path):
+def test_a_note_beside_the_videos_changes_the_hash_of_other_files_alone(tmp_path):
     root = clips(tmp_path)
     before = membership.survey(str(root), *WHOLE)
     touch(root, "a/more.txt")
     membership.survey.cache_clear()
-    assert membership.survey(str(root), *WHOLE).slices == before.slices
+    after = membership.survey(str(root), *WHOLE)
+    assert after._replace(others=before.others) == before
+    assert after.others != before.others
 
 
 def test_a_folder_that_changes_after_planning_is_refused(tmp_path):
@@ -113,14 +116,16 @@ def own(tmp_path, **settings):
 
 def data_stages(configured, dataset):
     """What decides every job before the nets."""
-    found = {stage: targets.stage_settings(configured, stage, dataset) for stage in ("index", "flow", "shard")}
+    found = {
+        stage: targets.stage_settings(configured, stage, dataset) for stage in ("index", "splits", "flow", "shard")
+    }
     return found | {"frames": targets.slice_settings(configured, dataset, "0000")}
 
 
 def test_one_more_split_decides_no_job_of_the_data(tmp_path):
     one, two, four = (data_stages(own(tmp_path, splits=splits), "own") for splits in ([1], [1, 2], [1, 4]))
     assert one == two
-    assert {stage for stage in one if one[stage] != four[stage]} == {"index"}
+    assert {stage for stage in one if one[stage] != four[stage]} == {"splits"}
 
 
 def test_lists_decide_no_frames_of_ones_own_folder_but_by_its_videos(tmp_path):
@@ -133,7 +138,7 @@ def test_lists_decide_no_frames_of_ones_own_folder_but_by_its_videos(tmp_path):
         membership.survey.cache_clear()
         targets.inventory.cache_clear()
         settings.append(data_stages(configured, "own"))
-    assert {stage for stage in settings[0] if settings[0][stage] != settings[1][stage]} == {"index"}
+    assert {stage for stage in settings[0] if settings[0][stage] != settings[1][stage]} == {"index", "splits"}
 
 
 @pytest.mark.parametrize(

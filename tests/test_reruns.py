@@ -109,7 +109,9 @@ def nets(split=1):
 
 FLOW = expected(slices("flow"), "shard flow", net("two_stream.temporal", "test", "train"), fusions(), "table")
 DATA = [f"data/own/shards/{modality}" for modality in ("rgb", "flow")]
-SHARDS = ["index", "quarantine", "shard rgb", "shard flow"]
+SHARDS = ["shard rgb", "shard flow"]
+LISTED = ["coverage", "quarantine"]  # what was left out, which lies beside tables
+INDEX = ["index", "splits", *LISTED]
 
 
 @pytest.fixture(scope="module")
@@ -169,10 +171,18 @@ def test_one_more_split_plans_its_own_nets_and_nothing_anew(made):
     assert made.planned(splits=[1, 2]) == expected(nets(2), "table")
 
 
-def test_another_split_file_plans_no_frames_and_no_flow(made):
-    """The shards are packed anew, as the quarantine, which names listed videos without a file, may be another one."""
+def test_another_split_file_plans_the_nets_and_no_data(made):
     with made.edited(made.split_file, splits(SPLITS), splits({1: 2, 2: 1})):
-        assert made.planned() == expected(SHARDS, nets(), "table")
+        assert made.planned() == expected("splits", LISTED, nets(), "table")
+
+
+def test_a_note_in_the_folder_plans_the_list_of_what_was_left_out(made):
+    note = made.clips / "a" / "notes.txt"
+    note.write_text("The second clip is blurred.")
+    jobs = made.jobs()
+    note.unlink()
+    assert sorted(map(label, jobs)) == expected(LISTED, "table")
+    assert "coverage, 1 job: files that are no listed videos changed" in "\n".join(why.explain(jobs, made.folder))
 
 
 def changed(before, after):
@@ -188,11 +198,11 @@ def test_a_changed_video_makes_its_slice_anew_and_says_why(made):
     jobs = made.jobs()
     told = "\n".join(why.explain(jobs, made.folder))
     made.run(targets=DATA)
-    assert sorted(map(label, jobs)) == expected(SHARDS, changed(before, made.slices()), nets(), "table")
+    assert sorted(map(label, jobs)) == expected(INDEX, SHARDS, changed(before, made.slices()), nets(), "table")
     assert (made.packed("rgb")["a/1.mp4"], made.packed("flow")["a/1.mp4"]) == (20, 19)
     assert made.planned(targets=DATA) == []
     assert "frames, 1 job: videos of the slice changed\n" in told
-    assert "index, 1 job: files of the folder or of its lists changed\n" in told
+    assert "index, 1 job: videos of the folder or its lists changed\n" in told
 
 
 def test_one_more_class_folder_makes_the_slices_that_take_its_videos(made):
@@ -200,7 +210,7 @@ def test_one_more_class_folder_makes_the_slices_that_take_its_videos(made):
     makevideo.video(made.clips / "d" / "0.mp4", 24)
     planned = made.planned()
     made.run(targets=DATA)
-    assert planned == expected(SHARDS, changed(before, made.slices()), nets(), "table")
+    assert planned == expected(INDEX, SHARDS, changed(before, made.slices()), nets(), "table")
     assert made.packed("rgb")["d/0.mp4"] == 24
     assert made.planned(targets=DATA) == []
 
@@ -215,7 +225,7 @@ def test_one_more_split_of_archives_fetches_decodes_and_packs_nothing_anew(tmp_p
         return dryrun.parse(run.stdout)
 
     first = planned(1)
-    assert {job.rule for job in first} >= {"fetch", "index", "frames", "flow", "shard", "idt_sample"}
+    assert {job.rule for job in first} >= {"fetch", "index", "splits", "frames", "flow", "shard", "idt_sample"}
     for path in (tmp_path / output for job in first for output in job.outputs):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir() if path.parent.name == "shards" else path.write_text("placeholder")

@@ -97,7 +97,7 @@ def test_hashes_of_folders_are_told_in_words_alone(tmp_path):
     old, new = ({"code": "c", "videos": name, "files": [name]} for name in ("a1", "b2"))
     job = why.Job("frames", [], ["frames/1.h5"], "")
     told = list(why.changed_settings(job, f"Params have changed; before: {old} now: {new}", tmp_path))
-    assert told == ["videos of the slice changed", "files of the folder or of its lists changed"]
+    assert told == ["videos of the slice changed", "videos of the folder or its lists changed"]
 
 
 def test_a_module_is_named_for_its_code_and_not_for_a_comment(tmp_path, monkeypatch):

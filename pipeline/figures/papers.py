@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline import recipes, runs, tableplans, targets
+from pipeline import madehere, recipes, runs, tableplans, targets
 from pipeline.config import of_dataset
 from pipeline.figures import plans
 
@@ -43,10 +43,10 @@ def trained(config: Config, dataset: str) -> dict[str, tuple[int, int]]:
     """(split, seed) of the first training that the rows show, by run, parts of fusions too; none that was imported."""
     found: dict[str, tuple[int, int]] = {}
     for row, split, seed in tableplans.gathered_scores(config, dataset):
-        for run in plans.leaves(config, dataset, row):
+        for run in madehere.leaves(config, dataset, row):
             name, short = run.split(".")
             ours = short in runs.experiment(config, dataset, name).runs
-            if ours and not plans.imported(dataset, split, seed, run):
+            if ours and not madehere.imported(dataset, split, seed, run):
                 found.setdefault(run, (split, seed))
     return found
 
@@ -83,7 +83,7 @@ def seed_option(config: Config) -> str:
 def track_options(config: Config, dataset: str) -> str:
     """The options of pipeline.figures.tracks: classes, split, and which tracks there are."""
     pairs = tableplans.gathered_scores(config, dataset)
-    split = next((split for run, split, _ in pairs if TRACKS in plans.leaves(config, dataset, run)), 1)
+    split = next((split for run, split, _ in pairs if TRACKS in madehere.leaves(config, dataset, run)), 1)
     return f"{video_options(config, dataset)} --split {split} {targets.track_options(config, dataset)}"
 
 

@@ -8,10 +8,9 @@ import itertools
 import json
 import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from pipeline import clips, recipes, rows, runs, tableplans
+from pipeline import clips, madehere, rows, runs, tableplans
 from pipeline.config import of_dataset
 
 Config = Mapping[str, Any]
@@ -89,40 +88,20 @@ def table_scores(config: Config, dataset: str) -> list[str]:
 
 def metrics(config: Config, dataset: str, run: str) -> list[str]:
     """The metrics of a run's trainings, those alone that are ours: none of a fusion or of imported scores."""
-    if not _recipe(config, dataset, run):
+    if not madehere.recipe(config, dataset, run):
         return []
-    ours = [place for place in places(config, dataset, run) if not imported(dataset, *place, run)]
+    ours = [place for place in places(config, dataset, run) if not madehere.imported(dataset, *place, run)]
     return [str(runs.run_folder(dataset, *place, run) / "metrics.parquet") for place in ours]
 
 
-def imported(dataset: str, split: int, seed: int, run: str) -> bool:
-    """Whether a run's scores came from elsewhere: they are there, and weights are not."""
-    scores = Path(runs.score_file(dataset, split, seed, run))
-    return scores.exists() and not scores.with_name("weights.safetensors").exists()
-
-
 def made_here(config: Config, dataset: str) -> list[str]:
-    """The runs and systems, parts of fusions too, that read the data set's own videos."""
-    found: dict[str, None] = {}
-    for run, split, seed in planned(config, dataset):
-        parts = leaves(config, dataset, run)
-        ours = (part for part in parts if not (_recipe(config, dataset, part) and imported(dataset, split, seed, part)))
-        found |= dict.fromkeys(ours)
-    return list(found)
-
-
-def leaves(config: Config, dataset: str, run: str) -> list[str]:
-    """The runs and systems whose scores a fusion takes, directly or not; of anything else, itself."""
-    name, short = run.split(".")
-    if short not in runs.experiment(config, dataset, name).fusions:
-        return [run]
-    parts = runs.fusion(config, dataset, run)["scores"]
-    return list(itertools.chain.from_iterable(leaves(config, dataset, part) for part in parts))
+    """The runs and systems behind the data set's rows that read its own videos."""
+    return madehere.made_here(config, dataset, planned(config, dataset))
 
 
 def modalities(config: Config, dataset: str) -> set[str]:
     """The shards that exist for the data set's runs: rgb, flow, backward."""
-    found = (_recipe(config, dataset, run) for run in made_here(config, dataset))
+    found = (madehere.recipe(config, dataset, run) for run in made_here(config, dataset))
     return set(itertools.chain.from_iterable(clips.modalities(recipe) for recipe in found if recipe))
 
 
@@ -156,8 +135,3 @@ def summary_options(config: Config, dataset: str) -> str:
 def _planned(config: str, dataset: str) -> tuple[tuple[str, int, int], ...]:
     """Asked once for every figure of every run, and slow: it asks of every row there is what stands in its way."""
     return tuple(tableplans.gathered_scores(json.loads(config), dataset))
-
-
-def _recipe(config: Config, dataset: str, run: str) -> recipes.Recipe | None:
-    name, short = run.split(".")
-    return runs.experiment(config, dataset, name).runs.get(short)

@@ -126,7 +126,8 @@ def plain(name: str) -> Estimate:
 
 
 ESTIMATES: dict[str, Estimate] = {
-    "demo_archives": draw, "demo_pretrain_archives": draw, "fetch": fetch, "index": index, "frames": frames,
+    "demo_archives": draw, "demo_pretrain_archives": draw, "fetch": fetch, "index": index, "splits": index,
+    "coverage": index, "frames": frames,
     "flow": flow, "quarantine": nothing, "shard": shard, "idt_sample": idt_sample, "idt_vocabulary": idt_vocabulary,
     "idt_encode": idt_encode, "idt_classify": idt_classify, "release": plain("release"), "table": plain("table"),
     "paper_table": plain("table"), "architectures": plain("architectures"),

@@ -11,8 +11,8 @@ from pipeline.planning.spans import NOTHING, Span, total
 from pipeline.planning.times import HERE, OPEN, Time
 
 STAGES = {
-    "fetch": ("demo_archives", "demo_pretrain_archives", "fetch"), "index": ("index",), "frames": ("frames",),
-    "flow": ("flow",), "shard": ("quarantine", "shard"),
+    "fetch": ("demo_archives", "demo_pretrain_archives", "fetch"), "index": ("index", "splits", "coverage"),
+    "frames": ("frames",), "flow": ("flow",), "shard": ("quarantine", "shard"),
     "idt": ("idt_sample", "idt_vocabulary", "idt_encode", "idt_classify"), "weights": ("release",),
     "train": ("train", "kmeans"), "score": ("score",), "fuse": ("fuse",),
     "tables": ("table", "paper_table", "architectures"), "report": ("report", "figure"),

@@ -131,11 +131,11 @@ def write_shards(runs: Sequence[Sequence[Member]], labels: pd.DataFrame, out: Pa
 
 
 def write(
-    slices: Sequence[Path], manifest_path: Path, quarantine_path: Path, out: Path, modality: str, mib: int
+    slices: Sequence[Path], manifest_path: Path, left_out: Sequence[Path], out: Path, modality: str, mib: int
 ) -> None:
     """The whole stage: check, pack, index."""
     videos, metadata = manifest.read_manifest(manifest_path)
-    bad = {row.video_id for row in quarantine.read([quarantine_path]) if row.verdict == "bad"}
+    bad = {row.video_id for row in quarantine.read(left_out) if row.verdict == "bad"}
     found, settings = members(slices, modality)
     check(found, videos, bad, manifest_path)
     runs = list(group(found, mib << 20))
@@ -149,7 +149,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("slices", nargs="+", type=Path, help="the slices of one modality")
     parser.add_argument("--manifest", required=True, type=Path)
-    parser.add_argument("--quarantine", required=True, type=Path, help="the data set's quarantine file")
+    parser.add_argument("--quarantine", required=True, nargs="+", type=Path, help="the slices' quarantine files")
     parser.add_argument("--modality", choices=MODALITIES, required=True)
     parser.add_argument("--mib", type=int, default=1024, help="a shard is closed at the first video past this size")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
