@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import tempfile
 import zipfile
 import zlib
 
@@ -13,13 +14,14 @@ import pytest
 from unrar.cffi import rarfile
 
 from pipeline.demo import CLASSES, GROUPS, actions
-from pipeline.demo.__main__ import LISTS, VIDEOS, write
+from pipeline.demo.__main__ import LISTS, VIDEOS, main, write
 from pipeline.demo.clips import FLAGS, clip
 from pipeline.demo.figures import shaded
 from pipeline.demo.rar import RarWriter
 from pipeline.demo.scenes import scene
 from pipeline.demo.splits import clips, held_out, lists
 from pipeline.errors import UserError
+from tests.killing import killed_at, tree
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,18 @@ def test_same_arguments_give_the_same_bytes(out, tmp_path):
     write(tmp_path, seed=0, groups=3, number=1, threads=1)
     for name in (VIDEOS, LISTS):
         assert (tmp_path / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_a_killed_attempt_leaves_nothing_that_the_next_does_not_take_away(out, tmp_path, monkeypatch):
+    made, elsewhere = tmp_path / "made", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    command = ["--out", str(made), "--groups", "3", "--clips", "1", "--threads", "1"]
+    assert [killed_at(number, main, command) for number in (4, 9, 20)] == [True] * 3
+    assert [name for name in tree(made) if name.startswith(".clips")]
+    main(command)
+    assert tree(made) == tree(out)
+    assert tree(elsewhere) == {}
 
 
 def test_another_seed_gives_other_clips():

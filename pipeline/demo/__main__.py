@@ -13,7 +13,7 @@ from pipeline.demo.rar import RarWriter
 from pipeline.demo.splits import Clip, clips, lists, write_lists
 from pipeline.demo.video import avi
 from pipeline.errors import UserError
-from pipeline.files import whole_file
+from pipeline.files import scratch_folder, whole_file
 
 VIDEOS, LISTS = "Demo.rar", "DemoTrainTestSplits-RecognitionTask.zip"
 ROOT = "Demo"  # the folder within the archive
@@ -32,7 +32,7 @@ def write_demo(out: Path, seed: int, groups: int, number: int, threads: int) -> 
     """`demo`, in UCF-101's form."""
     everything = clips(groups, number)
     with whole_file(out / VIDEOS) as scratch, open(scratch, "wb") as file, RarWriter(file) as archive:
-        for entry, data in zip(everything, encoded(everything, seed, threads), strict=True):
+        for entry, data in zip(everything, encoded(out, everything, seed, threads), strict=True):
             archive.add(f"{ROOT}/{entry.path}", data)
     with whole_file(out / LISTS) as scratch:
         write_lists(scratch, lists(groups, number))
@@ -41,7 +41,7 @@ def write_demo(out: Path, seed: int, groups: int, number: int, threads: int) -> 
 def write_pretraining(out: Path, seed: int, groups: int, number: int, threads: int) -> None:
     """`demo_pretrain`, in HMDB51's form."""
     everything = clips(groups, number, PRETRAINING)
-    hmdb.write_videos(out / OTHER_VIDEOS, everything, encoded(everything, seed, threads))
+    hmdb.write_videos(out / OTHER_VIDEOS, everything, encoded(out, everything, seed, threads))
     hmdb.write_lists(out / OTHER_LISTS, hmdb.lists(groups, number))
 
 
@@ -51,10 +51,13 @@ WRITERS: dict[str, Callable[[Path, int, int, int, int], None]] = {
 }
 
 
-def encoded(everything: Sequence[Clip], seed: int, threads: int) -> Iterator[bytes]:
-    """The AVI files of clips, in order; drawing and encoding both let other threads run."""
-    with ThreadPoolExecutor(threads) as pool:
-        videos = pool.map(lambda c: avi(clip(seed, c.name, c.group, c.number)), everything)
+def encoded(out: Path, everything: Sequence[Clip], seed: int, threads: int) -> Iterator[bytes]:
+    """The AVI files of clips, in order; drawing and encoding both let other threads run.
+
+    They are written into `out` first, where the next attempt finds what a killed one left.
+    """
+    with scratch_folder(out / "clips") as scratch, ThreadPoolExecutor(threads) as pool:
+        videos = pool.map(lambda c: avi(clip(seed, c.name, c.group, c.number), scratch), everything)
         yield from cli.progress(videos, len(everything), "clips")
 
 

@@ -12,10 +12,13 @@ FPS = 25
 QUALITY = 3  # ffmpeg's qscale, 1 best to 31
 
 
-def avi(frames: np.ndarray) -> bytes:
-    """(T, H, W, 3) uint8 BGR -> the bytes of an AVI file, the same for the same frames and the same ffmpeg."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.avi"  # a file, not a pipe: the muxer goes back to write lengths and the index
+def avi(frames: np.ndarray, folder: Path) -> bytes:
+    """(T, H, W, 3) uint8 BGR -> the bytes of an AVI file, the same for the same frames and the same ffmpeg.
+
+    It is written below `folder` first, and gone from there afterwards.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        path = Path(scratch) / "clip.avi"  # a file, not a pipe: the muxer goes back to write lengths and the index
         command = encoder(frames.shape[2], frames.shape[1], str(path))
         done = subprocess.run(command, input=frames.tobytes(), capture_output=True)
         if done.returncode:
