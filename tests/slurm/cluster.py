@@ -1,7 +1,8 @@
 """A real Slurm of one node on loopback, with GPUs that are there in name alone: `with Cluster(folder) as cluster`.
 
 By hand: `python -m tests.slurm.cluster COMMAND...` runs a command while it is up. Needs root, and from the packages
-slurm-wlm and munge: munged, slurmctld, slurmd. All of it lies below one folder; nothing of the system's is touched.
+slurm-wlm and munge: munged, slurmctld, slurmd. All of it lies below one folder; nothing of the system's is touched. It
+keeps no accounts, so that Snakemake needs --slurm-status-command squeue.
 """
 
 import contextlib
@@ -163,7 +164,8 @@ def _until(condition, what: str, log: Path, seconds: float = 30) -> None:
 
 
 def main(command: list[str]) -> int:
-    """Run a command while a cluster is up."""
+    """Run a command while a cluster is up, which goes down with us however we are asked to stop."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder, Cluster(Path(folder) / "slurm") as cluster:
         return subprocess.run(command or ["sinfo"], env=cluster.environ, check=False).returncode
 
