@@ -76,7 +76,7 @@ def test_every_job_left_a_log_and_a_benchmark(demo):
         path.relative_to(demo / "results/benchmarks").with_suffix("") for path in demo.rglob("benchmarks/**/*.tsv")
     }
     assert logs == measured
-    assert len(logs) == 39
+    assert len(logs) == 41
 
 
 def test_every_jobs_log_tells_what_it_ran_with(demo):
@@ -104,7 +104,8 @@ def own_config(clips, **more):
 
 def test_bad_videos_are_named_with_their_reason_and_the_rest_is_packed(own_clips):
     clips, folder = own_clips
-    run = snakemake(folder, "data/own/shards/rgb", "data/own/shards/flow", config=own_config(clips))
+    targets = ("data/own/shards/rgb", "data/own/shards/flow", "data/own/quarantine.tsv")
+    run = snakemake(folder, *targets, config=own_config(clips))
     assert run.returncode == 0, run.stdout + run.stderr
     rows = {row.video_id: (row.verdict, row.reason) for row in quarantine.read([folder / "data/own/quarantine.tsv"])}
     assert rows["left/text.mp4"][0] == rows["right/truncated.avi"][0] == "bad"
