@@ -212,12 +212,12 @@ def test_mistakes_are_one_sentence(there, options, words):
 
 
 def test_the_demos_plan_agrees_with_what_it_took(tmp_path, capsys):
-    """3 min 54 s on two idle cores; the rates of small networks, drawing and starting are from such runs, too."""
+    """4 min 25 s on two idle cores; the rates of small networks, drawing and starting are from such runs, too."""
     plan.main(
         ["results/tables/demo.csv", "--directory", str(tmp_path), "--cores", "2", "--gpus", "0", "--format", "json"]
     )
     found = json.loads(capsys.readouterr().out)
     whole = found["stages"][-1]
     assert (whole["jobs"], whole["done"]) == (41, 0)
-    assert whole["hours_low"] < 234 / 3600 < whole["hours_high"]
+    assert whole["hours_low"] < 265 / 3600 < whole["hours_high"]
     assert not whole["incomplete"]
