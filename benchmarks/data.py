@@ -231,12 +231,13 @@ def indexing(folder: Path) -> dict[str, float]:
         names = {line.split()[0] for path in lists.glob("t*list0*.txt") for line in path.read_text().splitlines()}
         touch(folder / "ucf", sorted(names))
         options = (f"--lists={lists}", "--layout=ucf101", "--slices=64", f"--videos={folder}/ucf", f"--out={folder}")
-        result["index ucf101, s"] = run("-m", "pipeline.index", "--dataset=d", *options)[0]
+        result["index ucf101, s"] = run("-m", "pipeline.index", "manifest", "--dataset=d", *options)[0]
     rows = [f"action {n % 400},{n:011x},0,10,{'val' if n % 15 == 0 else 'train'}" for n in range(300_000)]
     (folder / "train.csv").write_text("label,youtube_id,time_start,time_end,split\n" + "\n".join(rows))
     touch(folder / "kinetics", [f"{n % 400}/{n:011x}_000000_000010.mp4" for n in range(300_000)])
     options = (f"--lists={folder}", "--layout=kinetics", "--slices=800", f"--videos={folder}/kinetics")
-    result["index kinetics 300,000, s"] = run("-m", "pipeline.index", "--dataset=d", *options, f"--out={folder}")[0]
+    options = (*options, f"--out={folder}")
+    result["index kinetics 300,000, s"] = run("-m", "pipeline.index", "manifest", "--dataset=d", *options)[0]
     return {name: round(seconds, 1) for name, seconds in result.items()}
 
 

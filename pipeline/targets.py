@@ -69,10 +69,7 @@ def archives_option(config: Config, dataset: str) -> str:
 
 def index_options(config: Config, dataset: str) -> str:
     """The options of pipeline.index that say which videos there are, whose class and in which slice."""
-    settings = of_dataset(config, dataset)
-    options = {"--layout": settings["layout"], "--slices": settings["slices"], "--seed": config["seed"]}
-    options |= {"--lists": lists(config, dataset), "--label-map": settings["label_map"]}
-    return _command(options)
+    return _command(_places(config, dataset) | {"--label-map": of_dataset(config, dataset)["label_map"]})
 
 
 def split_options(config: Config, dataset: str) -> str:
@@ -84,9 +81,7 @@ def split_options(config: Config, dataset: str) -> str:
 
 def slice_options(config: Config, dataset: str) -> str:
     """The options of pipeline.frames by which it finds a slice's videos."""
-    settings = of_dataset(config, dataset)
-    options = {"--layout": settings["layout"], "--slices": settings["slices"], "--seed": config["seed"]}
-    return _command(options | {"--lists": lists(config, dataset)})
+    return _command(_places(config, dataset))
 
 
 def repair_option(config: Config, dataset: str) -> str:
@@ -283,6 +278,13 @@ def _idt_classify(config: Config, dataset: str, run: str) -> Settings:
 
 def _tables(config: Config, dataset: str, run: str) -> Settings:
     return tableplans.settings_of(config, dataset)
+
+
+def _places(config: Config, dataset: str) -> dict[str, object]:
+    """The options that say which videos there are and in which slice."""
+    settings = of_dataset(config, dataset)
+    options = {"--layout": settings["layout"], "--slices": settings["slices"], "--seed": config["seed"]}
+    return options | {"--lists": lists(config, dataset)}
 
 
 def _command(options: Mapping[str, object]) -> str:
