@@ -25,7 +25,7 @@ import simplejpeg
 from benchmarks import host
 from benchmarks.tvl1 import CLIPS, NAMES, machine
 from benchmarks.tvl1 import synthetic as textures
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.idt.fisher import Encoder, Mixture, Vocabulary, root
 from pipeline.idt.parameters import KINDS, STEP, Parameters
 from pipeline.idt.pyramid import Motion
@@ -55,7 +55,7 @@ def clips(paths: Sequence[Path], count: int) -> dict[str, list[bytes]]:
     found = list(paths) or [CLIPS / name for name in NAMES if (CLIPS / name).exists()]
     if found:
         return {path.name: read(path, count) for path in found}
-    cli.say("no clips given and none in ../shared/clips: a synthetic texture instead")
+    log.say("no clips given and none in ../shared/clips: a synthetic texture instead")
     shrunk = [cv2.resize(frame, SIZE) for frame in textures(count)]
     return {"synthetic": [simplejpeg.encode_jpeg(frame[..., None], colorspace="GRAY") for frame in shrunk]}
 
@@ -161,7 +161,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             "tracks_alone": speed(jpegs, lambda jpegs=jpegs: follow(jpegs, Parameters()), options.rounds),
             "flow": against_opencv(jpegs, options.rounds),
         }
-        cli.say(f"{name}: {json.dumps(per_clip[name])}")
+        log.say(f"{name}: {json.dumps(per_clip[name])}")
     first = next(iter(found.values()))
     others = [Parameters(features=name) for name in ("sift", "orb", "none")] + [Parameters(flow="tvl1")]
     variants = {

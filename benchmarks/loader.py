@@ -26,9 +26,10 @@ import torch
 
 from benchmarks import host
 from benchmarks.trainingshards import tasks_of
-from pipeline import cli, clips, inputs, recipes
+from pipeline import cli, clips, log, recipes
 from pipeline.loading import loader_of, opened
 from pipeline.parallel import World
+from pipeline.readers import frame_count
 from pipeline.recipes import Recipe
 from pipeline.trainingdata import Batches, TrainingClips
 
@@ -57,7 +58,7 @@ def jpegs_of(data: TrainingClips, positions: Sequence[int]) -> Iterator[tuple[st
     recipe, sampler = data.recipe, data.samplers[0]
     for position in positions:
         video = data.tasks[0][sampler.video(position)]
-        times = clips.drawn(recipe, inputs.frames(video.readers, video.name), sampler.generator(position))
+        times = clips.drawn(recipe, frame_count(video.readers, video.name), sampler.generator(position))
         for name, length in recipe["stack"].items():
             reader = video.readers[name]
             wanted = clips.pictures(times, length, reader.count(video.name), recipe["past_end"])
@@ -192,7 +193,7 @@ def main(argv: Sequence[str]) -> None:
             recipe = recipe_of(name, a.scale)
             data = TrainingClips(tasks_of(Path(folder), recipe), recipe, 0)
             result["loader"][name] = {str(workers): measure(data, workers, a.rounds) for workers in a.workers}
-            cli.say(f"{name}: {json.dumps(result['loader'][name])}")
+            log.say(f"{name}: {json.dumps(result['loader'][name])}")
     print(table(result))
     host.keep(a.out, result)
 

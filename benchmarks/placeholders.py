@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pipeline import config, runs, scores, tableplans
+from pipeline import config, hits, runs, scores, tableplans
 from pipeline.dryrun import Job
 
 ROOT = Path(__file__).parents[1]
@@ -56,7 +56,7 @@ def fill(folder: Path, paths: Sequence[Path], share: float) -> dict[str, dict[st
         mine = [path for path in paths if path.relative_to(folder).parts[2] == dataset]
         source = folder / f"{dataset}.parquet"
         write(source, max(1, round(shape[0] * share)), *shape[1:])
-        scores.summarise(source)
+        hits.summarise(source)
         for path in mine:
             path.unlink()
             os.link(source, path)

@@ -29,7 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import host
 from benchmarks.trainingshards import tasks_of
-from pipeline import cli, networks, recipes, samples
+from pipeline import cli, log, networks, recipes, samples
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from pipeline.loading import loader_of, steps
 from pipeline.normalise import Normaliser
@@ -37,7 +38,6 @@ from pipeline.parallel import World
 from pipeline.parcels import AHEAD
 from pipeline.planning import machines
 from pipeline.recipes import Recipe
-from pipeline.train import pick_device
 from pipeline.training import Chunk, Training
 from pipeline.trainingdata import Batches, TrainingClips
 
@@ -229,7 +229,7 @@ def main(argv: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in a.only:
             result["training"][name] = measure(recipe_of(name, a), Path(folder), a, device)
-            cli.say(f"{name}: {json.dumps(result['training'][name])}")
+            log.say(f"{name}: {json.dumps(result['training'][name])}")
     print(table(result))
     host.keep(a.out, result)
 

@@ -23,7 +23,7 @@ import numba
 import numpy as np
 
 from benchmarks import host
-from pipeline import cli, tvl1
+from pipeline import cli, log, tvl1
 from pipeline.errors import UserError
 from pipeline.tvl1 import cpu, cuda, driver, vector
 from pipeline.tvl1.parameters import resolve
@@ -71,7 +71,7 @@ def clips(paths: Sequence[Path], count: int) -> dict[str, np.ndarray]:
     """Name -> frames (T, 256, 340)."""
     found = list(paths) or [CLIPS / name for name in NAMES if (CLIPS / name).exists()]
     if not found:
-        cli.say("no clips given and none in ../shared/clips: a synthetic texture instead")
+        log.say("no clips given and none in ../shared/clips: a synthetic texture instead")
         return {"synthetic": synthetic(count)}
     return {path.name: read(path, count) for path in found}
 
@@ -219,7 +219,7 @@ def on_cpu(options: argparse.Namespace) -> dict[str, Any]:
     per_clip = {}
     for name, frames in found.items():
         per_clip[name] = compare(frames, options.rounds, "cpu")
-        cli.say(f"{name}: {json.dumps(per_clip[name])}")
+        log.say(f"{name}: {json.dumps(per_clip[name])}")
     frames = next(iter(found.values()))
     return {
         "machine": machine(),
@@ -278,7 +278,7 @@ def batches(gpu: driver.Gpu, frames: np.ndarray, rounds: int, preset: str) -> li
                 "share_of_floor": round(max(floors.values()) / seconds, 3),
             }
         )
-        cli.say(f"{preset}: {json.dumps(rows[-1])}")
+        log.say(f"{preset}: {json.dumps(rows[-1])}")
     return rows
 
 

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from benchmarks import host, placeholders, plain
 from pipeline import cli, dryrun, hits
 from pipeline.errors import UserError
+from pipeline.log import say
 
 ROOT = Path(__file__).parents[1]
 BARS = {"overhead_share": 0.2, "plan_seconds": 20, "plan_gib": 1, "tables_seconds": 60}
@@ -89,7 +90,7 @@ def overhead(folder: Path, target: str, cores: int, rounds: int) -> dict[str, An
         taken = snakemake(ways[0], "--", target, cores=cores)
         wall, seconds = plain.run(jobs, ways[1], cores)
         rows.append({"snakemake": taken.facts(), "plain_seconds": round(wall, 1), "share": 1 - wall / taken.wall})
-        cli.say(f"round {number + 1}: {json.dumps(rows[-1])}")
+        say(f"round {number + 1}: {json.dumps(rows[-1])}")
     starts = imports([name for each in jobs for name in plain.modules(each)])
     return {
         "target": target, "jobs": len(jobs), "cores": cores, "rounds": rows,
@@ -121,14 +122,14 @@ def planning(folder: Path, cores: int, parts: Sequence[str], share: float) -> di
     nothing = snakemake(folder, "-n", "--", *tables, **options)
     jobs = dryrun.parse(nothing.said)
     result: dict[str, Any] = {"tables": len(tables), "jobs": len(jobs), "nothing_there": nothing.facts()}
-    cli.say(f"nothing there: {json.dumps(result)}")
+    say(f"nothing there: {json.dumps(result)}")
     snakemake(folder, "--touch", "--", *tables, **options)  # writes the records of files that are not there yet
     placeholders.make(folder, jobs)
     noop = snakemake(folder, "-n", "--", *tables, **options)
     if "Nothing to be done" not in noop.said:
         raise UserError(f"{folder} should be complete, but Snakemake would run jobs: {noop.said[-1000:]}")
     result["everything_there"] = noop.facts()
-    cli.say(f"everything there: {json.dumps(noop.facts())}")
+    say(f"everything there: {json.dumps(noop.facts())}")
     if "tables" not in parts:
         return {"plan": result}
     files = placeholders.fill(folder, placeholders.score_files(folder, jobs), share)

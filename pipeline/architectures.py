@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline import cli, models
+from pipeline import cli, log, models
 from pipeline.fields import Field, Fields
 from pipeline.files import read_tsv, whole_file
 
@@ -258,7 +258,7 @@ def main(argv: Sequence[str]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     agreeing = [row["agrees"] for row in rows if row["published"]]
-    cli.say(f"{a.out}: {agreeing.count('yes')} of {len(agreeing)} published facts agree, {len(rows)} rows")
+    log.say(f"{a.out}: {agreeing.count('yes')} of {len(agreeing)} published facts agree, {len(rows)} rows")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from pipeline import weights
-from pipeline.cli import say
 from pipeline.errors import UserError
 from pipeline.files import whole_file
+from pipeline.log import say
 
 NAME = "resume.pt"
 FINISHED = "finished"  # a folder with a second name of each output, which takes no room

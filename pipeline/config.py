@@ -12,7 +12,6 @@ import jsonschema
 import yaml
 
 from pipeline.errors import UserError
-from pipeline.sources import listed, sources
 
 Settings = dict[str, Any]
 
@@ -35,14 +34,6 @@ DATASET_DEFAULTS: Settings = {
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
 _known: dict[str, tuple[Any, Any, Settings]] = {}  # data set -> its part of a config, the stages' parts, its settings
 STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments", "tables", "idt")
-
-
-def check(config: Mapping[str, Any]) -> None:
-    """Raise UserError for the first thing in `config` that cannot work."""
-    check_schema(config, "config", "config.yaml")
-    for name in config["datasets"]:
-        _check_dataset(name, of_dataset(config, name))
-        _check_others(config["datasets"], name, of_dataset(config, name))
 
 
 def of_dataset(config: Mapping[str, Any], name: str) -> Settings:
@@ -127,39 +118,6 @@ def _wanted(error: Any) -> str:
         "pattern": f"a name of the form {value}",
     }
     return words.get(str(error.validator), error.message)
-
-
-def _check_dataset(name: str, settings: Settings) -> None:
-    for key in ("folder", "lists", "split_file", "label_map"):
-        if settings[key] and not Path(settings[key]).exists():
-            raise UserError(f"datasets.{name}.{key} is {settings[key]}, which does not exist: mend the path")
-    if settings["layout"] == "folder" and not settings["folder"] and name not in listed():
-        raise UserError(
-            f"datasets.{name} has no folder and sources.tsv has no archives of it: add folder: /path/to/class/folders"
-        )
-    if settings["folder"] and not Path(settings["folder"]).is_dir():
-        raise UserError(f"datasets.{name}.folder is {settings['folder']}, a file: give the folder of class folders")
-    if settings["folder"] and settings["layout"] != "folder" and not settings["lists"]:
-        folder = settings["folder"]
-        raise UserError(f"datasets.{name} adopts the folder {folder} but has no lists: add lists: /its/split/lists")
-    if settings["split_file"] and settings["layout"] != "folder":
-        raise UserError(
-            f"datasets.{name} has both layout {settings['layout']}, which has its own lists, and a split_file:"
-            " drop the split_file or set layout: folder"
-        )
-    if not settings["folder"]:
-        sources(name)  # raises where sources.tsv does not know the data set
-
-
-def _check_others(datasets: Mapping[str, Any], name: str, settings: Settings) -> None:
-    """The data sets that recipes take other data from must be others, and be there."""
-    known = ", ".join(sorted(set(datasets) - {name})) or "no other"
-    for key in ("partner", "pretraining"):
-        if settings[key] == name or settings[key] not in {None, *datasets}:
-            what = "the data set itself" if settings[key] == name else "not among datasets"
-            raise UserError(
-                f"datasets.{name}.{key} is {settings[key]}, which is {what}: name one of {known}, or drop {key}"
-            )
 
 
 def _dotted(key: str, name: object) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from pipeline import cli
+from pipeline import log
 from pipeline.archives import ARCHIVES, PAGE, kind_of
 from pipeline.archives.kinds import HEAD
 from pipeline.archives.members import DISK_FULL
@@ -88,7 +88,7 @@ def download(transfer: Transfer) -> None:
             if fruitless >= transfer.patience.attempts:
                 raise Unavailable(f"{transfer.url} {error}") from error
             wait = transfer.patience.wait(fruitless)
-            cli.say(f"{transfer.url} {error}; next attempt in {wait:.1f} s")
+            log.say(f"{transfer.url} {error}; next attempt in {wait:.1f} s")
             time.sleep(wait)
 
 
@@ -207,11 +207,11 @@ def _chunks(transfer: Transfer, response: requests.Response) -> Iterator[bytes]:
         yield chunk
         count += len(chunk)
         seconds = time.monotonic() - since
-        if seconds < min(transfer.patience.read, cli.LOG_SECONDS):
+        if seconds < min(transfer.patience.read, log.LOG_SECONDS):
             continue
         if count < SLOWEST * seconds:
             raise Interrupted(f"sent no more than {count} bytes in {seconds:.1f} s")
-        cli.say(f"{transfer.part.name} {transfer.part.stat().st_size / 1e6:.0f} MB, {count / seconds / 1e6:.1f} MB/s")
+        log.say(f"{transfer.part.name} {transfer.part.stat().st_size / 1e6:.0f} MB, {count / seconds / 1e6:.1f} MB/s")
         since, count = time.monotonic(), 0
 
 

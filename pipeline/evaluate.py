@@ -16,6 +16,7 @@ import numpy as np
 from pipeline import cli, scores
 from pipeline.errors import UserError
 from pipeline.files import whole_file
+from pipeline.hits import within
 from pipeline.scores import VideoScores
 
 TOP = 5
@@ -55,13 +56,6 @@ def interval(correct: float, n: float, level: float = 0.95) -> tuple[float, floa
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, float(centre - reach)), min(1.0, float(centre + reach))
-
-
-def within(values: np.ndarray, labels: np.ndarray, top: int) -> np.ndarray:
-    """Whether a video's own class is among its `top` best (N,); of equal scores the earlier class is the better."""
-    own = np.take_along_axis(values, labels[:, None].astype(int), 1)
-    earlier = np.arange(values.shape[1]) < labels[:, None]
-    return ((values > own) | ((values == own) & earlier)).sum(1) < top
 
 
 def confused(values: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline import cli, scores
+from pipeline import cli, hits, log, scores
 from pipeline.errors import UserError
 from pipeline.externalfiles import read_scores
 
@@ -114,7 +114,7 @@ def main(argv: Sequence[str]) -> None:
         "deviations": f"scores imported from {Path(a.logits).name}",
     }  # fmt: skip
     scores.write(a.out, columns(listed, values), facts)
-    cli.say(f"{a.out}: {len(values)} videos x {values.shape[1]} views, top-1 {100 * scores.summarise(a.out):.1f} %")
+    log.say(f"{a.out}: {len(values)} videos x {values.shape[1]} views, top-1 {100 * hits.summarise(a.out):.1f} %")
 
 
 def _lines(path: Path | str) -> list[str]:

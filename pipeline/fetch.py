@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.archives import receipts, unpack
 from pipeline.archives.members import DISK_FULL, Damaged
 from pipeline.archives.receipts import Receipt
@@ -81,10 +81,10 @@ class Fetch:
         try:
             yield
         except Damaged as error:
-            cli.say(str(error))
+            log.say(str(error))
             self.missing.append(str(error))
         except Unavailable as error:
-            cli.say(f"{source.file}: {error}")
+            log.say(f"{source.file}: {error}")
             self.missing.append(self.how_to_help(source, error))
 
     def how_to_help(self, source: Source, error: Unavailable) -> str:
@@ -114,7 +114,7 @@ class Fetch:
             if archive.source == LOCAL:
                 self.shelf.forget(source)
                 raise
-            cli.say(str(error))
+            log.say(str(error))
             self.shelf.reject(source)
             return False
         return True
@@ -143,13 +143,13 @@ class Fetch:
         """The archives a list names."""
         found = parts(source, archive.path)
         self.rows.append((source.file, archive.bytes, archive.sha256, archive.source, len(found)))
-        for part in cli.progress(found, len(found), source.file):
+        for part in log.progress(found, len(found), source.file):
             with self.noting_missing(part):
                 self.one(part)
 
     def unpack(self, source: Source, archive: Archive, old: Receipt | None) -> Receipt:
         """Unpack beside the target, take away what an earlier archive of this name brought, then move it all in."""
-        cli.say(f"unpacking {archive.path}")
+        log.say(f"unpacking {archive.path}")
         with self.scratch() as scratch:
             if source.kind == "plain":
                 root = scratch
@@ -181,7 +181,7 @@ class Fetch:
         current = {row[0] for row in self.rows}
         for receipt in list(receipts.every(self.out)):
             if receipt.file not in current:
-                cli.say(f"{receipt.file} is no longer in sources.tsv: its {len(receipt.files)} files are removed")
+                log.say(f"{receipt.file} is no longer in sources.tsv: its {len(receipt.files)} files are removed")
                 receipts.withdraw(self.out, receipt)
 
     def tidy(self) -> None:

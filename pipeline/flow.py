@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from pipeline import cli, tvl1
+from pipeline import cli, log, tvl1
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.files import whole_file
@@ -84,7 +84,7 @@ def write_slice(
     numbers, number, size = range(len(frames.videos)), 0, 0
     with whole_file(out, lambda: size / max(number, 1) * len(numbers)) as scratch:
         writer = StoreWriter(scratch, settings)
-        for number in cli.progress(numbers, len(numbers), f"{what} {out.stem}"):
+        for number in log.progress(numbers, len(numbers), f"{what} {out.stem}"):
             pictures = flow_of(frames.pictures(number), engine, settings["bound"], settings["quality"], each)
             if len(pictures) != frames.count(number) - 1:
                 raise RuntimeError(f"{frames.videos[number]}: {len(pictures)} flows of {frames.count(number)} frames")

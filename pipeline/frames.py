@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli, manifest, membership, quarantine, video
+from pipeline import (
+    cli,
+    log,
+    manifest,
+    membership,
+    quarantine,
+    video,
+)
 from pipeline.codehash import code_hash
 from pipeline.decoders import DECODERS
 from pipeline.errors import UserError
@@ -32,7 +39,7 @@ def write_slice(
     with whole_file(out, lambda: size / max(done, 1) * len(videos)) as scratch:
         writer = StoreWriter(scratch, settings)
         results = in_order(work, videos, threads)
-        for (video_id, _), pictures in cli.progress(results, len(videos), f"frames {out.stem}"):
+        for (video_id, _), pictures in log.progress(results, len(videos), f"frames {out.stem}"):
             if pictures.note:
                 rows.append(pictures.note)
             if pictures.lengths:

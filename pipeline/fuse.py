@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from pipeline import alike, cli, scores
+from pipeline import alike, cli, hits, log, scores
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.fusions import COMBINE, FITTED, METHODS, OF_VIEWS, ON, Stack, sci, single, unit
@@ -170,8 +170,8 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     fused = fuse(a.scores, a.train_scores, a.method, a.on, a.weights, a.seed)
     scores.write_videos(a.out, fused, "fused")
-    cli.say(
-        f"{a.out}: {len(fused.videos)} of {fused.facts['videos']} videos, top-1 {100 * scores.summarise(a.out):.1f} %"
+    log.say(
+        f"{a.out}: {len(fused.videos)} of {fused.facts['videos']} videos, top-1 {100 * hits.summarise(a.out):.1f} %"
     )
 
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.errors import UserError
 from pipeline.spread import spread
 
@@ -70,12 +70,12 @@ def take(names: Sequence[str], gpus: int, shared: int, locks: Path) -> list[str]
     waiting = f"waiting for {gpus} of the GPUs {', '.join(names)}: jobs are on them"
     queue = _locked(locks / "queue", fcntl.LOCK_EX)
     if queue is None:
-        cli.say(waiting)
+        log.say(waiting)
         queue = _open(locks / "queue")
         fcntl.flock(queue, fcntl.LOCK_EX)
     held = gather(names, gpus, shared, locks, [])
     if len(held) < gpus:
-        cli.say(waiting)
+        log.say(waiting)
     while len(held) < gpus:
         time.sleep(POLL)
         held = gather(names, gpus, shared, locks, held)
@@ -171,7 +171,7 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     chosen = settle(a.gpus, os.environ)
     if chosen:
-        cli.say(f"GPU {chosen['CUDA_VISIBLE_DEVICES'] or 'none'}")
+        log.say(f"GPU {chosen['CUDA_VISIBLE_DEVICES'] or 'none'}")
     environ = {**os.environ, **chosen}
     command = spread(a.command, a.gpus if pool(environ) else 1, environ) if a.spread else a.command
     try:

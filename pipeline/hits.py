@@ -16,7 +16,6 @@ import numpy as np
 
 from pipeline import scores
 from pipeline.errors import UserError
-from pipeline.evaluate import within
 from pipeline.files import whole_file
 
 FACTS = ("protocol", "seed", "preset", "deviations")
@@ -83,3 +82,16 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     """Whole; of two tables made at once, one may sweep the other's scratch file away, and writes the same itself."""
     with contextlib.suppress(FileNotFoundError), whole_file(path) as scratch:
         scratch.write_text(json.dumps(document), "utf-8")
+
+
+def summarise(path: Path) -> float:
+    """Top-1 of a score file just written, whose hits now lie beside it, so that no table reads it whole again."""
+    found = of(path)
+    return sum(found.top1) / max(1, sum(found.scored))
+
+
+def within(values: np.ndarray, labels: np.ndarray, top: int) -> np.ndarray:
+    """Whether a video's own class is among its `top` best (N,); of equal scores the earlier class is the better."""
+    own = np.take_along_axis(values, labels[:, None].astype(int), 1)
+    earlier = np.arange(values.shape[1]) < labels[:, None]
+    return ((values > own) | ((values == own) & earlier)).sum(1) < top

@@ -12,7 +12,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from pipeline import annotations, cli, manifest, membership, quarantine, slices
+from pipeline import (
+    annotations,
+    cli,
+    log,
+    manifest,
+    membership,
+    quarantine,
+    slices,
+)
 from pipeline.annotations import Annotations, Entry
 from pipeline.errors import UserError
 from pipeline.files import write_tsv
@@ -154,7 +162,7 @@ def write(out: Path, dataset: str, built: Built, count: int, part: str) -> None:
     else:
         quarantine.write(out / "index.quarantine.tsv", rows)
         write_tsv(out / "coverage.tsv", COVERAGE, covered)
-    cli.say(
+    log.say(
         f"{dataset}: {sum(row[3] for row in covered)} of {sum(row[2] for row in covered)} listed videos,"  # type: ignore
         f" {len(videos)} in all, of {len(classes)} classes in {count} slices, fingerprint {metadata['fingerprint']};"
         f" {len(rows)} files left out or missing"

@@ -17,9 +17,9 @@ from pipeline import clips, stacking
 from pipeline.crops import Box
 from pipeline.errors import UserError
 from pipeline.quantise import LEVELS, dequantise
+from pipeline.readers import Readers
 from pipeline.shards import ShardReader
 
-Readers = Mapping[str, ShardReader]  # by modality
 Sample = tuple[tuple[Tensor, Tensor], ...]  # (volume, shift) of every input
 Size = tuple[int, int]  # height, width
 
@@ -36,12 +36,6 @@ class Volume(NamedTuple):
     pictures: np.ndarray
     shift: np.ndarray
     stack: int
-
-
-def frames(readers: Readers, video: str) -> int:
-    """A video's frames, of which flow has one fewer."""
-    first = next(iter(readers.values()))
-    return first.count(video) + (first.modality != "rgb")
 
 
 def read(readers: Readers, recipe: clips.Recipe, video: str, times: Sequence[int]) -> dict[str, Volume]:

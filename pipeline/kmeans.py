@@ -15,16 +15,25 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline import cli, clips, inputs, manifest, score, weights
+from pipeline import (
+    cli,
+    clips,
+    inputs,
+    log,
+    manifest,
+    weights,
+)
 from pipeline.codehash import code_hash
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from pipeline.models.action_vlad import LAYERS, cut, descriptors
 from pipeline.models.vgg import VGG
 from pipeline.normalise import Normaliser
 from pipeline.protocols import View
+from pipeline.readers import Readers, frame_count, open_shards
 from pipeline.recipes import Recipe
-from pipeline.train import pick_device
-from pipeline.trainingdata import open_shards
+from pipeline.trained import load_net
+from pipeline.views import views_of
 
 
 @torch.inference_mode()
@@ -36,16 +45,16 @@ def described(net: VGG, volume: Tensor, layer: str) -> np.ndarray:
 
 
 def drawn(
-    net: VGG, layer: str, readers: inputs.Readers, videos: Sequence[str], recipe: Recipe, each: int, frames: int,
+    net: VGG, layer: str, readers: Readers, videos: Sequence[str], recipe: Recipe, each: int, frames: int,
     seed: int, device: torch.device,
 ) -> Iterator[np.ndarray]:  # fmt: skip
     """`each` descriptors of every video, or all that it has, from `frames` clips at random places."""
     normalise = Normaliser(recipe, readers, device)
-    for number, video in enumerate(cli.progress(videos, len(videos), "describe")):
+    for number, video in enumerate(log.progress(videos, len(videos), "describe")):
         generator = np.random.default_rng((seed, number))
-        last = max(inputs.frames(readers, video) - clips.extent(recipe), 0)
+        last = max(frame_count(readers, video) - clips.extent(recipe), 0)
         views = [View(n, (int(generator.integers(last + 1)),), 0, "centre", False) for n in range(frames)]
-        (volume,) = normalise(inputs.batch(score.views_of(readers, recipe, video, views)))
+        (volume,) = normalise(inputs.batch(views_of(readers, recipe, video, views)))
         found = described(net, volume, layer)
         yield found[generator.permutation(len(found))[:each]]
 
@@ -85,7 +94,7 @@ def main(argv: Sequence[str]) -> None:
     torch.set_num_threads(a.threads)
     device, recipe = pick_device(a.device), weights.load_facts(a.weights)["recipe"]
     readers = open_shards(a.shards, recipe)
-    net, facts = score.load_net(a.weights, readers, device)
+    net, facts = load_net(a.weights, readers, device)
     if not isinstance(net, VGG):
         raise UserError(f"{a.weights} holds a {type(net).__name__} but descriptors are VGG-16's: train that first")
     cut(net, a.layer, a.relu)
@@ -100,7 +109,7 @@ def main(argv: Sequence[str]) -> None:
         "videos": len(videos), "code": code_hash("pipeline.kmeans"), "torch": torch.__version__,
     }  # fmt: skip
     weights.save(a.out, {"centres": torch.from_numpy(centres(found, a.clusters, a.seed))}, about)
-    cli.say(f"{a.out}: {a.clusters} centres of {len(found)} descriptors of {len(videos)} of {len(table)} videos")
+    log.say(f"{a.out}: {a.clusters} centres of {len(found)} descriptors of {len(videos)} of {len(table)} videos")
 
 
 if __name__ == "__main__":

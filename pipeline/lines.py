@@ -11,7 +11,8 @@ from pipeline.errors import UserError
 from pipeline.evaluate import interval
 from pipeline.hits import Hits
 from pipeline.published import Cell
-from pipeline.rows import Choice, Missing, Row, asked, missing, score_file
+from pipeline.rows import Choice, Missing, Row, asked, missing
+from pipeline.scores import score_file
 
 MEAN = "mean"
 PAPERS_SPLITS = 3  # the papers' means are over three splits, whatever config.yaml asks for

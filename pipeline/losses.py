@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Outputs = Tensor | tuple[Tensor, ...]
+from pipeline.outputs import Outputs, merged
 
 
 def criterion(outputs: Outputs, labels: Tensor, tasks: Tensor, way: str) -> Tensor:
@@ -18,11 +18,6 @@ def criterion(outputs: Outputs, labels: Tensor, tasks: Tensor, way: str) -> Tens
     several = outputs if isinstance(outputs, tuple) else (outputs,)
     total = torch.stack([_sum(logits, labels) for logits in several]).sum(0, keepdim=True)
     return total / len(several) if way == "mean" else total
-
-
-def merged(outputs: Outputs) -> Tensor:
-    """One logit a class: the mean of several, which is ST-ResNet's fusion of un-softmaxed scores."""
-    return torch.stack(outputs).mean(0) if isinstance(outputs, tuple) else outputs
 
 
 def hits(outputs: Outputs, labels: Tensor, tasks: Tensor, way: str) -> Tensor:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from pipeline.clips import Recipe
-from pipeline.inputs import RGB_DEVIATION, RGB_MEAN, Readers
+from pipeline.inputs import RGB_DEVIATION, RGB_MEAN
 from pipeline.quantise import LEVELS
+from pipeline.readers import Readers
 
 
 class Normaliser:

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pipeline import cli
-from pipeline.config import check, load_yaml, merge
+from pipeline import cli, log
+from pipeline.checks import check
+from pipeline.config import load_yaml, merge
 from pipeline.dryrun import ROOT, Job, dry_run, parse
 from pipeline.errors import UserError
 from pipeline.planning import computing, disk, evidence, formats, machines, preparing, report
@@ -167,7 +168,7 @@ def main(argv: Sequence[str]) -> None:
     print(formats.FORMATS[a.format](found))
     if a.format == "csv":
         for note in found.notes:
-            cli.say(note)
+            log.say(note)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.errors import UserError
 from pipeline.files import read_tsv, write_tsv
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
     verdicts = ", ".join(
         f"{count} {verdict}" for verdict, count in sorted(Counter(row.verdict for row in rows).items())
     )
-    cli.say(f"{a.out}: {verdicts or 'nothing left out'}")
+    log.say(f"{a.out}: {verdicts or 'nothing left out'}")
 
 
 if __name__ == "__main__":

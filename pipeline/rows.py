@@ -114,11 +114,6 @@ def narrowed(row: Row, cell: Cell, choice: Choice) -> Row:
     return row._replace(cells=(cell,), splits=(split,) if split in asked(row, choice) else row.splits)
 
 
-def score_file(root: Path | str, split: int | str, seed: int | str, run: str, subset: str = "test") -> Path:
-    """Where a run's scores lie below its data set's folder of runs; `run` is experiment.run or experiment.fusion."""
-    return Path(root) / f"split{split}" / f"seed{seed}" / run / f"{subset}.parquet"
-
-
 def refuse_unknown_patterns(choice: Choice, rows: Sequence[Row]) -> None:
     """A pattern of tables.rows that fits no run of any experiment is a mistyped one."""
     runs = sorted({row.run for row in rows if row.run})

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import clips, recipes, rows
+from pipeline import clips, recipes, scores
 from pipeline.config import Settings, of_dataset
 from pipeline.errors import UserError
 from pipeline.fusions import FITTED
@@ -60,7 +60,7 @@ def releases(config: Config) -> list[str]:
 
 def score_file(dataset: str, split: int | str, seed: int | str, run: str, subset: str = "test") -> str:
     """A run's or a fusion's scores."""
-    return rows.score_file(f"{RUNS}/{dataset}", split, seed, run, subset).as_posix()
+    return scores.score_file(f"{RUNS}/{dataset}", split, seed, run, subset).as_posix()
 
 
 def run_folder(dataset: str, split: int | str, seed: int | str, run: str) -> Path:

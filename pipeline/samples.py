@@ -15,7 +15,8 @@ import torch
 from pipeline import clips, inputs
 from pipeline.crops import Box
 from pipeline.errors import UserError
-from pipeline.inputs import Readers, Sample, Size
+from pipeline.inputs import Sample, Size
+from pipeline.readers import Readers
 from pipeline.shards import ShardReader
 
 Room = Sequence[tuple[np.ndarray, np.ndarray]]  # (volume, shift) of every input, to be written

@@ -14,31 +14,33 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline import cli, crops, inputs, losses, manifest, nets, networks, protocols, scores, weights
+from pipeline import (
+    cli,
+    hits,
+    inputs,
+    log,
+    manifest,
+    nets,
+    protocols,
+    scores,
+    weights,
+)
 from pipeline.codehash import code_hash
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from pipeline.inorder import in_order
-from pipeline.inputs import Readers, Sample
+from pipeline.inputs import Sample
 from pipeline.normalise import Normaliser
+from pipeline.outputs import merged
 from pipeline.protocols import View
+from pipeline.readers import Readers, frame_count, open_shards
 from pipeline.recipes import Recipe
-from pipeline.store import require
-from pipeline.train import pick_device
-from pipeline.trainingdata import open_shards, size_of
+from pipeline.trained import load_net
+from pipeline.views import views_of
 
 NUMBERS = 2**25  # of all inputs that are scored at a time: 222 pictures of 224x224, 3 clips of 64
 # By a name made here: whoever scores does not run the other commands, and their change scores nothing anew.
 COMMANDS = {"import": "external", "subset": "subset"}
-
-
-def views_of(readers: Readers, recipe: Recipe, video: str, views: Sequence[View]) -> list[Sample]:
-    """What the network sees in each view; a clip is read once for all its views, which stand together."""
-    made = []
-    for times, of_clip in itertools.groupby(views, key=lambda view: view.times):
-        volumes = inputs.read(readers, recipe, video, times)
-        boxes = (crops.named(recipe, size_of(volumes), view.place, view.flip) for view in of_clip)
-        made += [inputs.cut(volumes, box, recipe["frames"] is not None) for box in boxes]
-    return made
 
 
 def batches(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
@@ -60,13 +62,13 @@ def logits(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample], cla
 def forward(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample]) -> list[torch.Tensor]:
     """A batch's logits in one part, or in as many as the memory asks for; one view that does not fit is a UserError."""
     try:
-        return [losses.merged(net(*normalise(inputs.batch(samples)))).float().cpu()]
+        return [merged(net(*normalise(inputs.batch(samples)))).float().cpu()]
     except torch.OutOfMemoryError:
         half = len(samples) // 2  # worked on below, where the error no longer holds on to what lies in memory
     if not half:
         shapes = " and ".join("x".join(map(str, data.shape)) for data, _shift in samples[0])
         raise UserError(f"one view of {shapes} does not fit into the memory of {normalise.device}: use --device cpu")
-    cli.say(f"out of GPU memory with {len(samples)} views at a time: {half} now")
+    log.say(f"out of GPU memory with {len(samples)} views at a time: {half} now")
     return [*forward(net, normalise, samples[:half]), *forward(net, normalise, samples[half:])]
 
 
@@ -77,11 +79,11 @@ def score_videos(
     """Each video with its views and their logits (views, K); the next videos are read while one is scored."""
 
     def prepare(video: str) -> tuple[list[View], list[Sample]]:
-        views = list(protocols.views(protocol, recipe, inputs.frames(readers, video)))
+        views = list(protocols.views(protocol, recipe, frame_count(readers, video)))
         return views, views_of(readers, recipe, video, views)
 
     done = in_order(prepare, videos, threads)
-    for video, (views, samples) in cli.progress(done, len(videos), "score"):
+    for video, (views, samples) in log.progress(done, len(videos), "score"):
         yield video, views, logits(net, normalise, samples, classes)
 
 
@@ -98,22 +100,6 @@ def columns(scored: Iterator[tuple[str, list[View], np.ndarray]], labels: dict[s
         table["start"] += [view.times[0] for view in views]
         table["scores"] += list(values)
     return table
-
-
-def load_net(path: Path, readers: Readers, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
-    """The trained network, ready to score, and its facts; shards of other classes or settings are refused."""
-    tensors, facts = weights.load(path)
-    first = next(iter(readers.values()))
-    if facts["tested_classes"] != first.classes:
-        pairs = zip(facts["tested_classes"], first.classes, strict=False)
-        ends = (len(facts["tested_classes"]), len(first.classes))
-        mine, theirs = next((pair for pair in pairs if pair[0] != pair[1]), ends)
-        raise UserError(f"{path} knows other classes than {first.folder} ({mine} against {theirs}): train it on them")
-    for modality, reader in readers.items():
-        require(reader.settings, facts["settings"][modality], reader.folder)
-    net = networks.build(facts["recipe"], len(facts["classes"]), facts["second_classes"])
-    net.load_state_dict(tensors)
-    return net.eval().to(device), facts
 
 
 def run(a: Namespace) -> None:
@@ -144,7 +130,7 @@ def run(a: Namespace) -> None:
         "environment": importlib.import_module(f"{__package__}.environment").environment(),
     }  # fmt: skip
     scores.write(a.out, made, about)
-    cli.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * scores.summarise(a.out):.1f} %")
+    log.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * hits.summarise(a.out):.1f} %")
 
 
 def arguments(argv: Sequence[str]) -> Namespace:

@@ -6,7 +6,6 @@ videos that the split has (`videos`) and what made them. Scores are read in bloc
 """
 
 import contextlib
-import importlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -76,13 +75,6 @@ def write_videos(path: Path | str, made: VideoScores, place: str) -> None:
         "place": [place] * count, "flip": [False] * count, "start": [0] * count, "scores": made.values,
     }  # fmt: skip
     write(path, columns, made.facts)
-
-
-def summarise(path: Path) -> float:
-    """Top-1 of a score file just written, whose hits now lie beside it, so that no table reads it whole again."""
-    # By a name made here: no score hangs on how hits are counted, so that a change there scores nothing anew.
-    found = importlib.import_module(f"{__package__}.hits").of(path)
-    return sum(found.top1) / max(1, sum(found.scored))
 
 
 def facts(path: Path | str) -> dict[str, Any]:
@@ -189,3 +181,8 @@ def _refuse_nan(path: Path | str, videos: Sequence[str], means: np.ndarray) -> N
             f"{path} has scores that are no numbers for {bad.sum()} of {len(videos)} videos, the first"
             f" {videos[int(bad.argmax())]}: the training diverged, so train again with a lower rate"
         )
+
+
+def score_file(root: Path | str, split: int | str, seed: int | str, run: str, subset: str = "test") -> Path:
+    """Where a run's scores lie below its data set's folder of runs; `run` is experiment.run or experiment.fusion."""
+    return Path(root) / f"split{split}" / f"seed{seed}" / run / f"{subset}.parquet"

@@ -5,29 +5,13 @@ a few, so that one more split trains what it needs and nothing anew.
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline import annotations
-from pipeline.config import Settings, of_dataset
-from pipeline.errors import UserError
+from pipeline.config import Settings
 
 OFFICIAL = {"ucf101": (1, 2, 3), "hmdb51": (1, 2, 3), "kinetics": (1, 2)}  # of the archives in sources.tsv
 NUMBER = {"ucf101": re.compile(r"(?:train|test)list0*(\d+)\.txt"), "hmdb51": re.compile(r".+_test_split(\d+)\.txt")}
-
-
-def check(config: Mapping[str, Any]) -> None:
-    """Raise UserError for the first split that config.yaml asks for and its data set has not."""
-    for dataset in config["datasets"]:
-        settings = of_dataset(config, dataset)
-        known = given(settings)
-        if missing := sorted(set(settings["splits"]) - set(known)) if known else []:
-            source = settings["split_file"] or settings["lists"] or "its official lists"
-            raise UserError(
-                f"datasets.{dataset}.splits asks for split {missing[0]} but there are"
-                f" {', '.join(map(str, known))} in {source}: change splits"
-            )
 
 
 def drawn(settings: Settings) -> int:

@@ -4,18 +4,10 @@ Channels are x1 y1 x2 y2 ..., fields (T, 2, H, W) in pixels; `forward[t]` goes f
 from frame t+1 to t.
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
 
-from pipeline import tvl1
 from pipeline.errors import UserError
-
-
-def both_ways(frames: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 (T, H, W) -> forward and backward flow, (T-1, 2, H, W) each; `options` are those of `tvl1.flow`."""
-    return tvl1.flow(frames, **options), tvl1.flow(frames[::-1], **options)[::-1]
 
 
 def stack(flow: np.ndarray, start: int, length: int) -> np.ndarray:
@@ -59,11 +51,6 @@ def bidirectional(
         )
     past = backward[centre - half : centre][::-1]
     return np.concatenate([way(forward, centre, half), way(past, 0, half)])
-
-
-def centred(stacked: np.ndarray) -> np.ndarray:
-    """Each channel less its mean, which takes out much of the camera's motion (mean flow subtraction)."""
-    return stacked - stacked.mean(axis=(-2, -1), keepdims=True)
 
 
 def _fields(flow: np.ndarray, start: int, length: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline import cli, scores
+from pipeline import cli, hits, log, scores
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 
@@ -106,8 +106,8 @@ def main(argv: Sequence[str]) -> None:
     protocol = words(str(views.facts.get("protocol", "its views")), a.clips, a.places, a.flips)
     columns = {name: kept[name] for name in scores.VIEW} | {"scores": views.values[keep]}
     scores.write(a.out, columns, {**views.facts, "protocol": protocol, "code": code_hash("pipeline.subset")})
-    top1 = 100 * scores.summarise(a.out)
-    cli.say(f"{a.out}: {keep.sum()} of {len(keep)} views, {protocol}, top-1 {top1:.1f} %")
+    top1 = 100 * hits.summarise(a.out)
+    log.say(f"{a.out}: {keep.sum()} of {len(keep)} views, {protocol}, top-1 {top1:.1f} %")
 
 
 if __name__ == "__main__":

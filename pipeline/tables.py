@@ -10,7 +10,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pipeline import cli, lines, papertables, published, render, rows
+from pipeline import (
+    cli,
+    lines,
+    log,
+    papertables,
+    published,
+    render,
+    rows,
+)
 from pipeline.errors import UserError
 from pipeline.lines import COLUMNS, Line
 from pipeline.papertables import OWN, QUOTED
@@ -88,7 +96,7 @@ def write(
     render.write_csv(out, columns, found)
     render.write_text(out.with_suffix(".md"), render.markdown(title, text, remark))
     render.write_text(out.with_suffix(".tex"), render.latex(title, text, remark))
-    cli.say(f"{out}: {len(found)} lines")
+    log.say(f"{out}: {len(found)} lines")
 
 
 def show(path: Path) -> str:

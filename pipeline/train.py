@@ -23,6 +23,7 @@ from pipeline import (
     cli,
     freezing,
     inits,
+    log,
     metrics,
     models,
     nets,
@@ -33,25 +34,18 @@ from pipeline import (
     weights,
 )
 from pipeline.codehash import code_hash
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from pipeline.files import sha256
 from pipeline.loading import loader_of, steps
 from pipeline.normalise import Normaliser
+from pipeline.readers import open_shards
 from pipeline.recipes import Recipe
 from pipeline.training import Training
 from pipeline.trainingdata import Batches, HeldOut, TrainingClips, Video
 
 OUTPUTS = ("metrics.parquet", "metrics.csv", "weights.safetensors")
 FLUSH = 20  # steps between two looks at the loss, each of which waits for the device
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is a GPU where there is one, this process's own under torchrun; a GPU that is not there is refused."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"the device asked for is {name} but torch {torch.__version__} sees no GPU: use --device auto")
-    return torch.device(name)
 
 
 def fit(
@@ -69,7 +63,7 @@ def fit(
     left = recipe["steps"] - training.step
     stream = steps(loader, order.chunks)
     what = f"train {type(training.net).__name__}"
-    for chunks in cli.progress(stream, left, what) if world.first else stream:
+    for chunks in log.progress(stream, left, what) if world.first else stream:
         rate = training.schedule.rate(training.step)
         loss, accuracy = training.update(chunks)
         recent.append((training.step, loss, accuracy, rate, before + time.monotonic() - began))
@@ -105,7 +99,7 @@ def flushed(recent: Sequence[tuple[Any, ...]], world: parallel.World, folder: Pa
 
 def videos_of(recipe: Recipe, a: Namespace) -> tuple[list[list[Video]], list[str], int | None]:
     """Every task's videos, the classes of the network's first head, and how many its second has."""
-    readers = trainingdata.open_shards(a.shards, recipe)
+    readers = open_shards(a.shards, recipe)
     classes = next(iter(readers.values())).classes
     own = trainingdata.of_split(readers, a.splits, a.split)
     if not recipe["partner"]:
@@ -114,7 +108,7 @@ def videos_of(recipe: Recipe, a: Namespace) -> tuple[list[list[Video]], list[str
         raise UserError(
             f"the recipe trains on a second data set ({recipe['partner']}): give --partner-shards and -splits"
         )
-    partner = trainingdata.open_shards(a.partner_shards, recipe)
+    partner = open_shards(a.partner_shards, recipe)
     other = next(iter(partner.values())).classes
     more = trainingdata.of_all_splits(partner, a.partner_splits)
     if recipe["partner"] == "tasks":
@@ -188,7 +182,7 @@ def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     a = arguments(argv)
     if a.note:
-        cli.say(a.note)
+        log.say(a.note)
     torch.set_num_threads(a.threads)
     if a.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which cuBLAS refuses
@@ -236,7 +230,7 @@ def resume(training: Training, identity: str, a: Namespace) -> None:
     """Go on where a killed training of the same identity saved, all processes at the same step."""
     if state := checkpoint.load(a.out, identity):
         training.restore(state)
-        cli.say(f"resumed at step {training.step} of {training.recipe['steps']}")
+        log.say(f"resumed at step {training.step} of {training.recipe['steps']}")
     training.world.agree(training.step, training.device)
 
 

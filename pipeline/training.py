@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from pipeline import cli, freezing, losses
+from pipeline import freezing, log, losses
 from pipeline.errors import UserError
 from pipeline.normalise import Normaliser, memory_format
+from pipeline.outputs import merged
 from pipeline.parallel import World
 from pipeline.recipes import Recipe
 from pipeline.schedules import Schedule
@@ -128,7 +129,7 @@ class Training:
         torch.cuda.empty_cache()
         learning = (m.training for m in self.net.modules() if isinstance(m, _BatchNorm))
         and_so = ", which batch normalisation sees" if any(learning) else ""
-        cli.say(f"out of GPU memory with {size} clips at a time: {self.part} now{and_so}, with twice the accumulation")
+        log.say(f"out of GPU memory with {size} clips at a time: {self.part} now{and_so}, with twice the accumulation")
 
     def inputs(self, sample: Any) -> list[Tensor]:
         """A chunk's samples as the network takes them."""
@@ -141,7 +142,7 @@ class Training:
         total = right = count = 0.0
         with torch.inference_mode(), autocast(self.device, self.recipe["precision"]):
             for sample, labels, tasks in (part for chunk in chunks for part in split(chunk, self.part)):
-                outputs, labels = losses.merged(self.net(*self.inputs(sample))), labels.to(self.device)
+                outputs, labels = merged(self.net(*self.inputs(sample))), labels.to(self.device)
                 total += losses.criterion(outputs, labels, tasks, "sum").item()
                 right += (outputs.argmax(1) == labels).sum().item()
                 count += len(labels)

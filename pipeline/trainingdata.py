@@ -9,13 +9,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from pipeline import clips, crops, inputs, manifest, samples
-from pipeline.cli import say
 from pipeline.errors import UserError
-from pipeline.inputs import Readers, Sample, size_of
+from pipeline.inputs import Sample, size_of
+from pipeline.log import say
 from pipeline.parallel import World
+from pipeline.readers import Readers, frame_count
 from pipeline.recipes import Recipe
 from pipeline.sampling import Sampler
-from pipeline.shards import ShardReader
 
 
 class Video(NamedTuple):
@@ -69,7 +69,7 @@ class HeldOut(Dataset):
 
     def __getitem__(self, number: int) -> tuple[Sample, int, int]:
         video, recipe = self.videos[number], self.recipe
-        (times,) = clips.tested(recipe, inputs.frames(video.readers, video.name), 1)
+        (times,) = clips.tested(recipe, frame_count(video.readers, video.name), 1)
         volumes = inputs.read(video.readers, recipe, video.name, times)
         box = crops.named(recipe, size_of(volumes), "centre", False)
         return inputs.cut(volumes, box, recipe["frames"] is not None), video.label, 0
@@ -101,30 +101,9 @@ def augmented(readers: Readers, video: str, recipe: Recipe, generator: np.random
 
 def augment(room: samples.Room, readers: Readers, video: str, recipe: Recipe, generator: np.random.Generator) -> None:
     """The same, written into `room`."""
-    times = clips.drawn(recipe, inputs.frames(readers, video), generator)
+    times = clips.drawn(recipe, frame_count(readers, video), generator)
     samples.write(room, readers, recipe, video, times, lambda size: crops.drawn(recipe, size, generator))
     samples.jitter(room, list(recipe["stack"]), recipe["rgb_jitter"], generator)
-
-
-def open_shards(folders: Sequence[Path], recipe: Recipe) -> dict[str, ShardReader]:
-    """The readers of a recipe's modalities; missing ones, and shards of other data or settings, are a UserError."""
-    found = {reader.modality: reader for reader in map(ShardReader, folders)}
-    wanted = clips.modalities(recipe)
-    if missing := [modality for modality in wanted if modality not in found]:
-        given = ", ".join(found) or "none"
-        raise UserError(f"the recipe reads {', '.join(wanted)} but --shards are of {given}: add those of {missing[0]}")
-    readers = {modality: found[modality] for modality in wanted}
-    first = next(iter(readers.values()))
-    for reader in readers.values():
-        if (reader.fingerprint, reader.classes) != (first.fingerprint, first.classes):
-            raise UserError(f"{first.folder} and {reader.folder} are of different data sets: give shards of one")
-        bound = reader.settings.get("bound")
-        if recipe["bound"] and bound not in (None, recipe["bound"]):
-            raise UserError(
-                f"{reader.folder} holds flow of bound {bound} but the recipe's is {recipe['bound']}: set flow.bound in"
-                " config.yaml, or bound in the recipe"
-            )
-    return readers
 
 
 def of_split(readers: Readers, splits: Path, split: int) -> list[Video]:

@@ -13,14 +13,12 @@ sys.path.insert(0, str(workflow.basedir))
 ROOT = shlex.quote(str(workflow.basedir))
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT} ACTIONBENCH_RECORDED=1; ")
 
-from pipeline import madehere, runs, splitnumbers, tableplans, targets
-from pipeline.config import check
+from pipeline import madehere, runs, tableplans, targets
+from pipeline.checks import check
 from pipeline.errors import UserError
 
 try:
     check(config)
-    splitnumbers.check(config)
-    tableplans.check(config)
     RUNS, FUSIONS = runs.names(config, "runs"), runs.names(config, "fusions")
     RELEASES = runs.releases(config)
 except UserError as error:

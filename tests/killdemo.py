@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipeline import cli
 from pipeline.errors import UserError
+from pipeline.log import say
 from tests import killchecks
 from tests.killing import Moment, Workflow
 
@@ -54,7 +55,7 @@ def disturbed(whole: Workflow, killed: Workflow, plan: Sequence[Moment]) -> tupl
         wrong += unlike
         jobs = ", ".join(sorted(log.removeprefix("logs/").removesuffix(".log") for log in hit)) or "Snakemake alone"
         table.append([f"{moment.at:.1f}", jobs, *shown])
-        cli.say(" | ".join(table[-1]))
+        say(" | ".join(table[-1]))
     before = killed.logs()
     if not killed.finish():
         return table, [*wrong, f"the last run failed: see {killed.said}"]
@@ -94,7 +95,7 @@ def trial(folder: Path, count: int, seed: int, **workflow) -> tuple[list[list[st
     begun = time.time()
     if not whole.finish():
         raise UserError(f"the undisturbed run failed: see {whole.said}")
-    cli.say(f"undisturbed: {time.time() - begun:.0f} s")
+    say(f"undisturbed: {time.time() - begun:.0f} s")
     return disturbed(whole, killed, moments(whole.folder, begun, count, seed))
 
 

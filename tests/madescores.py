@@ -38,7 +38,7 @@ def write_scores(root, split, places, dataset="ucf101", run="two_stream.temporal
         "preset": "paper", "protocol": "25 frames x 10 crops", "deviations": "", **facts,
     }  # fmt: skip
     names = [f"v{number}" for number in range(len(places))]
-    path = rows.score_file(root / dataset, split, seed, run)
+    path = scores.score_file(root / dataset, split, seed, run)
     scores.write_videos(path, scores.VideoScores(names, labels, values, "logits", about), "centre")
     return path
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import log
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("fetch", "index", "frames", "flow", "shard", "idt", "train", "kmeans", "score", "fuse", "evaluate", "tables")
-COUNT = "from pipeline import cli\nfor _ in cli.progress(range(3), 3, 'frames'): pass"
+COUNT = "from pipeline import log\nfor _ in log.progress(range(3), 3, 'frames'): pass"
 
 
 def python(*arguments, **options):
@@ -37,7 +37,7 @@ def test_a_users_mistake_is_one_sentence_and_status_1():
 
 
 def test_a_bug_of_ours_keeps_its_traceback():
-    run = python("-c", "from pipeline import cli\ncli.run(lambda argv: 1 / 0)")
+    run = python("-c", "from pipeline import log\ncli.run(lambda argv: 1 / 0)")
     assert "ZeroDivisionError" in run.stderr
 
 
@@ -65,4 +65,4 @@ def test_progress_on_a_terminal_is_a_bar():
 
 
 def test_progress_says_how_long_it_will_take():
-    assert cli.progress_line("flow s", done=25, total=100, seconds=10) == "flow s 25/100, 10 s, 30 s left"
+    assert log.progress_line("flow s", done=25, total=100, seconds=10) == "flow s 25/100, 10 s, 30 s left"

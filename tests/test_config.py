@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import config
+from pipeline.checks import check
 from pipeline.errors import UserError
 
 COMMITTED = config.load_yaml(Path(__file__).parents[1] / "config.yaml")
@@ -12,16 +13,16 @@ COMMITTED = config.load_yaml(Path(__file__).parents[1] / "config.yaml")
 
 def refusal(difference):
     with pytest.raises(UserError) as caught:
-        config.check(config.merge(COMMITTED, difference))
+        check(config.merge(COMMITTED, difference))
     return str(caught.value)
 
 
 def test_the_committed_config_is_valid():
-    config.check(COMMITTED)
+    check(COMMITTED)
 
 
 def test_archives_of_class_folders_need_no_folder_of_ones_own():
-    config.check(config.merge(COMMITTED, {"datasets": {"demo": {"layout": "folder"}}}))
+    check(config.merge(COMMITTED, {"datasets": {"demo": {"layout": "folder"}}}))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_mistake_is_one_sentence_with_key_value_and_way_out(difference, words)
 
 def test_a_missing_key_is_named():
     with pytest.raises(UserError, match="seed is missing: add it"):
-        config.check({key: value for key, value in COMMITTED.items() if key != "seed"})
+        check({key: value for key, value in COMMITTED.items() if key != "seed"})
 
 
 def test_a_data_set_differs_from_the_stages_only_where_it_says():

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline import evaluate, scores
+from pipeline import evaluate, hits, scores
 from pipeline.scores import VideoScores
 
 VALUES = np.array([[3, 2, 1, 0.0], [3, 2, 1, 0], [0, 3, 1, 2], [0, 1, 3, 2], [3, 1, 0, 2]])
@@ -36,10 +36,10 @@ def test_nothing_measured_leaves_everything_possible():
 
 
 def test_top_k_looks_at_the_k_best_and_breaks_ties_as_the_argmax_does():
-    assert evaluate.within(VALUES, LABELS, 1).tolist() == [True, False, True, False, False]
-    assert evaluate.within(VALUES, LABELS, 2).tolist() == [True, True, True, False, True]
+    assert hits.within(VALUES, LABELS, 1).tolist() == [True, False, True, False, False]
+    assert hits.within(VALUES, LABELS, 2).tolist() == [True, True, True, False, True]
     tied = np.zeros((2, 3))
-    assert evaluate.within(tied, np.array([0, 2]), 2).tolist() == [True, False]
+    assert hits.within(tied, np.array([0, 2]), 2).tolist() == [True, False]
 
 
 def test_the_confusion_matrix_has_own_classes_in_rows():

@@ -11,6 +11,7 @@ from torch import nn
 
 from pipeline import config as configs
 from pipeline import networks, recipes, weights
+from pipeline.checks import check
 from pipeline.errors import UserError
 from pipeline.figures import asked, embedding, filters, papers, saliency, tracks, trained, words
 from pipeline.figures.trained import Video
@@ -267,7 +268,7 @@ def test_both_paths_features_stand_side_by_side(made):
 def planned(*rows, dataset="demo"):
     settings = configs.load_yaml(ROOT / "config.yaml")
     settings["datasets"][dataset]["tables"] = {"rows": list(rows) or "all"}
-    configs.check(settings)
+    check(settings)
     return [
         Path(path).relative_to(f"results/figures/{dataset}/papers").as_posix()
         for path in papers.figures(settings, dataset)
@@ -290,7 +291,7 @@ def test_words_are_of_streams_whose_places_are_assigned_and_learnt():
 
 def test_each_group_of_the_demo_is_shown():
     settings = configs.load_yaml(ROOT / "config.yaml")
-    configs.check(settings)
+    check(settings)
     shown = papers.video_options(settings, "demo").partition("--classes ")[2].split()
     groups = settings["datasets"]["demo"]["groups"].values()
     assert [sum(name in group for name in shown) for group in groups] == [2, 2, 2]
@@ -298,7 +299,7 @@ def test_each_group_of_the_demo_is_shown():
 
 def test_the_commands_take_the_options_that_are_planned_for_them():
     settings = configs.load_yaml(ROOT / "config.yaml")
-    configs.check(settings)
+    check(settings)
     data = ["--shards", "s", "--splits", "p", "--out", "a.png"]
     parser = argparse.ArgumentParser()
     tracks.options(parser)

@@ -43,7 +43,7 @@ def test_fusing_and_taking_a_subset_write_the_hits_with_the_scores(tmp_path, unr
 
 def test_top1_counts_ties_as_argmax_does(tmp_path):
     path = write_scores(tmp_path, 1, share(4))
-    assert scores.summarise(path) == scores.top1(scores.read(path)) == pytest.approx(0.4)
+    assert hits.summarise(path) == scores.top1(scores.read(path)) == pytest.approx(0.4)
 
 
 def test_tables_that_count_the_same_file_at_once_leave_whole_hits_and_nothing_else(tmp_path):

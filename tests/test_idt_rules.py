@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, recipes, rows, runs, tableplans, targets
+from pipeline import (
+    config,
+    recipes,
+    rows,
+    runs,
+    tableplans,
+    targets,
+)
+from pipeline.checks import check
 from pipeline.errors import UserError
 from pipeline.idt.parameters import Parameters
 from tests.workflow import ROOT
@@ -95,4 +103,4 @@ def test_a_name_that_is_a_system_and_a_fusion_is_refused(tmp_path):
 )  # fmt: skip
 def test_a_mistake_in_the_settings_is_one_sentence(idt, said):
     with pytest.raises(UserError, match=said):
-        config.check(changed(**idt))
+        check(changed(**idt))

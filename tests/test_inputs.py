@@ -7,6 +7,7 @@ from pipeline import crops, inputs, samples, stacking, trainingdata
 from pipeline.crops import Box
 from pipeline.errors import UserError
 from pipeline.quantise import dequantise
+from pipeline.readers import frame_count
 from tests.tinydata import RECIPE, smooth, tiny_shards
 
 BOTH = {**RECIPE, "stack": {"rgb": 1, "flow": 2}, "frames": 3, "mean_subtraction": True}
@@ -33,7 +34,7 @@ def read(readers, times, name="flow", **changes):
 
 
 def test_a_video_has_one_frame_more_than_flow(readers):
-    assert inputs.frames(readers, "v") == inputs.frames({"flow": readers["flow"]}, "v") == 9
+    assert frame_count(readers, "v") == frame_count({"flow": readers["flow"]}, "v") == 9
 
 
 def test_flow_channels_are_x1_y1_x2_y2_at_each_time(readers):

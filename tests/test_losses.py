@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from pipeline import losses
+from pipeline.outputs import merged
 
 torch.manual_seed(0)
 A, B = torch.randn(6, 4), torch.randn(6, 4)
@@ -36,8 +37,8 @@ def test_a_task_without_samples_costs_nothing_and_its_logits_still_get_a_gradien
 
 
 def test_logits_are_merged_into_their_mean():
-    assert torch.equal(losses.merged((A, B)), (A + B) / 2)
-    assert losses.merged(A) is A
+    assert torch.equal(merged((A, B)), (A + B) / 2)
+    assert merged(A) is A
 
 
 def test_hits_are_counted_by_a_samples_own_task():

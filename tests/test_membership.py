@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, frames, index, manifest, membership, scanning, splitnumbers, targets
+from pipeline import (
+    config,
+    frames,
+    index,
+    manifest,
+    membership,
+    scanning,
+    splitnumbers,
+    targets,
+)
+from pipeline.checks import check
 from pipeline.errors import UserError
 from tests.test_index import ANNOTATIONS, FLAT, FOLDER, touch
 
@@ -156,9 +166,9 @@ def test_a_split_that_is_not_there_is_a_sentence_before_anything_runs(tmp_path, 
     table = tmp_path / "split.tsv"
     table.write_text("video\tsplit\trole\na/1.avi\t1\ttrain\nb/1.mp4\t2\ttest\n")
     configured = own(tmp_path, split_file=str(table))
-    splitnumbers.check(configured)
+    check(configured)
     with pytest.raises(UserError, match=words):
-        splitnumbers.check(config.merge(configured, {"datasets": {dataset: settings}}))
+        check(config.merge(configured, {"datasets": {dataset: settings}}))
 
 
 def test_the_splits_of_ones_own_lists_are_those_of_their_files(tmp_path):
@@ -170,6 +180,6 @@ def test_the_splits_of_ones_own_lists_are_those_of_their_files(tmp_path):
 
 def test_drawn_splits_are_as_many_as_anybody_asks_for(tmp_path):
     nine = own(tmp_path, splits=[9])
-    splitnumbers.check(nine)
+    check(nine)
     assert splitnumbers.drawn(config.of_dataset(nine, "own")) == 9
     assert splitnumbers.drawn(config.of_dataset(COMMITTED, "ucf101")) == 0

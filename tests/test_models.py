@@ -149,7 +149,6 @@ def test_the_temporal_network_takes_every_stack_of_table_1b():
     stacks += [
         stacking.trajectories(flow, 0, 10),
         stacking.bidirectional(flow, back, 5, 10),
-        stacking.centred(stacks[2]),
     ]
     for volume in stacks:
         net = models.build("cnn_m_2048", num_classes=7, channels=len(volume), norm2=False, **CNN_M)

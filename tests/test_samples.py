@@ -5,6 +5,7 @@ import pytest
 
 from pipeline import clips, crops, inputs, samples
 from pipeline.errors import UserError
+from pipeline.readers import frame_count
 from tests.tinydata import RECIPE, smooth, tiny_shards
 
 BOTH = {**RECIPE, "stack": {"rgb": 1, "flow": 2}, "frames": 3, "stride": 2, "short_side": 24, "crop": 16}
@@ -33,7 +34,7 @@ def readers(tmp_path_factory):
 def both_ways(readers, recipe, seed):
     """The same draws for a sample that is written, and for one that is read whole and cut."""
     generator = np.random.default_rng(seed)
-    times = clips.drawn(recipe, inputs.frames(readers, "v"), generator)
+    times = clips.drawn(recipe, frame_count(readers, "v"), generator)
     state, room = generator.bit_generator.state, samples.room_for(recipe)
     samples.write(room, readers, recipe, "v", times, lambda size: crops.drawn(recipe, size, generator))
     generator.bit_generator.state = state

@@ -5,9 +5,20 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline import clips, inputs, manifest, networks, protocols, score, scores, trainingdata, weights
+from pipeline import (
+    clips,
+    inputs,
+    manifest,
+    networks,
+    protocols,
+    score,
+    scores,
+    weights,
+)
 from pipeline.errors import UserError
 from pipeline.normalise import Normaliser
+from pipeline.readers import open_shards
+from pipeline.views import views_of
 from tests.tinydata import RECIPE, smooth, tiny_shards, tiny_splits
 
 CPU = torch.device("cpu")
@@ -37,7 +48,7 @@ def folders(data, recipe):
 
 def save(data, path, recipe, classes=("left", "right"), **facts):
     """An untrained network of a recipe, as training would have left it."""
-    readers = trainingdata.open_shards(folders(data, recipe), recipe)
+    readers = open_shards(folders(data, recipe), recipe)
     about = {
         "run": "e.r", "preset": "demo", "split": 1, "seed": 0, "classes": list(classes), "fingerprint": "f",
         "tested_classes": ["left", "right"], "second_classes": None, "note": "", "recipe_hash": "h", "recipe": recipe,
@@ -74,7 +85,7 @@ def answers(net, *batch):
 def test_a_video_scores_what_the_network_says_to_each_crop_by_hand(data, tmp_path):
     net, table, _ = scored(data, tmp_path, RECIPE, "3 frames x 10 crops")
     found, rows = of(table, "a")
-    frames = trainingdata.open_shards(folders(data, RECIPE), RECIPE)["rgb"].rgb("a", [0, 4, 8])
+    frames = open_shards(folders(data, RECIPE), RECIPE)["rgb"].rgb("a", [0, 4, 8])
     by_hand = []
     for frame in (frames.transpose(0, 3, 1, 2) / 255 - MEAN) / DEVIATION:
         for top, left in ((0, 0), (0, 24), (8, 0), (8, 24), (4, 12)):
@@ -88,7 +99,7 @@ def test_a_video_scores_what_the_network_says_to_each_crop_by_hand(data, tmp_pat
 def test_flow_scores_by_hand_too(data, tmp_path):
     net, table, _ = scored(data, tmp_path, FLOW, "2 frames x centre + flip")
     found, _ = of(table, "b")
-    fields = trainingdata.open_shards(folders(data, FLOW), FLOW)["flow"].flow("b", range(4)) / 255 * 40 - 20
+    fields = open_shards(folders(data, FLOW), FLOW)["flow"].flow("b", range(4)) / 255 * 40 - 20
     stacks = [(x - x.mean((2, 3), keepdims=True))[:, :, 4:60, 12:68] for x in (fields[:3], fields[1:])]
     turned = [x[..., ::-1] * np.array([-1, 1]).reshape(1, 2, 1, 1) for x in stacks]
     views = np.stack([stacks[0], turned[0], stacks[1], turned[1]]).reshape(4, 6, 56, 56)
@@ -97,7 +108,7 @@ def test_flow_scores_by_hand_too(data, tmp_path):
 
 def test_several_logits_are_averaged_over_streams(data, tmp_path):
     net, table, _ = scored(data, tmp_path, BOTH, "1 clip x centre")
-    readers = trainingdata.open_shards(folders(data, BOTH), BOTH)
+    readers = open_shards(folders(data, BOTH), BOTH)
     (times,) = clips.tested(BOTH, 9, 1)
     box = inputs.Box(0, 8, 64, 64, (64, 64), False)
     sample = inputs.cut(inputs.read(readers, BOTH, "a", times), box, True)
@@ -161,9 +172,9 @@ class Full(nn.Module):
 
 
 def test_too_little_memory_halves_the_views_and_changes_no_score(data, capfd):
-    readers = trainingdata.open_shards(folders(data, RECIPE), RECIPE)
+    readers = open_shards(folders(data, RECIPE), RECIPE)
     views = list(protocols.views(protocols.named("1 frame x 10 crops"), RECIPE, 9))
-    samples = score.views_of(readers, RECIPE, "a", views)
+    samples = views_of(readers, RECIPE, "a", views)
     net, normalise = networks.build(RECIPE, 2).eval(), Normaliser(RECIPE, readers, CPU)
     whole, parts = (score.logits(one, normalise, samples, 2) for one in (net, Full(net, 3)))
     assert parts == pytest.approx(whole, abs=1e-6)
@@ -171,27 +182,27 @@ def test_too_little_memory_halves_the_views_and_changes_no_score(data, capfd):
 
 
 def test_one_view_that_does_not_fit_is_a_sentence(data):
-    readers = trainingdata.open_shards(folders(data, RECIPE), RECIPE)
+    readers = open_shards(folders(data, RECIPE), RECIPE)
     samples = [((torch.zeros(3, 56, 56, dtype=torch.uint8), torch.zeros(3)),)] * 2
     with pytest.raises(UserError, match="one view of 3x56x56 does not fit into the memory of cpu"):
         score.logits(Full(nn.Identity(), 0), Normaliser(RECIPE, readers, CPU), samples, 2)
 
 
 def test_shards_of_another_bound_than_the_weights_are_refused_with_both(data, tmp_path):
-    settings = {**trainingdata.open_shards(folders(data, FLOW), FLOW)["flow"].settings, "bound": 32}
+    settings = {**open_shards(folders(data, FLOW), FLOW)["flow"].settings, "bound": 32}
     with pytest.raises(UserError, match="flow was made with bound 20 but 32 is asked for"):
         scored(data, tmp_path, FLOW, "1 frame x centre", settings={"flow": settings})
 
 
 def test_shards_of_another_bound_than_the_recipes_are_refused_with_both(data, tmp_path):
     with pytest.raises(UserError, match="flow of bound 20 but the recipe's is 15"):
-        trainingdata.open_shards(folders(data, FLOW), {**FLOW, "bound": 15})
-    trainingdata.open_shards(folders(data, FLOW), {**FLOW, "bound": 20})
+        open_shards(folders(data, FLOW), {**FLOW, "bound": 15})
+    open_shards(folders(data, FLOW), {**FLOW, "bound": 20})
 
 
 def test_missing_shards_are_a_sentence(data):
     with pytest.raises(UserError, match="the recipe reads rgb, flow but --shards are of rgb: add those of flow"):
-        trainingdata.open_shards([data / "shards" / "rgb"], BOTH)
+        open_shards([data / "shards" / "rgb"], BOTH)
 
 
 def test_a_split_of_which_no_video_is_there_is_a_sentence(data, tmp_path):

@@ -6,10 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from pipeline import manifest, networks, score, scores, train, weights
+from pipeline import manifest, networks, score, scores, weights
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from pipeline.scores import top1
 from pipeline.shards import ShardReader
+from pipeline.trained import load_net
 from tests.tinydata import RECIPE, tiny_shards, tiny_splits
 
 
@@ -188,13 +190,11 @@ def test_shards_made_otherwise_than_those_trained_on_are_refused(trained, tmp_pa
     )
     reader = ShardReader(trained / "shards" / "rgb")
     with pytest.raises(UserError, match="made with bound 20 but 32"):
-        score.load_net(tmp_path / "w.safetensors", {"rgb": reader}, train.pick_device("cpu"))
+        load_net(tmp_path / "w.safetensors", {"rgb": reader}, pick_device("cpu"))
 
 
 def test_weights_of_other_classes_are_refused_with_the_first_that_differs(trained, tmp_path):
     tensors, facts = weights.load(trained / "w.safetensors")
     weights.save(tmp_path / "w.safetensors", tensors, {**facts, "tested_classes": ["left", "up"]})
     with pytest.raises(UserError, match="up against right"):
-        score.load_net(
-            tmp_path / "w.safetensors", {"rgb": ShardReader(trained / "shards" / "rgb")}, train.pick_device("cpu")
-        )
+        load_net(tmp_path / "w.safetensors", {"rgb": ShardReader(trained / "shards" / "rgb")}, pick_device("cpu"))

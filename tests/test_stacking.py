@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.stacking import bidirectional, both_ways, centred, stack, trajectories
+from pipeline.stacking import bidirectional, stack, trajectories
 
 
 def numbered(count, height=4, width=5):
@@ -40,19 +40,6 @@ def test_trajectories_follow_a_steady_rotation_back_to_where_they_began():
 def test_a_bidirectional_stack_has_the_future_then_the_past_each_from_the_centre():
     forward, backward = numbered(6), -numbered(6)
     assert bidirectional(forward, backward, 3, 4)[::2, 0, 0].tolist() == [6, 8, -4, -2]
-
-
-def test_backward_flow_undoes_forward_flow():
-    rows, columns = np.mgrid[:48, :64]
-    wave = [128 + 60 * np.sin((columns - t) / 5) + 60 * np.cos(rows / 6) for t in range(3)]
-    forward, backward = both_ways(np.stack(wave).astype(np.uint8), backend="cpu")
-    assert np.median(forward[:, 0]) == pytest.approx(1, abs=0.1)
-    assert np.median(backward[:, 0]) == pytest.approx(-1, abs=0.1)
-
-
-def test_a_centred_stack_has_no_mean():
-    fields = np.random.default_rng(0).normal(2, size=(10, 6, 7))
-    assert np.allclose(centred(fields).mean(axis=(1, 2)), 0)
 
 
 @pytest.mark.parametrize(("start", "length"), [(0, 7), (5, 2), (-1, 2)])

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from pipeline import config, published, rows, runs, tableplans
+from pipeline.checks import check
 from pipeline.errors import UserError
 
 COMMITTED = config.load_yaml(Path(__file__).parents[1] / "config.yaml")
@@ -26,7 +27,7 @@ def test_seeds_and_rows_of_one_data_set_may_differ(monkeypatch):
     monkeypatch.setattr(runs, "obstacle", lambda config, dataset, run: "")
     difference = {"datasets": {"ucf101": {"tables": {"seeds": [3, 4], "rows": ["two_stream.spatial"]}}}}
     changed = config.merge(COMMITTED, difference)
-    config.check(changed)
+    check(changed)
     planned = tableplans.gathered_scores(changed, "ucf101")
     assert {(run, seed) for run, _, seed in planned} == {("two_stream.spatial", 3), ("two_stream.spatial", 4)}
     assert tableplans.choice(changed, "hmdb51").seeds == [0]
@@ -37,7 +38,7 @@ def test_make_demo_takes_few_rows_and_make_demo_all_every_one():
     command = next(row for row in makefile.splitlines() if "--config" in row)
     key, _, value = command.split("'")[1].partition("=")
     every = config.merge(COMMITTED, {key: yaml.safe_load(value)})
-    config.check(every)
+    check(every)
     assert len(tableplans.choice(COMMITTED, "demo").rows) == 4
     assert tableplans.choice(every, "demo").rows == ["*"]
     few, all_runs = (tableplans.gathered_scores(settings, "demo") for settings in (COMMITTED, every))

@@ -19,6 +19,7 @@ import torch
 import yaml
 
 from pipeline import checkpoint, metrics, train, training, weights
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from tests.killing import killed_at
 from tests.tinydata import RECIPE, tiny_shards, tiny_splits
@@ -390,7 +391,7 @@ def test_a_gpu_that_is_not_there_is_one_sentence():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(UserError, match="cuda:0 but torch .* sees no GPU"):
-        train.pick_device("cuda:0")
+        pick_device("cuda:0")
 
 
 def test_a_file_that_is_no_weights_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import tvl1
+from pipeline import log, tvl1
 from pipeline.errors import UserError
 from pipeline.tvl1 import driver
 
@@ -173,7 +173,7 @@ def test_resolved_parameters_are_the_defaults_of_opencv_unless_said_otherwise():
 
 
 def test_auto_says_once_which_backend_it_took(capsys):
-    tvl1.announce.cache_clear()
+    log.say_once.cache_clear()
     for _ in range(2):
         tvl1.flow(np.zeros((2, 4, 4), np.uint8))
     assert capsys.readouterr().err.count("TV-L1 runs on the backend") == 1

@@ -12,6 +12,7 @@ import pytest
 from pipeline import tvl1
 from pipeline.errors import UserError
 from pipeline.tvl1 import cuda, driver
+from pipeline.tvl1.tile import TILES, fitting, tiles
 
 SOURCE = Path(cuda.__file__).with_name("tvl1.cu")
 
@@ -65,7 +66,7 @@ def build(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small(build):
-    return build(cuda.TILES[-1])
+    return build(TILES[-1])
 
 
 def moving(height, width, count=3):
@@ -96,7 +97,7 @@ def test_tiles_and_their_borders_give_the_flow_of_the_cpu(small, size):
     assert np.percentile(away(small, moving(*size), scales=1, **FIXED), 99) < 2e-3
 
 
-@pytest.mark.parametrize("tile", cuda.TILES, ids=str)
+@pytest.mark.parametrize("tile", TILES, ids=str)
 def test_every_tile_gives_the_flow_of_the_cpu(build, tile):
     assert np.percentile(away(build(tile), moving(100, 150), **FIXED), 98) < 2e-3
 
@@ -115,7 +116,7 @@ def test_real_frames_have_the_flow_of_opencv(build):
     reader = cv2.VideoCapture(str(path))
     grey = [cv2.cvtColor(reader.read()[1], cv2.COLOR_BGR2GRAY) for _ in range(3)]
     frames = np.stack([cv2.resize(frame, (200, 150), interpolation=cv2.INTER_AREA) for frame in grey])
-    ours = flow(build(cuda.TILES[0]), frames)
+    ours = flow(build(TILES[0]), frames)
     difference = np.hypot(*np.moveaxis(ours - tvl1.flow(frames, backend="opencv"), 1, 0))
     assert difference.mean() <= 0.02
     assert np.percentile(difference, 95) <= 0.06
@@ -127,7 +128,7 @@ def test_with_other_medians_too(small, median):
 
 
 def test_no_thread_reads_what_another_writes_between_two_barriers(build):
-    ways = [flow(build(cuda.TILES[-1], backwards=way), moving(70, 90)) for way in (False, True)]
+    ways = [flow(build(TILES[-1], backwards=way), moving(70, 90)) for way in (False, True)]
     assert np.array_equal(*ways)
 
 
@@ -149,13 +150,13 @@ def test_one_frame_has_no_pairs_and_needs_no_gpu():
 @pytest.mark.parametrize("length", range(1, 400, 7))
 def test_tiles_cover_every_length(length):
     for side, depth in ((128, 8), (64, 8), (32, 4)):
-        count = cuda.tiles(length, side, depth)
+        count = tiles(length, side, depth)
         assert (count - 1) * (side - 2 * depth) + side >= length
         assert count == 1 or (count - 2) * (side - 2 * depth) + side < length
 
 
 @pytest.mark.parametrize("capability", [75, 80, 86, 89, 90, 100, 120, 999])
-@pytest.mark.parametrize("tile", cuda.TILES, ids=str)
+@pytest.mark.parametrize("tile", TILES, ids=str)
 def test_the_kernels_compile_for_every_gpu(capability, tile):
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="the extra actionbench[cuda] is not installed")
     known = driver.check(nvrtc.nvrtcGetSupportedArchs())
@@ -169,4 +170,4 @@ def test_a_gpu_without_enough_memory_is_refused_in_a_sentence(small, monkeypatch
     with pytest.raises(UserError, match="do not fit"):
         flow(small, moving(8, 9))
     with pytest.raises(UserError, match="shared memory"):
-        cuda.fitting(1000)
+        fitting(1000)

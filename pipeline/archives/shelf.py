@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import cli
+from pipeline import log
 from pipeline.archives.kinds import ARCHIVES, PAGE, kind_of
 from pipeline.archives.members import Damaged
 from pipeline.download import Patience, Transfer, Unavailable, discard, download
@@ -75,7 +75,7 @@ class Shelf:
             except Damaged as error:
                 self.reject(source)
                 last = Unavailable(f"{url} gave a damaged archive: {error.reason}")
-            cli.say(str(last))
+            log.say(str(last))
         raise last
 
     def reject(self, source: Source) -> None:
@@ -90,7 +90,7 @@ class Shelf:
             self._write_checksums(known)
 
     def _download(self, source: Source, transfer: Transfer) -> Archive:
-        cli.say(f"downloading {transfer.url}")
+        log.say(f"downloading {transfer.url}")
         transfer.part.parent.mkdir(parents=True, exist_ok=True)
         download(transfer)
         try:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from pipeline import cli
+from pipeline import log
 from pipeline.archives.kinds import ARCHIVES, kind_of
 from pipeline.archives.members import Damaged
 from pipeline.archives.unpack import unpack
@@ -14,7 +14,7 @@ INNER = (".rar", ".zip", ".tar.gz", ".tgz", ".tar")
 def open_inner(archive: Path, folder: Path) -> None:
     """Unpack the archives among the files of `archive` in place, each into a folder of its stem (HMDB51's classes)."""
     found = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(INNER) and path.is_file())
-    for path in cli.progress(found, len(found), "inner archives"):
+    for path in log.progress(found, len(found), "inner archives"):
         if kind_of(path) not in ARCHIVES:
             continue
         scratch = path.with_name(f"{path.name}.inner")

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline import cli
+from pipeline import log
 from pipeline.archives import rar, tar, tools, zip
 from pipeline.archives.kinds import ARCHIVES, kind_of
 from pipeline.archives.members import DISK_FULL, FOLDER, BadArchive, Damaged, Member, Reader, Save, place
@@ -37,7 +37,7 @@ def unpack(archive: Path, folder: Path) -> None:
         count, needed = declared(archive)
         _check_room(archive, folder, needed)
         members = read(archive)
-        for member, save in cli.progress(members, count, archive.name) if count else members:
+        for member, save in log.progress(members, count, archive.name) if count else members:
             _write(member, save, folder)
     except BadArchive as error:
         raise Damaged(archive, error) from error
@@ -70,7 +70,7 @@ def _no_room(archive: Path, folder: Path, needed: int) -> UserError:
 def _write(member: Member, save: Save, folder: Path) -> None:
     where = place(member)
     if where is None:
-        cli.say(f"left out {member.name}, which macOS added to the archive")
+        log.say(f"left out {member.name}, which macOS added to the archive")
         return
     target = folder / where
     try:

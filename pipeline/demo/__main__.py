@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.demo import PRETRAINING, hmdb
 from pipeline.demo.clips import clip
 from pipeline.demo.rar import RarWriter
@@ -58,7 +58,7 @@ def encoded(out: Path, everything: Sequence[Clip], seed: int, threads: int) -> I
     """
     with scratch_folder(out / "clips") as scratch, ThreadPoolExecutor(threads) as pool:
         videos = pool.map(lambda c: avi(clip(seed, c.name, c.group, c.number), scratch), everything)
-        yield from cli.progress(videos, len(everything), "clips")
+        yield from log.progress(videos, len(everything), "clips")
 
 
 def check(seed: int, groups: int, number: int, threads: int) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
-from pipeline import cli, quarantine
+from pipeline import cli, log, quarantine
 from pipeline.figures import pages, style
 from pipeline.manifest import SPLITS, read_parquet
 from pipeline.quarantine import Row
@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> None:
     found = shares(a.splits, rows)
     draw(found, f"{a.dataset}: coverage", a.plot)
     pages.write(a.page, f"{a.dataset}: videos that were left out, and why", *body(found, rows))
-    cli.say(f"{a.page}: {len(rows)} rows, {len(found)} classes")
+    log.say(f"{a.page}: {len(rows)} rows, {len(found)} classes")
 
 
 if __name__ == "__main__":

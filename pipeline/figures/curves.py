@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.errors import UserError
 from pipeline.figures import style
 
@@ -91,7 +91,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, type=Path, help="an SVG")
     a = parser.parse_args(argv)
     draw(a.metrics, a.title, a.out)
-    cli.say(f"{a.out}: {len(a.metrics)} trainings")
+    log.say(f"{a.out}: {len(a.metrics)} trainings")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from sklearn.manifold import TSNE
 from torch import Tensor
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.errors import UserError
 from pipeline.figures import asked, style, trained
 from pipeline.figures.trained import Trained, Video
@@ -38,7 +38,7 @@ def features(net: FstCN, given: Sequence[Tensor]) -> dict[str, Tensor]:
 def all_features(run: Trained, videos: Sequence[Video]) -> dict[str, np.ndarray]:
     """Of every video's middle clip, by path: float32 (videos, 2048)."""
     parts: list[dict[str, Tensor]] = []
-    for video in cli.progress(iter(videos), len(videos), "embedding"):
+    for video in log.progress(iter(videos), len(videos), "embedding"):
         parts.append(features(run.net, trained.batched(run, trained.middle(run, video.name))))  # type: ignore[arg-type]
     return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
 
@@ -121,7 +121,7 @@ def main(argv: Sequence[str]) -> None:
         drawn(all_features(run, chosen), labels, names, a.seed), f"{TITLE}, {len(chosen)} videos", run
     )
     style.save(made, a.out, TITLE, f"{len(chosen)} test videos of {', '.join(names)} as numbers in the plane.")
-    cli.say(f"{a.out}: {len(chosen)} videos of {len(names)} classes")
+    log.say(f"{a.out}: {len(chosen)} videos of {len(names)} classes")
 
 
 if __name__ == "__main__":

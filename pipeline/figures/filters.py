@@ -11,7 +11,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline import cli, weights
+from pipeline import cli, log, weights
 from pipeline.errors import UserError
 from pipeline.figures import asked, style, trained
 from pipeline.train import parse_sources, prepared
@@ -153,7 +153,7 @@ def main(argv: Sequence[str]) -> None:
     head = f"{TITLE}: {facts['run']}, split {facts['split']}, {began}"
     made.suptitle(head, x=0.01, ha="left", weight="bold")
     style.save(made, a.out, TITLE, f"{len(after)} filters of {facts['run']} at {after.shape[2]} times.")
-    cli.say(f"{a.out}: {len(after)} filters")
+    log.say(f"{a.out}: {len(after)} filters")
 
 
 if __name__ == "__main__":

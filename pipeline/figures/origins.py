@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline import cli, records
+from pipeline import cli, log, records
 from pipeline.errors import UserError
 from pipeline.figures import pages, stages
 from pipeline.filefacts import DIGEST, own_facts
@@ -168,7 +168,7 @@ def main(argv: Sequence[str]) -> None:
     found = list(jobs(folder, table.as_posix()))
     stages.draw(edges(found), {row[0]: row[1:] for row in rule_rows(found)}, f"{dataset}: what made its table", a.plot)
     pages.write(a.page, f"{dataset}: versions and hashes", *body(folder, dataset, scores, found))
-    cli.say(f"{a.page}: {len(found)} jobs, {len(scores)} score files")
+    log.say(f"{a.page}: {len(found)} jobs, {len(scores)} score files")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from pipeline import cli, papertables
+from pipeline import cli, log, papertables
 from pipeline.errors import UserError
 from pipeline.figures import style
 from pipeline.lines import Line
@@ -90,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
     found = read(a.table)
     name = found[0]["table"]
     draw(papertables.layout(name, found), papertables.title(name), papertables.remark(name), a.out)
-    cli.say(f"{a.out}: {len(found)} values")
+    log.say(f"{a.out}: {len(found)} values")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import torch
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
-from pipeline import cli, losses
+from pipeline import cli
 from pipeline.figures import asked, style, trained
 from pipeline.figures.trained import Trained, Video
+from pipeline.outputs import merged
 
 TITLE = "Saliency: which pixels the score of a video's own class hangs on"
 SMOOTH = 1 / 40  # of the picture's side: the deviation of the Gaussian over a map
@@ -32,7 +33,7 @@ class Shown(NamedTuple):
 def gradients(net: nn.Module, given: Sequence[Tensor], label: int) -> list[Tensor]:
     """|d score of the class / d pixel|, the channels' largest: of inputs (1, C, T, h, w) maps (T, h, w)."""
     leaves = [x.detach().clone().requires_grad_() for x in given]
-    score = losses.merged(net(*leaves))[0, label]
+    score = merged(net(*leaves))[0, label]
     return [gradient[0].abs().amax(0) for gradient in torch.autograd.grad(score, leaves)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.figures import style
 from pipeline.flowpicture import picture
 from pipeline.quantise import dequantise
@@ -116,7 +116,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, type=Path, help="a PNG")
     a = parser.parse_args(argv)
     draw(ShardReader(a.frames), ShardReader(a.flow) if a.flow else None, a.title, a.out)
-    cli.say(f"{a.out}")
+    log.say(f"{a.out}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from pipeline import cli, scores
+from pipeline import cli, log, scores
 from pipeline.errors import UserError
 from pipeline.evaluate import Measure, Report, evaluate, interval, pairs, per_class
 from pipeline.figures import style
@@ -156,7 +156,7 @@ def main(argv: Sequence[str]) -> None:
     draw_confusion(classes, confusion, a.title, a.confusion)
     draw_classes(classes, confusion, a.title, a.classes)
     draw_pairs(classes, confusion, a.title, a.pairs)
-    cli.say(f"{a.title}: {confusion.trace()} of {confusion.sum()} videos right, {len(a.scores)} score files")
+    log.say(f"{a.title}: {confusion.trace()} of {confusion.sum()} videos right, {len(a.scores)} score files")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline import cli, quarantine
+from pipeline import cli, log, quarantine
 from pipeline.figures import coverage, pages, results
 from pipeline.figures.results import ALL, heads, name
 from pipeline.lines import MEAN, Line, read
@@ -160,7 +160,7 @@ def main(argv: Sequence[str]) -> None:
     a = parser.parse_args(argv)
     lines = read(a.table)
     pages.write(a.out, f"{a.table.stem}: what was reproduced", *body(lines, a.plot, a.splits, a.quarantine))
-    cli.say(f"{a.out}: {len(lines)} lines of the table")
+    log.say(f"{a.out}: {len(lines)} lines of the table")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, SubFigure
 
-from pipeline import cli
+from pipeline import cli, log
 from pipeline.errors import UserError
 from pipeline.figures import asked, style, trained
 from pipeline.idt.draw import LAST, recent
@@ -121,14 +121,14 @@ def main(argv: Sequence[str]) -> None:
         trained.test_videos({"rgb": reader}, a.splits, a.split), reader.classes, a.count, 1, a.seed, a.classes
     )
     found = []
-    for video in cli.progress(iter(chosen), len(chosen), "tracks"):
+    for video in log.progress(iter(chosen), len(chosen), "tracks"):
         numbers = moments(reader.count(video.name), MOMENTS)
         seen = [followed(reader, video.name, number, parameters) for number in numbers]
         found.append((reader.classes[video.label], seen))
     made = figure(found)
     made.suptitle(f"{TITLE}\nsplit {a.split}", x=0.01, ha="left", weight="bold")
     style.save(made, a.out, TITLE, f"Frames and tracks of {trained.spoken([name for name, _ in found])}.")
-    cli.say(f"{a.out}: {len(found)} videos")
+    log.say(f"{a.out}: {len(found)} videos")
 
 
 if __name__ == "__main__":

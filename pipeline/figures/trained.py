@@ -11,17 +11,25 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from pipeline import cli, clips, crops, inputs, losses, manifest, weights
+from pipeline import (
+    clips,
+    crops,
+    inputs,
+    log,
+    manifest,
+    weights,
+)
+from pipeline.device import pick_device
 from pipeline.errors import UserError
 from pipeline.figures import style
 from pipeline.flowpicture import picture
-from pipeline.inputs import Readers, Sample
+from pipeline.inputs import Sample
 from pipeline.normalise import Normaliser
+from pipeline.outputs import Outputs, merged
 from pipeline.quantise import dequantise
+from pipeline.readers import Readers, frame_count, open_shards
 from pipeline.recipes import Recipe
-from pipeline.score import load_net
-from pipeline.train import pick_device
-from pipeline.trainingdata import open_shards
+from pipeline.trained import load_net
 
 Shown = TypeVar("Shown")
 
@@ -108,7 +116,7 @@ def drawn(
     if missing := [name for name in wanted if names.index(name) not in there]:
         if len(missing) == len(wanted):
             raise UserError(f"no test video of the class {missing[0]} is in the shards: choose another class")
-        cli.say(f"no test video of {', '.join(missing)} is in the shards: shown without")
+        log.say(f"no test video of {', '.join(missing)} is in the shards: shown without")
     kept = [names.index(name) for name in wanted if name not in missing] or there
     if len(kept) > count:
         kept = sorted(generator.choice(kept, count, replace=False).tolist())
@@ -129,19 +137,19 @@ def chosen(run: Trained, a: argparse.Namespace, each: int = 1) -> list[Video]:
 def of_each(run: Trained, a: argparse.Namespace, look: Callable[[Trained, Video], Shown], what: str) -> list[Shown]:
     """What a figure shows of each test video that the command line asks for."""
     videos = chosen(run, a)
-    return [look(run, video) for video in cli.progress(iter(videos), len(videos), what)]
+    return [look(run, video) for video in log.progress(iter(videos), len(videos), what)]
 
 
 def keep(made: Figure, title: str, run: Trained, out: Path, what: str, labels: Sequence[str]) -> None:
     """Write a figure of `what` of some videos under its title."""
     style.save(headed(made, title, run), out, title, f"{what} of {spoken(labels)}.")
-    cli.say(f"{out}: {len(labels)} videos")
+    log.say(f"{out}: {len(labels)} videos")
 
 
 def middle(trained: Trained, video: str) -> Sample:
     """The centre crop of a video's middle clip, as the tests' views are made."""
     recipe, readers = trained.recipe, trained.readers
-    (times,) = clips.tested(recipe, inputs.frames(readers, video), 1)
+    (times,) = clips.tested(recipe, frame_count(readers, video), 1)
     volumes = inputs.read(readers, recipe, video, times)
     box = crops.named(recipe, inputs.size_of(volumes), "centre", False)
     return inputs.cut(volumes, box, recipe["frames"] is not None)
@@ -152,9 +160,9 @@ def batched(trained: Trained, sample: Sample) -> list[Tensor]:
     return trained.normalise(inputs.batch([sample]))
 
 
-def verdict(logits: losses.Outputs, video: Video, classes: Sequence[str]) -> str:
+def verdict(logits: Outputs, video: Video, classes: Sequence[str]) -> str:
     """A video's label: its class, and what the network takes this view for, with its share of the softmax."""
-    shares = losses.merged(logits)[0, : len(classes)].softmax(0)
+    shares = merged(logits)[0, : len(classes)].softmax(0)
     guess = int(shares.argmax())
     own, other = wrapped(classes[video.label]), wrapped(classes[guess])
     right = "right" if guess == video.label else "wrong"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.svm import SVC
 
-from pipeline import cli, manifest, scores
+from pipeline import hits, log, manifest, scores
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.idt import files
@@ -80,7 +80,7 @@ def decisions(
     known = np.unique(labels)
     if len(known) < 2:
         raise UserError(f"the training videos have {len(known)} class but an SVM takes 2: mend the split")
-    for label in cli.progress(known, len(known), "idt classify"):
+    for label in log.progress(known, len(known), "idt classify"):
         model = SVC(kernel="precomputed", C=c).fit(train, labels == label)
         for table, part in zip(tables, (test, train), strict=True):
             table[:, label] = model.decision_function(part)
@@ -127,4 +127,4 @@ def run(a: argparse.Namespace) -> None:
         made = scores.VideoScores(videos, np.array(truth), values, "decisions", facts | more)
         path = a.out / f"{subset}.parquet"
         scores.write_videos(path, made, "whole video")
-        cli.say(f"{path}: {len(videos)} of {len(table)} videos, top-1 {100 * scores.summarise(path):.1f} %")
+        log.say(f"{path}: {len(videos)} of {len(table)} videos, top-1 {100 * hits.summarise(path):.1f} %")

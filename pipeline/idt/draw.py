@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from pipeline import cli
+from pipeline import log
 from pipeline.errors import UserError
 from pipeline.files import whole_file
 from pipeline.idt import videos
@@ -64,4 +64,4 @@ def run(a: argparse.Namespace) -> None:
         drawn = picture(list(videos.grey(store, number, begin, a.frame + 1)), a.frame - begin, chosen, a.zoom)
     with whole_file(a.out) as scratch:
         scratch.write_bytes(simplejpeg.encode_jpeg(drawn, quality=92))
-    cli.say(f"{a.out}: frame {a.frame} of {a.video}")
+    log.say(f"{a.out}: frame {a.frame} of {a.video}")

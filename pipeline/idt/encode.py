@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline import cli
+from pipeline import log
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.idt import files, videos
@@ -84,11 +84,11 @@ def run(a: argparse.Namespace) -> None:
         counts = []
         with files.created(a.out, about) as file:
             files.write_strings(file, "video_id", store.videos)
-            for number, found in cli.progress(done, len(numbers), f"idt encode {a.out.stem}"):
+            for number, found in log.progress(done, len(numbers), f"idt encode {a.out.stem}"):
                 counts.append(found.tracks)
                 for name, vector in zip(vocabularies, found.vectors, strict=True):
                     file.require_dataset(name, (len(numbers), len(vector)), np.float16)[number] = vector
             file["tracks"] = np.array(counts, np.int64)
     empty = [video for video, count in zip(store.videos, counts, strict=True) if not count]
     said = f", {len(empty)} without any track (first: {empty[0]}): their encodings are zeros" if empty else ""
-    cli.say(f"{a.out}: {sum(counts)} tracks of {len(counts)} videos{said}")
+    log.say(f"{a.out}: {sum(counts)} tracks of {len(counts)} videos{said}")

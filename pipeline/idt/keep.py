@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline import cli
+from pipeline import log
 from pipeline.codehash import code_hash
 from pipeline.idt import files, videos
 from pipeline.idt.fisher import root
@@ -53,10 +53,10 @@ def run(a: argparse.Namespace) -> None:
             for name, (shape, kind) in COLUMNS.items():
                 file.create_dataset(name, (0, *shape), kind, chunks=(CHUNK, *shape), maxshape=(None, *shape))
             first = [0]
-            for number in cli.progress(range(len(store.videos)), len(store.videos), f"idt keep {a.out.stem}"):
+            for number in log.progress(range(len(store.videos)), len(store.videos), f"idt keep {a.out.stem}"):
                 for found in tracks(videos.grey(store, number), chosen):
                     append(file, found)
                 first.append(len(file["end"]))
             file["first"] = np.array(first, np.int64)
             files.write_strings(file, "video_id", store.videos)
-    cli.say(f"{a.out}: {first[-1]} tracks of {len(store.videos)} videos")
+    log.say(f"{a.out}: {first[-1]} tracks of {len(store.videos)} videos")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import cli
+from pipeline import log
 from pipeline.codehash import code_hash
 from pipeline.idt import files, videos
 from pipeline.idt.parameters import KINDS, Parameters
@@ -51,11 +51,11 @@ def run(a: argparse.Namespace) -> None:
     with Store(a.frames) as store:
         numbers = range(len(store.videos))
         done = in_order(lambda n: drawn(store, n, chosen, a.window, a.count, a.seed), numbers, a.threads)
-        parts = [part for _, part in cli.progress(done, len(numbers), f"idt sample {a.out.stem}")]
+        parts = [part for _, part in log.progress(done, len(numbers), f"idt sample {a.out.stem}")]
         about = {"stage": "idt_sample", "code": code_hash("pipeline.idt.sample"), **videos.settings(store, chosen)}
         about |= {"window": a.window, "count": a.count, "seed": a.seed}
         with files.created(a.out, about) as file:
             files.write_strings(file, "video_id", store.videos)
             file["first"] = np.cumsum([0, *map(len, parts)])
             file["descriptors"] = np.concatenate([np.empty((0, sum(KINDS.values())), np.float16), *parts])
-    cli.say(f"{a.out}: {sum(map(len, parts))} tracks of {sum(map(bool, map(len, parts)))} of {len(parts)} videos")
+    log.say(f"{a.out}: {sum(map(len, parts))} tracks of {sum(map(bool, map(len, parts)))} of {len(parts)} videos")

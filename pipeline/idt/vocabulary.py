@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from pipeline import cli, manifest
+from pipeline import log, manifest
 from pipeline.codehash import code_hash
 from pipeline.errors import UserError
 from pipeline.idt import files
@@ -47,7 +47,7 @@ def fit(descriptors: np.ndarray, clusters: int, seed: int) -> Mixture:
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is said below
         model.fit(projection.transform(descriptors))
     if not model.converged_:
-        cli.say(f"the mixture had not converged after {STEPS} steps: it is used as it is")
+        log.say(f"the mixture had not converged after {STEPS} steps: it is used as it is")
     return Mixture(projection.mean_, projection.components_, model.weights_, model.means_, model.covariances_)
 
 
@@ -57,7 +57,7 @@ def fitted(found: np.ndarray, clusters: int, seed: int) -> Vocabulary:
     if len(found) < least:
         raise UserError(f"{len(found)} tracks do not make a vocabulary of {clusters}, which takes {least}: sample more")
     ends = np.cumsum([0, *KINDS.values()])
-    kinds = cli.progress(enumerate(KINDS), len(KINDS), "idt vocabulary")
+    kinds = log.progress(enumerate(KINDS), len(KINDS), "idt vocabulary")
     return {kind: fit(found[:, ends[n] : ends[n + 1]], clusters, seed) for n, kind in kinds}
 
 
@@ -80,4 +80,4 @@ def run(a: argparse.Namespace) -> None:
     about |= {"split": a.split, "clusters": a.clusters, "seed": a.seed, "fitted_to": len(found)}
     with files.created(a.out, about) as file:
         files.write_vocabulary(file, fitted(found, a.clusters, a.seed))
-    cli.say(f"{a.out}: {a.clusters} Gaussians a kind, of {len(found)} tracks")
+    log.say(f"{a.out}: {a.clusters} Gaussians a kind, of {len(found)} tracks")

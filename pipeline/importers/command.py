@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from pipeline import cli, weights
+from pipeline import cli, log, weights
 from pipeline.errors import UserError
 from pipeline.importers import catalogue, convert, release
 from pipeline.importers.imported import import_file
@@ -34,12 +34,12 @@ def _import(a: Any) -> None:
     head = "without its head" if a.drop_head else f"{facts['num_classes']} classes"
     unnamed = "" if a.drop_head or facts["classes"] else ", which have no names: give --classes"
     dropped = f"; left out as training's own: {convert.listed(facts['dropped'])}" if facts["dropped"] else ""
-    cli.say(f"{a.out}: {len(tensors)} tensors of {a.model}, {head}{unnamed}{dropped}")
+    log.say(f"{a.out}: {len(tensors)} tensors of {a.model}, {head}{unnamed}{dropped}")
 
 
 def _fetch(a: Any) -> None:
     for row in catalogue.rows_of(a.model):
-        cli.say(str(catalogue.fetch(row, a.folder)))
+        log.say(str(catalogue.fetch(row, a.folder)))
 
 
 def _release(a: Any) -> None:

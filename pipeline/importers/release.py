@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pipeline import cli
+from pipeline import log
 from pipeline.archives import ARCHIVES, kind_of, unpack
 from pipeline.download import Patience
 from pipeline.errors import UserError
@@ -26,7 +26,7 @@ def make(
     paths = [catalogue.fetch(row, folder, patience) for row in (first, *others)]
     our_pixels = "pixels" in convert.find(first["framework"], first["model"])
     if not our_pixels:
-        cli.say(f"{first['file']}: its pixels are not known for certain; the first layer stays as it was released")
+        log.say(f"{first['file']}: its pixels are not known for certain; the first layer stays as it was released")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         path = _unpacked(paths[0], Path(scratch))
         tensors, facts = import_file(first["framework"], path, first["model"], drop_head=True, our_pixels=our_pixels)

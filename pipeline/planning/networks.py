@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import cli, recipes
+from pipeline import cli, log, recipes
 from pipeline.files import read_tsv, write_tsv
 from pipeline.recipes import Recipe
 
@@ -69,10 +69,10 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, default=TABLE, help="the table to write")
     a = parser.parse_args(argv)
     distinct = {key(recipe): recipe for recipe in every()}
-    done = cli.progress(sorted(distinct), len(distinct), "networks")
+    done = log.progress(sorted(distinct), len(distinct), "networks")
     rows = [(name, *map(int, counted(distinct[name]))) for name in done]
     write_tsv(a.out, COLUMNS, rows)
-    cli.say(f"{a.out}: {len(rows)} networks")
+    log.say(f"{a.out}: {len(rows)} networks")
 
 
 if __name__ == "__main__":

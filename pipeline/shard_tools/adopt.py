@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import simplejpeg
 
-from pipeline import cli, manifest, quarantine
+from pipeline import log, manifest, quarantine
 from pipeline.errors import UserError
 from pipeline.files import scratch_folder
 from pipeline.quarantine import Row
@@ -90,7 +90,7 @@ def stacked(x: Path, y: Path, quality: int) -> bytes:
 def gather(root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, Any], how: How) -> list[Row]:
     """Every video's pictures into one file in the form of a slice; returns a row for every video without."""
     writer, rows = StoreWriter(store, settings), []
-    for video, name in cli.progress(zip(videos["video_id"], videos["class"], strict=True), len(videos), "import"):
+    for video, name in log.progress(zip(videos["video_id"], videos["class"], strict=True), len(videos), "import"):
         try:
             jpegs = list(pictures_of(folder_of(root, name, video), how))
             writer.add_blocks(video, map(len, jpegs), jpegs, how.fps)
@@ -140,7 +140,7 @@ def run(a: argparse.Namespace) -> None:
         found, _ = pack.members([store], a.modality)
         facts = {**metadata, "modality": a.modality, "settings": settings}
         pack.write_shards(list(pack.group(found, a.mib << 20)), videos.set_index("video_id"), a.out, facts)
-    cli.say(f"{a.out}: {len(videos) - len(rows)} of {len(videos)} videos, {describe(rows)}")
+    log.say(f"{a.out}: {len(videos) - len(rows)} of {len(videos)} videos, {describe(rows)}")
 
 
 def describe(rows: Sequence[Row]) -> str:

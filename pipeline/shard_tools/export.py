@@ -18,7 +18,7 @@ import ffmpeg
 import imageio_ffmpeg
 import simplejpeg
 
-from pipeline import cli, flowpicture
+from pipeline import flowpicture, log
 from pipeline.errors import UserError
 from pipeline.files import whole_file, whole_folder
 from pipeline.quantise import dequantise
@@ -42,7 +42,7 @@ def names(reader: ShardReader, videos: Sequence[str]) -> dict[str, str]:
 def jpg(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
     """A folder of JPEGs a video."""
     with whole_folder(out) as scratch:
-        for video, name in cli.progress(names(reader, videos).items(), len(videos), "export"):
+        for video, name in log.progress(names(reader, videos).items(), len(videos), "export"):
             folder = scratch / name
             folder.mkdir(parents=True)
             for number, jpeg in enumerate(reader.jpegs(video, range(reader.count(video))), 1):
@@ -53,7 +53,7 @@ def jpg(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
 def webdataset(reader: ShardReader, videos: Sequence[str], out: Path, mib: int) -> None:
     """Tars of about `mib` MiB."""
     waiting = deque(names(reader, videos).items())
-    done = cli.progress(range(len(waiting)), len(waiting), "export")
+    done = log.progress(range(len(waiting)), len(waiting), "export")
     with whole_folder(out) as scratch:
         for number in itertools.takewhile(lambda _: waiting, itertools.count()):
             with tarfile.open(scratch / f"{number:06d}.tar", "w") as tar:
@@ -65,7 +65,7 @@ def webdataset(reader: ShardReader, videos: Sequence[str], out: Path, mib: int) 
 
 def mp4(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
     """A preview a video."""
-    for video, name in cli.progress(names(reader, videos).items(), len(videos), "export"):
+    for video, name in log.progress(names(reader, videos).items(), len(videos), "export"):
         with whole_file(out / f"{name}.mp4") as scratch:
             preview(reader, video, scratch)
 
@@ -104,7 +104,7 @@ def run(a: argparse.Namespace) -> None:
     if odd := [video for video in videos if video not in reader]:
         raise UserError(f"{odd[0]} is not in {a.folder}, which has {reader.videos[0]} and others: mend --videos")
     FORMATS[a.format](reader, videos, a.out, a.mib)
-    cli.say(f"{a.out}: {len(videos)} videos as {a.format}")
+    log.say(f"{a.out}: {len(videos)} videos as {a.format}")
 
 
 def _pictures(reader: ShardReader, jpeg: bytes) -> list[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pipeline import cli, manifest, quarantine
+from pipeline import log, manifest, quarantine
 from pipeline.errors import UserError
 from pipeline.files import refuse_full_disk, sha256, whole_folder, write_tsv
 from pipeline.shard_tools.tables import INDEX, SHARDS
@@ -118,7 +118,7 @@ def write_shards(runs: Sequence[Sequence[Member]], labels: pd.DataFrame, out: Pa
     sums, places = [], {}
     refuse_full_disk(out, sum(member.bytes for run in runs for member in run))
     with whole_folder(out) as scratch:
-        for number, run in enumerate(cli.progress(runs, len(runs), f"shards {facts['modality']}")):
+        for number, run in enumerate(log.progress(runs, len(runs), f"shards {facts['modality']}")):
             name = f"{number:04d}"
             path = scratch / f"{name}.h5"
             places[name] = pack(run, facts["settings"], path)
@@ -142,7 +142,7 @@ def write(
     facts = {**metadata, "modality": modality, "settings": settings}
     rows = write_shards(runs, videos.set_index("video_id"), out, facts)
     pictures = sum(member.pictures for member in found)
-    cli.say(f"{out}: {len(rows)} of {len(videos)} videos, {pictures} pictures, {len(runs)} shards")
+    log.say(f"{out}: {len(rows)} of {len(videos)} videos, {pictures} pictures, {len(runs)} shards")
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import cli
+from pipeline import log
 from pipeline.errors import UserError
 from pipeline.files import read_tsv, sha256
 from pipeline.manifest import read_parquet
@@ -27,7 +27,7 @@ def problems(folder: Path) -> Iterator[str]:
         yield f"{name}.h5 is not in shards.tsv"
     for name in sorted(set(index["shard"]) ^ set(listed)):
         yield f"{name} is not in both shards.tsv and index.parquet"
-    for name, row in cli.progress(listed.items(), len(listed), f"verify {folder}"):
+    for name, row in log.progress(listed.items(), len(listed), f"verify {folder}"):
         path = folder / f"{name}.h5"
         if not path.exists():
             yield f"{name}.h5 is missing"
@@ -86,14 +86,14 @@ def run(a: argparse.Namespace) -> None:
     """Say every problem; raise UserError with their number where there is one."""
     found = list(problems(a.folder)) + (list(against_rgb(a.folder, a.rgb)) if a.rgb else [])
     for problem in found:
-        cli.say(problem)
+        log.say(problem)
     if found:
         raise UserError(
             f"{a.folder} has {len(found)} problems (first: {found[0]}): delete the folder and make it again"
         )
     rows = read_tsv(a.folder / "shards.tsv", SHARDS)
     counts = {key: sum(int(row[key]) for row in rows) for key in ("videos", "pictures", "bytes")}
-    cli.say(
+    log.say(
         f"{a.folder}: {len(rows)} shards, {', '.join(f'{n} {what}' for what, n in counts.items())}, all as recorded"
     )
 

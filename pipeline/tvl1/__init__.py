@@ -5,7 +5,6 @@ warp.py, median.py and sweep.py (which derives the iteration), in the 16-float v
 same one pixel at a time. On a GPU: cuda.py is the host's side, tvl1.cu the kernels, driver.py the way to both.
 """
 
-import functools
 import importlib
 import os
 from collections.abc import Sequence
@@ -13,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.cli import say
 from pipeline.errors import UserError
+from pipeline.log import say_once
 from pipeline.tvl1 import driver
 from pipeline.tvl1.parameters import PRESETS, resolve
 
@@ -66,14 +65,8 @@ def choose(backend: str) -> str:
         raise UserError(f"TV-L1 cannot run on the backend cuda because {missing}: mend that or use the backend cpu")
     if backend == "auto":
         backend = "cpu" if missing else "cuda"
-        announce(f"TV-L1 runs on the backend {backend}" + (f", not on cuda: {missing}" if missing else ""))
+        say_once(f"TV-L1 runs on the backend {backend}" + (f", not on cuda: {missing}" if missing else ""))
     return backend
-
-
-@functools.cache
-def announce(message: str) -> None:
-    """Say it once a process, however many clips follow."""
-    say(message)
 
 
 def checked(frames: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:

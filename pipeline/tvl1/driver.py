@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.tvl1.cuda import Tile, fitting
+from pipeline.tvl1.tile import Tile, fitting
 
 SOURCE = Path(__file__).with_name("tvl1.cu")
 
