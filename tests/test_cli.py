@@ -37,7 +37,7 @@ def test_a_users_mistake_is_one_sentence_and_status_1():
 
 
 def test_a_bug_of_ours_keeps_its_traceback():
-    run = python("-c", "from pipeline import log\ncli.run(lambda argv: 1 / 0)")
+    run = python("-c", "from pipeline import cli\ncli.run(lambda argv: 1 / 0)")
     assert "ZeroDivisionError" in run.stderr
 
 
