@@ -10,6 +10,7 @@ report: "rules/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/demo.smk"
 include: "rules/fetch.smk"
 include: "rules/index.smk"
 include: "rules/frames.smk"
@@ -40,4 +41,4 @@ rule demo:
 rule report:
     """The figures and pages of every data set that has a table; snakemake --report then binds them into one file."""
     input:
-        plans.summaries(config),
+        figure_targets.summaries(config),

@@ -28,9 +28,13 @@ import pandas as pd
 
 from benchmarks import datapeers as peers
 from benchmarks import host
-from pipeline import cli, frames, manifest, quarantine, shard, video
-from pipeline.decoders import pyav_frames
-from pipeline.shards import ShardReader
+from pipeline.common import cli
+from pipeline.formats import manifest, quarantine
+from pipeline.formats.shards import ShardReader
+from pipeline.frames import __main__ as frames_command
+from pipeline.frames import video
+from pipeline.frames.decoders import pyav_frames
+from pipeline.shard import __main__ as shard_command
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -41,8 +45,8 @@ TOP, LEFT, CROP = 8, 29, 112
 JOB = """
 import sys
 from benchmarks import host
-from pipeline import frames
-frames.main(sys.argv[1:])
+from pipeline.frames import __main__ as frames_command
+frames_command.main(sys.argv[1:])
 print(host.largest())
 """
 
@@ -134,11 +138,11 @@ def write_manifest(folder: Path, videos: Sequence[Path]) -> None:
 def prepare(folder: Path, threads: int = 1) -> Path:
     """Frames and shards of the manifest in `folder`, both stages' own commands."""
     slice_file, table, listed = folder / "0000.h5", folder / "manifest.parquet", folder / "quarantine.tsv"
-    frames.main([str(table), str(slice_file), "--slice=0000", f"--quarantine={listed}", f"--threads={threads}"])
+    frames_command.main([str(table), str(slice_file), "--slice=0000", f"--quarantine={listed}", f"--threads={threads}"])
     quarantine.read([listed])
     out = folder / "rgb"
     tables = [f"--manifest={table}", f"--quarantine={listed}"]
-    shard.main(["pack", str(slice_file), *tables, "--modality=rgb", f"--out={out}"])
+    shard_command.main(["pack", str(slice_file), *tables, "--modality=rgb", f"--out={out}"])
     return out
 
 
@@ -200,7 +204,7 @@ def reading(folder: Path, clips_a_round: int, rounds: int) -> dict[str, float]:
 
 def export(folder: Path) -> Path:
     """The shards' own JPEGs as folders, so that both sides read the same bytes."""
-    shard.main(["export", str(folder / "rgb"), str(folder / "same"), "--format=jpg"])
+    shard_command.main(["export", str(folder / "rgb"), str(folder / "same"), "--format=jpg"])
     return folder / "same"
 
 

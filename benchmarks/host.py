@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.files import whole_file
+from pipeline.common.files import whole_file
 
 
 def facts() -> dict[str, Any]:

@@ -25,7 +25,7 @@ import simplejpeg
 from benchmarks import host
 from benchmarks.tvl1 import CLIPS, NAMES, machine
 from benchmarks.tvl1 import synthetic as textures
-from pipeline import cli, log
+from pipeline.common import cli, log
 from pipeline.idt.fisher import Encoder, Mixture, Vocabulary, root
 from pipeline.idt.parameters import KINDS, STEP, Parameters
 from pipeline.idt.pyramid import Motion

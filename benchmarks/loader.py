@@ -26,12 +26,14 @@ import torch
 
 from benchmarks import host
 from benchmarks.trainingshards import tasks_of
-from pipeline import cli, clips, log, recipes
-from pipeline.loading import loader_of, opened
-from pipeline.parallel import World
-from pipeline.readers import frame_count
-from pipeline.recipes import Recipe
-from pipeline.trainingdata import Batches, TrainingClips
+from pipeline.common import cli, log
+from pipeline.config import recipes
+from pipeline.config.recipes import Recipe
+from pipeline.inputs import clip_sampling
+from pipeline.inputs.readers import frame_count
+from pipeline.train.dataset import Batches, TrainingClips
+from pipeline.train.distributed import World
+from pipeline.train.loader import loader_of, opened
 
 ROOT = Path(__file__).parents[1]
 TARGET = 0.95
@@ -58,10 +60,10 @@ def jpegs_of(data: TrainingClips, positions: Sequence[int]) -> Iterator[tuple[st
     recipe, sampler = data.recipe, data.samplers[0]
     for position in positions:
         video = data.tasks[0][sampler.video(position)]
-        times = clips.drawn(recipe, frame_count(video.readers, video.name), sampler.generator(position))
+        times = clip_sampling.drawn(recipe, frame_count(video.readers, video.name), sampler.generator(position))
         for name, length in recipe["stack"].items():
             reader = video.readers[name]
-            wanted = clips.pictures(times, length, reader.count(video.name), recipe["past_end"])
+            wanted = clip_sampling.pictures(times, length, reader.count(video.name), recipe["past_end"])
             yield "RGB" if name == "rgb" else "GRAY", reader.jpegs(video.name, sorted(set(wanted)))
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pipeline import config, hits, runs, scores, tableplans
-from pipeline.dryrun import Job
+from pipeline.config import settings
+from pipeline.formats import class_counts, scores
+from pipeline.jobs.dry_run import Job
+from pipeline.workflow import runs, table_targets
 
 ROOT = Path(__file__).parents[1]
 KINETICS = {"layout": "kinetics", "splits": [1, 2], "preset": "paper", "frames": {"size": 256, "fps": 25}}
@@ -26,11 +28,11 @@ def begin(folder: Path, share: float) -> tuple[Path, list[str]]:
     own = {"ucf101": {"pretraining": "kinetics400"}, "hmdb51": {"pretraining": "kinetics400"}, "kinetics400": KINETICS}
     cut = {"datasets": {name: {**own[name], "slices": max(1, round(SLICES[name] * share))} for name in own}}
     path.write_text(yaml.safe_dump(cut))
-    merged = config.merge(config.load_yaml(ROOT / "config.yaml"), cut)
+    merged = settings.merge(settings.load_yaml(ROOT / "config.yaml"), cut)
     (folder / "data" / "weights").mkdir(parents=True)
     for release in runs.releases(merged):
         (folder / "data" / "weights" / f"{release}.safetensors").touch()
-    return path, [table for table in tableplans.table_files(merged) if not table.endswith("/demo.csv")]
+    return path, [table for table in table_targets.table_files(merged) if not table.endswith("/demo.csv")]
 
 
 def make(folder: Path, jobs: Sequence[Job]) -> None:
@@ -56,7 +58,7 @@ def fill(folder: Path, paths: Sequence[Path], share: float) -> dict[str, dict[st
         mine = [path for path in paths if path.relative_to(folder).parts[2] == dataset]
         source = folder / f"{dataset}.parquet"
         write(source, max(1, round(shape[0] * share)), *shape[1:])
-        hits.summarise(source)
+        class_counts.summarise(source)
         for path in mine:
             path.unlink()
             os.link(source, path)

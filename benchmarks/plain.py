@@ -9,9 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import dryrun
-from pipeline.dryrun import Job
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
+from pipeline.jobs import dry_run
+from pipeline.jobs.dry_run import Job
 
 ROOT = Path(__file__).parents[1]
 MODULE = re.compile(r"(?:^|\s)python -m (pipeline[\w.]*)")
@@ -27,7 +27,7 @@ class Planned(NamedTuple):
 def planned(said: str) -> list[Planned]:
     """The jobs of what `snakemake -n --printshellcmds` said."""
     commands = re.findall(r"^Shell command: (.*)$", said, re.M)
-    return [Planned(*pair) for pair in zip(dryrun.parse(said), commands, strict=True)]
+    return [Planned(*pair) for pair in zip(dry_run.parse(said), commands, strict=True)]
 
 
 def before(jobs: Sequence[Planned]) -> list[set[int]]:

@@ -4,7 +4,7 @@
     python -m benchmarks.training --device cpu --pictures 64 --threads 1 --rounds 3 --steps 1 --out ...
     python -m benchmarks.training --device cpu --tiny --threads 2 --rounds 2 --steps 3
 
-Both ways are pipeline.training's own step on the same network: with one chunk that lies on the device already, over and
+Both ways are `pipeline.train.trainer`'s step on the same network: with one chunk that lies on the device, over and
 over, and with chunks that pipeline.train's loader makes of shards. They take turns, ratios are taken within a round and
 their median is reported; what was read ahead meanwhile is thrown away before the shards' turn. The share of peak (MFU)
 is three times the forward pass's multiply-adds, of two operations each, for forward and backward, over the time of a
@@ -29,17 +29,20 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import host
 from benchmarks.trainingshards import tasks_of
-from pipeline import cli, log, networks, recipes, samples
-from pipeline.device import pick_device
-from pipeline.errors import UserError
-from pipeline.loading import loader_of, steps
-from pipeline.normalise import Normaliser
-from pipeline.parallel import World
-from pipeline.parcels import AHEAD
-from pipeline.planning import machines
-from pipeline.recipes import Recipe
-from pipeline.training import Chunk, Training
-from pipeline.trainingdata import Batches, TrainingClips
+from pipeline.common import cli, log
+from pipeline.common.errors import UserError
+from pipeline.config import recipes
+from pipeline.config.recipes import Recipe
+from pipeline.inputs import fast_volumes
+from pipeline.inputs.normalise import Normaliser
+from pipeline.models import from_recipe
+from pipeline.models.device import pick_device
+from pipeline.plan import machines
+from pipeline.train.dataset import Batches, TrainingClips
+from pipeline.train.distributed import World
+from pipeline.train.loader import loader_of, steps
+from pipeline.train.shared_memory import AHEAD
+from pipeline.train.trainer import Chunk, Training
 
 ROOT = Path(__file__).parents[1]
 TARGET = 0.9
@@ -82,7 +85,7 @@ def synthetic(recipe: Recipe, device: torch.device) -> Chunk:
     size = recipe["batch"]
     made = tuple(
         (_noise((size, *shape), kind, device), torch.zeros(size, *shift, device=device))
-        for shape, kind, shift in samples.shapes(recipe)
+        for shape, kind, shift in fast_volumes.shapes(recipe)
     )
     labels = torch.arange(size, device=device) % CLASSES
     return made, labels, torch.zeros_like(labels)
@@ -95,9 +98,9 @@ def _noise(shape: tuple[int, ...], kind: type, device: torch.device) -> torch.Te
 
 def multiply_adds(recipe: Recipe) -> int:
     """Of one clip's forward pass, counted without computing it."""
-    meta = [torch.empty(1, *shape, device="meta") for shape, _, _ in samples.shapes(recipe)]
+    meta = [torch.empty(1, *shape, device="meta") for shape, _, _ in fast_volumes.shapes(recipe)]
     with torch.device("meta"):
-        twin = networks.build(recipe, CLASSES).eval()
+        twin = from_recipe.build(recipe, CLASSES).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         twin(*meta)
     return counter.get_total_flops() // 2
@@ -125,7 +128,7 @@ def measure(recipe: Recipe, folder: Path, a: argparse.Namespace, device: torch.d
     """One recipe, both ways by turns; the first round is not counted."""
     data = TrainingClips(tasks_of(folder, recipe), recipe, 0)
     torch.manual_seed(0)
-    net = networks.build(recipe, CLASSES).to(device)
+    net = from_recipe.build(recipe, CLASSES).to(device)
     training = Training(recipe, net, Normaliser(recipe, data.tasks[0][0].readers, device), 0, ALONE)
     training.ready()
     if a.compile:
@@ -162,7 +165,7 @@ def facts(
     own = work / statistics.median(seconds["processor"]) / 1e9 if device.type == "cpu" else None
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
-        "input": [list(shape) for shape, _, _ in samples.shapes(recipe)],
+        "input": [list(shape) for shape, _, _ in fast_volumes.shapes(recipe)],
         "clips_per_step": recipe["batch"],
         "share_of_synthetic": round(statistics.median(each), 3),
         "share_of_synthetic_each_round": [round(share, 3) for share in each],

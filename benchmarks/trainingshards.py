@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import simplejpeg
 
-from pipeline import clips, manifest, quarantine
-from pipeline.flow import encode
-from pipeline.recipes import Recipe
-from pipeline.shard_tools import pack
-from pipeline.shards import ShardReader
-from pipeline.store import StoreWriter
-from pipeline.trainingdata import Video
+from pipeline.config.recipes import Recipe
+from pipeline.flow.flow_slices import encode
+from pipeline.formats import manifest, quarantine
+from pipeline.formats.jpeg_store import StoreWriter
+from pipeline.formats.shards import ShardReader
+from pipeline.inputs import clip_sampling
+from pipeline.shard import pack
+from pipeline.train.dataset import Video
 
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 NAMES = ("test.avi", "arm_wrestling.mp4", "demo.mp4", "surveillance_fights/fight/fi005.mp4")
@@ -88,5 +89,5 @@ def made(folder: Path, modality: str) -> Path:
 
 def tasks_of(folder: Path, recipe: Recipe) -> list[list[Video]]:
     """What TrainingClips takes: the videos, read from shards of the recipe's modalities."""
-    readers = {modality: ShardReader(made(folder, modality)) for modality in clips.modalities(recipe)}
+    readers = {modality: ShardReader(made(folder, modality)) for modality in clip_sampling.modalities(recipe)}
     return [[Video(readers, name, number % 2) for number, name in enumerate(next(iter(readers.values())).videos)]]

@@ -23,18 +23,19 @@ import numba
 import numpy as np
 
 from benchmarks import host
-from pipeline import cli, log, tvl1
-from pipeline.errors import UserError
-from pipeline.tvl1 import cpu, cuda, driver, vector
-from pipeline.tvl1.parameters import resolve
-from pipeline.tvl1.pyramid import sizes
+from pipeline.common import cli, log
+from pipeline.common.errors import UserError
+from pipeline.flow import tvl1
+from pipeline.flow.tvl1 import cpu, cuda, driver, vector
+from pipeline.flow.tvl1.parameters import resolve
+from pipeline.flow.tvl1.pyramid import sizes
 
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 NAMES = ("test.avi", "arm_wrestling.mp4", "demo.mp4", "surveillance_fights/fight/fi005.mp4")
 SIZE = (340, 256)
 SKIP = 10  # frames: past what encoders do to the first
 
-# Counted in pipeline/tvl1/sweep.py; a multiply-add is two, a root and a quotient one each.
+# Counted in pipeline/flow/tvl1/sweep.py; a multiply-add is two, a root and a quotient one each.
 FLOPS = {"threshold": 11, "primal": 10, "change": 7, "dual": 26}
 
 CHAINS = 2_000_000  # rounds of the multiply-adds that find a core's peak

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import host, placeholders, plain
-from pipeline import cli, dryrun, hits
-from pipeline.errors import UserError
-from pipeline.log import say
+from pipeline.common import cli
+from pipeline.common.errors import UserError
+from pipeline.common.log import say
+from pipeline.formats import class_counts
+from pipeline.jobs import dry_run
 
 ROOT = Path(__file__).parents[1]
 BARS = {"overhead_share": 0.2, "plan_seconds": 20, "plan_gib": 1, "tables_seconds": 60}
@@ -120,7 +122,7 @@ def planning(folder: Path, cores: int, parts: Sequence[str], share: float) -> di
     config, tables = placeholders.begin(folder, share)
     options: dict[str, Any] = {"configs": [config], "cores": cores}
     nothing = snakemake(folder, "-n", "--", *tables, **options)
-    jobs = dryrun.parse(nothing.said)
+    jobs = dry_run.parse(nothing.said)
     result: dict[str, Any] = {"tables": len(tables), "jobs": len(jobs), "nothing_there": nothing.facts()}
     say(f"nothing there: {json.dumps(result)}")
     snakemake(folder, "--touch", "--", *tables, **options)  # writes the records of files that are not there yet
@@ -142,7 +144,7 @@ def made(folder: Path, tables: Sequence[str], options: dict[str, Any]) -> dict[s
         path.unlink()
     taken = snakemake(folder, "--", *tables, **options)
     start = time.perf_counter()
-    hits.count(folder / "ucf101.parquet")
+    class_counts.count(folder / "ucf101.parquet")
     uncounted = time.perf_counter() - start
     rows = sum(len((folder / table).read_text().splitlines()) - 1 for table in tables)
     return {

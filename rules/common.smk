@@ -1,4 +1,4 @@
-"""The checked config, and pipeline.targets' functions in the form that rules ask for."""
+"""The checked config, and pipeline.workflow.targets' functions in the form that rules ask for."""
 
 import shlex
 import sys
@@ -13,9 +13,9 @@ sys.path.insert(0, str(workflow.basedir))
 ROOT = shlex.quote(str(workflow.basedir))
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={ROOT} ACTIONBENCH_RECORDED=1; ")
 
-from pipeline import madehere, runs, tableplans, targets
-from pipeline.checks import check
-from pipeline.errors import UserError
+from pipeline.workflow.checks import check
+from pipeline.common.errors import UserError
+from pipeline.workflow import figure_targets, runs, score_origins, table_targets, targets
 
 try:
     check(config)
@@ -35,11 +35,20 @@ wildcard_constraints:
 
 
 def ask(function, **fixed):
-    """A function of pipeline.targets or runs as an input, params or threads function: it takes the wildcards by their names."""
+    """A function of pipeline.workflow.targets or runs as an input, params or threads function: it takes the wildcards by their names."""
     takes = set(signature(function).parameters) - {"config", *fixed}
     return lambda wildcards: function(
         config, **{name: wildcards[name] for name in takes & set(wildcards.keys())}, **fixed
     )
+
+
+def untracked(function, **fixed):
+    """The same for params that change no byte of a result, such as where clips lie: a job does not run again for them.
+
+    Snakemake keeps no record of params that ask for `threads`.
+    """
+    value = ask(function, **fixed)
+    return lambda wildcards, threads: value(wildcards)
 
 
 def stage_params(stage, **fixed):

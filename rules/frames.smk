@@ -14,13 +14,35 @@ rule frames:
     threads: 4
     params:
         stage=ask(targets.slice_settings),
-        videos=ask(targets.raw_videos),
-        options=ask(targets.slice_options),
+        videos=untracked(targets.raw_videos),
+        options=untracked(targets.slice_options),
         repair=ask(targets.repair_option),
+        bad_share=untracked(targets.bad_share_option),
     shell:
         "python -m pipeline.frames {params.videos:q} {output.frames} --slice {wildcards.slice} {params.options}"
         " --planned={params.stage[videos]:q} --quarantine {output.quarantine}"
         " --size {params.stage[size]} --quality {params.stage[quality]} --fps {params.stage[fps]}"
         " --decoder {params.stage[decoder]}"
-        " --max-missing {params.stage[max_missing]} --max-bad-share {params.stage[max_bad_share]} {params.repair}"
+        " --max-missing {params.stage[max_missing]} {params.bad_share} {params.repair}"
         " --threads {threads} > {log} 2>&1"
+
+
+rule quarantine:
+    """Every video of a data set that was left out or kept with a doubt, and why."""
+    input:
+        index="data/{dataset}/index.quarantine.tsv",
+        manifest="data/{dataset}/manifest.parquet",
+        frames=ask(targets.slice_files, modality="rgb", suffix=".quarantine.tsv"),
+    output:
+        quarantine="data/{dataset}/quarantine.tsv",
+    log:
+        "logs/quarantine/{dataset}.log",
+    benchmark:
+        "results/benchmarks/quarantine/{dataset}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        stage=stage_params("quarantine"),
+    shell:
+        "python -m pipeline.frames.quarantine {input.index} {input.frames} --manifest {input.manifest}"
+        " --max-bad-share {params.stage[max_bad_share]} --out {output.quarantine} > {log} 2>&1"

@@ -13,8 +13,8 @@ rule index:
         "../envs/data.yaml"
     params:
         stage=stage_params("index"),
-        videos=ask(targets.raw_videos),
-        options=ask(targets.index_options),
+        videos=untracked(targets.raw_videos),
+        options=untracked(targets.index_options),
     shell:
         "python -m pipeline.index manifest --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
         " --out data/{wildcards.dataset} > {log} 2>&1"
@@ -35,9 +35,9 @@ rule splits:
         "../envs/data.yaml"
     params:
         stage=stage_params("splits"),
-        videos=ask(targets.raw_videos),
-        options=ask(targets.index_options),
-        split_options=ask(targets.split_options),
+        videos=untracked(targets.raw_videos),
+        options=untracked(targets.index_options),
+        split_options=untracked(targets.split_options),
     shell:
         "python -m pipeline.index splits --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
         " {params.split_options} --out data/{wildcards.dataset} > {log} 2>&1"
@@ -59,9 +59,9 @@ rule coverage:
         "../envs/data.yaml"
     params:
         stage=stage_params("coverage"),
-        videos=ask(targets.raw_videos),
-        options=ask(targets.index_options),
-        split_options=ask(targets.split_options),
+        videos=untracked(targets.raw_videos),
+        options=untracked(targets.index_options),
+        split_options=untracked(targets.split_options),
     shell:
         "python -m pipeline.index coverage --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
         " {params.split_options} --out data/{wildcards.dataset} > {log} 2>&1"

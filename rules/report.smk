@@ -1,6 +1,3 @@
-from pipeline.figures import papers, plans
-
-
 rule figure_compared:
     """A data set's table as a page and as a plot."""
     input:
@@ -29,33 +26,33 @@ rule figure_compared:
     params:
         stage=stage_params("figure_compared"),
     shell:
-        "python -m pipeline.figures.compared {input.table} --page {output.page} --plot {output.plot} > {log} 2>&1"
+        "python -m pipeline.report.compared {input.table} --page {output.page} --plot {output.plot} > {log} 2>&1"
 
 
 rule figure_scored:
     """What a run gets right and wrong, over the splits and seeds that its rows show."""
     input:
-        scores=ask(plans.run_scores),
+        scores=ask(figure_targets.run_scores),
     output:
         confusion=report(
             "results/figures/{dataset}/runs/{run}/confusion.svg",
             caption="report/confusion.rst",
             category="3 Runs",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "confusion matrix"},
         ),
         classes=report(
             "results/figures/{dataset}/runs/{run}/classes.svg",
             caption="report/classes.rst",
             category="3 Runs",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "accuracy by class"},
         ),
         pairs=report(
             "results/figures/{dataset}/runs/{run}/pairs.svg",
             caption="report/pairs.rst",
             category="3 Runs",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "most confused pairs"},
         ),
     log:
@@ -68,22 +65,22 @@ rule figure_scored:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_scored"),
-        method=ask(plans.method),
+        method=ask(figure_targets.method),
     shell:
-        "python -m pipeline.figures.scored {input.scores} --title {params.method:q} --confusion {output.confusion}"
+        "python -m pipeline.report.scored {input.scores} --title {params.method:q} --confusion {output.confusion}"
         " --classes {output.classes} --pairs {output.pairs} > {log} 2>&1"
 
 
 rule figure_curves:
     """A run's training curves."""
     input:
-        metrics=ask(plans.metrics),
+        metrics=ask(figure_targets.metrics),
     output:
         curves=report(
             "results/figures/{dataset}/runs/{run}/curves.svg",
             caption="report/curves.rst",
             category="3 Runs",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "training curves"},
         ),
     log:
@@ -96,15 +93,15 @@ rule figure_curves:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_curves"),
-        method=ask(plans.method),
+        method=ask(figure_targets.method),
     shell:
-        "python -m pipeline.figures.curves {input.metrics} --title {params.method:q} --out {output.curves} > {log} 2>&1"
+        "python -m pipeline.report.curves {input.metrics} --title {params.method:q} --out {output.curves} > {log} 2>&1"
 
 
 rule figure_samples:
     """Frames and flow as the networks see them."""
     input:
-        shards=ask(plans.sample_shards),
+        shards=ask(figure_targets.sample_shards),
     output:
         samples=report(
             "results/figures/{dataset}/samples.png",
@@ -121,9 +118,9 @@ rule figure_samples:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_samples"),
-        options=ask(plans.sample_options),
+        options=ask(figure_targets.sample_options),
     shell:
-        "python -m pipeline.figures.samples {params.options} --out {output.samples} > {log} 2>&1"
+        "python -m pipeline.report.samples {params.options} --out {output.samples} > {log} 2>&1"
 
 
 rule figure_coverage:
@@ -155,14 +152,14 @@ rule figure_coverage:
     params:
         stage=stage_params("figure_coverage"),
     shell:
-        "python -m pipeline.figures.coverage --splits {input.splits} --quarantine {input.quarantine}"
+        "python -m pipeline.report.coverage --splits {input.splits} --quarantine {input.quarantine}"
         " --dataset {wildcards.dataset} --plot {output.plot} --page {output.page} > {log} 2>&1"
 
 
 rule figure_saliency:
     """FstCN: what a class score hangs on."""
     input:
-        weights=ask(papers.weights),
+        weights=ask(figure_targets.weights),
         shards=ask(runs.shards),
         splits="data/{dataset}/splits.parquet",
     output:
@@ -170,7 +167,7 @@ rule figure_saliency:
             "results/figures/{dataset}/papers/{run}/saliency.png",
             caption="report/saliency.rst",
             category="4 The papers' own figures",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "saliency maps"},
         ),
     log:
@@ -183,16 +180,16 @@ rule figure_saliency:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_saliency"),
-        options=ask(papers.video_options),
+        options=ask(figure_targets.video_options),
     shell:
-        "python -m pipeline.figures.saliency --weights {input.weights} --shards {input.shards}"
+        "python -m pipeline.report.papers.saliency --weights {input.weights} --shards {input.shards}"
         " --splits {input.splits} {params.options} --device cpu --out {output.figure} > {log} 2>&1"
 
 
 rule figure_embedding:
     """FstCN: features of test videos in the plane."""
     input:
-        weights=ask(papers.weights),
+        weights=ask(figure_targets.weights),
         shards=ask(runs.shards),
         splits="data/{dataset}/splits.parquet",
     output:
@@ -200,7 +197,7 @@ rule figure_embedding:
             "results/figures/{dataset}/papers/{run}/embedding.svg",
             caption="report/embedding.rst",
             category="4 The papers' own figures",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "t-SNE of features"},
         ),
     log:
@@ -213,16 +210,16 @@ rule figure_embedding:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_embedding"),
-        options=ask(papers.seed_option),
+        options=ask(figure_targets.seed_option),
     shell:
-        "python -m pipeline.figures.embedding --weights {input.weights} --shards {input.shards}"
+        "python -m pipeline.report.papers.embedding --weights {input.weights} --shards {input.shards}"
         " --splits {input.splits} {params.options} --device cpu --out {output.figure} > {log} 2>&1"
 
 
 rule figure_words:
     """ActionVLAD: which words the places of videos are assigned to."""
     input:
-        weights=ask(papers.weights),
+        weights=ask(figure_targets.weights),
         shards=ask(runs.shards),
         splits="data/{dataset}/splits.parquet",
     output:
@@ -230,7 +227,7 @@ rule figure_words:
             "results/figures/{dataset}/papers/{run}/words.png",
             caption="report/words.rst",
             category="4 The papers' own figures",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "action words"},
         ),
     log:
@@ -243,23 +240,23 @@ rule figure_words:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_words"),
-        options=ask(papers.video_options),
+        options=ask(figure_targets.video_options),
     shell:
-        "python -m pipeline.figures.words --weights {input.weights} --shards {input.shards}"
+        "python -m pipeline.report.papers.words --weights {input.weights} --shards {input.shards}"
         " --splits {input.splits} {params.options} --device cpu --out {output.figure} > {log} 2>&1"
 
 
 rule figure_filters:
     """I3D: the first layer before and after training."""
     input:
-        weights=ask(papers.weights),
-        first=ask(papers.first_weights),
+        weights=ask(figure_targets.weights),
+        first=ask(figure_targets.first_weights),
     output:
         figure=report(
             "results/figures/{dataset}/papers/{run}/filters.png",
             caption="report/filters.rst",
             category="4 The papers' own figures",
-            subcategory=ask(plans.heading),
+            subcategory=ask(figure_targets.heading),
             labels={"figure": "filters of the first layer"},
         ),
     log:
@@ -272,9 +269,9 @@ rule figure_filters:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_filters"),
-        options=ask(papers.init_options),
+        options=ask(figure_targets.init_options),
     shell:
-        "python -m pipeline.figures.filters --weights {input.weights} {params.options}"
+        "python -m pipeline.report.papers.filters --weights {input.weights} {params.options}"
         " --out {output.figure} > {log} 2>&1"
 
 
@@ -299,9 +296,9 @@ rule figure_tracks:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_tracks"),
-        options=ask(papers.track_options),
+        options=ask(figure_targets.track_options),
     shell:
-        "python -m pipeline.figures.tracks --shards {input.shards} --splits {input.splits} {params.options}"
+        "python -m pipeline.report.papers.tracks --shards {input.shards} --splits {input.splits} {params.options}"
         " --out {output.figure} > {log} 2>&1"
 
 
@@ -309,7 +306,7 @@ rule figure_origins:
     """Versions, hashes, machines and times behind a data set's table."""
     input:
         table="results/tables/{dataset}.csv",
-        scores=ask(plans.table_scores),
+        scores=ask(figure_targets.table_scores),
     output:
         page=report(
             "results/figures/{dataset}/origins.html",
@@ -334,7 +331,7 @@ rule figure_origins:
     params:
         stage=stage_params("figure_origins"),
     shell:
-        "python -m pipeline.figures.origins {input.table} --scores {input.scores}"
+        "python -m pipeline.report.origins {input.table} --scores {input.scores}"
         " --page {output.page} --plot {output.plot} > {log} 2>&1"
 
 
@@ -342,10 +339,10 @@ rule figure_summary:
     """A data set's first page, made when all its figures are there."""
     input:
         table="results/tables/{dataset}.csv",
-        figures=ask(plans.figures),
-        papers=ask(papers.figures),
+        figures=ask(figure_targets.figures),
+        papers=ask(figure_targets.paper_figures),
         plot="results/figures/{dataset}/compared.svg",
-        data=ask(plans.data_files),
+        data=ask(figure_targets.data_files),
     output:
         page=report(
             "results/figures/{dataset}/summary.html",
@@ -362,7 +359,7 @@ rule figure_summary:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_summary"),
-        options=ask(plans.summary_options),
+        options=ask(figure_targets.summary_options),
     shell:
-        "python -m pipeline.figures.summary {input.table} --plot {input.plot} {params.options}"
+        "python -m pipeline.report.summary {input.table} --plot {input.plot} {params.options}"
         " --out {output.page} > {log} 2>&1"

@@ -1,22 +1,3 @@
-rule quarantine:
-    """Every video of a data set that was left out or kept with a doubt, and why."""
-    input:
-        index="data/{dataset}/index.quarantine.tsv",
-        frames=ask(targets.slice_files, modality="rgb", suffix=".quarantine.tsv"),
-    output:
-        quarantine="data/{dataset}/quarantine.tsv",
-    log:
-        "logs/quarantine/{dataset}.log",
-    benchmark:
-        "results/benchmarks/quarantine/{dataset}.tsv"
-    conda:
-        "../envs/data.yaml"
-    params:
-        stage=stage_params("quarantine"),
-    shell:
-        "python -m pipeline.quarantine {input.index} {input.frames} --out {output.quarantine} > {log} 2>&1"
-
-
 rule shard:
     """Pack the slices of one modality into training shards, checked against the manifest."""
     input:

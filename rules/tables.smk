@@ -2,7 +2,7 @@ rule table:
     """One data set's results, published beside reproduced."""
     input:
         scores=ask(targets.table_inputs),
-        left_out=ask(madehere.left_out),  # which videos no score is of, so that it lies beside the table
+        left_out=ask(score_origins.left_out),  # which videos no score is of, so that it lies beside the table
     output:
         multiext("results/tables/{dataset}", table=".csv", markdown=".md", latex=".tex"),
     log:
@@ -13,17 +13,16 @@ rule table:
         "../envs/nets.yaml"
     params:
         stage=stage_params("tables"),
-        experiments=tableplans.all_experiments(),
     shell:
         "python -m pipeline.tables dataset {wildcards.dataset} --choices {params.stage[choices]:q}"
-        " --experiments {params.experiments} --out {output.table} > {log} 2>&1"
+        " --out {output.table} > {log} 2>&1"
 
 
 rule paper_table:
     """One table of a paper as it is printed, published beside reproduced."""
     input:
         scores=ask(targets.paper_table_inputs),
-        left_out=ask(madehere.left_out_of_paper),
+        left_out=ask(score_origins.left_out_of_paper),
         architectures="results/tables/architectures.csv",
     output:
         multiext("results/tables/{table}", table=".csv", markdown=".md", latex=".tex"),
@@ -32,15 +31,14 @@ rule paper_table:
     benchmark:
         "results/benchmarks/tables/{table}.tsv"
     wildcard_constraints:
-        table="|".join(tableplans.paper_tables()),
+        table="|".join(table_targets.paper_tables()),
     conda:
         "../envs/nets.yaml"
     params:
         stage=ask(targets.paper_table_settings),
-        experiments=tableplans.all_experiments(),
     shell:
         "python -m pipeline.tables paper {wildcards.table} --choices {params.stage[choices]:q}"
-        " --experiments {params.experiments} --architectures {input.architectures} --out {output.table} > {log} 2>&1"
+        " --architectures {input.architectures} --out {output.table} > {log} 2>&1"
 
 
 rule architectures:
@@ -56,7 +54,7 @@ rule architectures:
     params:
         stage=targets.architecture_settings(),
     shell:
-        "python -m pipeline.architectures --out {output.table} > {log} 2>&1"
+        "python -m pipeline.tables.architectures --out {output.table} > {log} 2>&1"
 
 
 rule tables:

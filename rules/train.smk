@@ -54,5 +54,5 @@ rule kmeans:
         options=ask(runs.kmeans_options),
     shell:
         "python -m pipeline.gpuslots run --gpus {resources.gpu} --"
-        " python -m pipeline.kmeans --weights {input.weights} --shards {input.shards} --splits {input.splits}"
+        " python -m pipeline.train.kmeans --weights {input.weights} --shards {input.shards} --splits {input.splits}"
         " {params.options} --seed {wildcards.seed} --threads {threads} --out {output.centres} > {log} 2>&1"

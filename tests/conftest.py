@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workflow import snakemake
+from tests.helpers.workflow import snakemake
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.common.files import whole_file
 from pipeline.demo import PRETRAINING
 from pipeline.demo.rar import RarWriter
 from pipeline.demo.splits import SPLITS, Clip, clips, held_out
-from pipeline.files import whole_file
 
 FOLDER = "testTrainMulti_7030_splits"
 UNUSED, TRAIN, TEST = 0, 1, 2  # what the lists write behind a clip

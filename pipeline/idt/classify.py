@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from sklearn.svm import SVC
 
-from pipeline import hits, log, manifest, scores
-from pipeline.codehash import code_hash
-from pipeline.errors import UserError
+from pipeline.common import log
+from pipeline.common.code_hash import stage_hash
+from pipeline.common.errors import UserError
+from pipeline.formats import class_counts, manifest, scores
 from pipeline.idt import files
 from pipeline.idt.parameters import Parameters
 
@@ -119,7 +120,7 @@ def run(a: argparse.Namespace) -> None:
     facts = {
         "run": RUN, "preset": a.preset, "split": a.split, "seed": a.seed, "classes": about["classes"],
         "fingerprint": about["fingerprint"], "kind": "decisions", "average": "decisions", "protocol": "whole video",
-        "deviations": DEVIATIONS, "code": code_hash("pipeline.idt.classify"), "c": a.c, "tracks": encodings.settings,
+        "deviations": DEVIATIONS, "code": stage_hash("idt_classify"), "c": a.c, "tracks": encodings.settings,
     }  # fmt: skip
     parts = zip(("test", "train"), tables, (test, train), (test_labels, labels), found, strict=True)
     for subset, table, videos, truth, values in parts:
@@ -127,4 +128,4 @@ def run(a: argparse.Namespace) -> None:
         made = scores.VideoScores(videos, np.array(truth), values, "decisions", facts | more)
         path = a.out / f"{subset}.parquet"
         scores.write_videos(path, made, "whole video")
-        log.say(f"{path}: {len(videos)} of {len(table)} videos, top-1 {100 * hits.summarise(path):.1f} %")
+        log.say(f"{path}: {len(videos)} of {len(table)} videos, top-1 {100 * class_counts.summarise(path):.1f} %")

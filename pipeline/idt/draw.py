@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from pipeline import log
-from pipeline.errors import UserError
-from pipeline.files import whole_file
+from pipeline.common import log
+from pipeline.common.errors import UserError
+from pipeline.common.files import whole_file
+from pipeline.formats.jpeg_store import Store
 from pipeline.idt import videos
 from pipeline.idt.parameters import LENGTH, Parameters
 from pipeline.idt.tracks import tracks
-from pipeline.store import Store
 
 GREEN, GREY, RED = (60, 230, 60), (190, 190, 190), (240, 40, 40)
 LAST = 5  # frames up to the one drawn in which a track may have ended

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline import log
-from pipeline.codehash import code_hash
-from pipeline.errors import UserError
+from pipeline.common import log
+from pipeline.common.code_hash import stage_hash
+from pipeline.common.errors import UserError
+from pipeline.common.threads import in_order
+from pipeline.formats.jpeg_store import Store
 from pipeline.idt import files, videos
 from pipeline.idt.fisher import Encoder, Vocabulary
 from pipeline.idt.parameters import KINDS, Parameters
-from pipeline.inorder import in_order
-from pipeline.store import Store
 
 BATCH = 512  # tracks that are encoded at a time
 
@@ -80,7 +80,7 @@ def run(a: argparse.Namespace) -> None:
         vocabularies = read_vocabularies(a.vocabularies, settings)
         numbers = range(len(store.videos))
         done = in_order(lambda n: encoded(store, n, chosen, list(vocabularies.values())), numbers, a.threads)
-        about = {"stage": "idt_encode", "code": code_hash("pipeline.idt.encode"), **settings}
+        about = {"stage": "idt_encode", "code": stage_hash("idt_encode"), **settings}
         counts = []
         with files.created(a.out, about) as file:
             files.write_strings(file, "video_id", store.videos)

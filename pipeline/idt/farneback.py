@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipeline.tvl1.compile import inline, kernel
-from pipeline.tvl1.vector import (
+from pipeline.flow.tvl1.compile import inline, kernel
+from pipeline.flow.tvl1.vector import (
     LANES,
     floor,
     lane,

@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.errors import UserError
-from pipeline.files import whole_file
+from pipeline.common.errors import UserError
+from pipeline.common.files import whole_file
 from pipeline.idt.fisher import Mixture, Vocabulary
 from pipeline.idt.parameters import KINDS
 

@@ -8,9 +8,9 @@ at every place, and what tracks want there is added to theirs on the way: nothin
 import cv2
 import numpy as np
 
+from pipeline.flow.tvl1.compile import inline, kernel
+from pipeline.flow.tvl1.vector import LANES, load, splat, store
 from pipeline.idt.parameters import BINS, CELLS
-from pipeline.tvl1.compile import inline, kernel
-from pipeline.tvl1.vector import LANES, load, splat, store
 
 PARTS = CELLS[2]
 PADDED = 48  # floats a cell: 33 bins, filled up to whole vectors

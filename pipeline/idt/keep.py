@@ -13,13 +13,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline import log
-from pipeline.codehash import code_hash
+from pipeline.common import log
+from pipeline.common.code_hash import code_hash
+from pipeline.formats.jpeg_store import Store
 from pipeline.idt import files, videos
 from pipeline.idt.fisher import root
 from pipeline.idt.parameters import KINDS, LENGTH
 from pipeline.idt.tracks import Tracks, split, tracks
-from pipeline.store import Store
 
 COLUMNS = {
     "end": ((), np.int32), "scale": ((), np.uint8), "points": ((LENGTH + 1, 2), np.float32),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 
 KINDS = {"trajectory": 30, "hog": 96, "hof": 108, "mbhx": 96, "mbhy": 96}  # a track's descriptors and their lengths
 LENGTH = 15  # steps of a track

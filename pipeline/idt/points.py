@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
+from pipeline.flow.tvl1.compile import kernel
 from pipeline.idt import histograms
 from pipeline.idt.parameters import BINS, CELLS, LENGTH, Parameters
-from pipeline.tvl1.compile import kernel
 
 FIRST_SLOTS = 1024
 PART = LENGTH // CELLS[2]  # steps that share a part in time

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from pipeline import tvl1
+from pipeline.flow import tvl1
 from pipeline.idt.camera import Camera, Seen
 from pipeline.idt.farneback import Expansion, Solver
 from pipeline.idt.parameters import STEP, Parameters

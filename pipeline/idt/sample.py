@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import log
-from pipeline.codehash import code_hash
+from pipeline.common import log
+from pipeline.common.code_hash import stage_hash
+from pipeline.common.threads import in_order
+from pipeline.formats.jpeg_store import Store
 from pipeline.idt import files, videos
 from pipeline.idt.parameters import KINDS, Parameters
-from pipeline.inorder import in_order
-from pipeline.store import Store
 
 
 def generator(seed: int, video: str) -> np.random.Generator:
@@ -52,7 +52,7 @@ def run(a: argparse.Namespace) -> None:
         numbers = range(len(store.videos))
         done = in_order(lambda n: drawn(store, n, chosen, a.window, a.count, a.seed), numbers, a.threads)
         parts = [part for _, part in log.progress(done, len(numbers), f"idt sample {a.out.stem}")]
-        about = {"stage": "idt_sample", "code": code_hash("pipeline.idt.sample"), **videos.settings(store, chosen)}
+        about = {"stage": "idt_sample", "code": stage_hash("idt_sample"), **videos.settings(store, chosen)}
         about |= {"window": a.window, "count": a.count, "seed": a.seed}
         with files.created(a.out, about) as file:
             files.write_strings(file, "video_id", store.videos)

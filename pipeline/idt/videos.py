@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from pipeline.formats.jpeg_store import Store
 from pipeline.idt import tracks
 from pipeline.idt.fisher import root
 from pipeline.idt.parameters import Parameters, checked
-from pipeline.store import Store
 
 Rooted = dict[str, np.ndarray]  # by kind, (N, D)
 

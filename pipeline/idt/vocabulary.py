@@ -11,9 +11,10 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from pipeline import log, manifest
-from pipeline.codehash import code_hash
-from pipeline.errors import UserError
+from pipeline.common import log
+from pipeline.common.code_hash import stage_hash
+from pipeline.common.errors import UserError
+from pipeline.formats import manifest
 from pipeline.idt import files
 from pipeline.idt.fisher import Mixture, Vocabulary
 from pipeline.idt.parameters import KINDS, Parameters
@@ -76,7 +77,7 @@ def run(a: argparse.Namespace) -> None:
     """See the module's docstring."""
     wanted = set(manifest.read_splits(a.splits, a.split, "train")["video_id"])
     found, settings = read(a.samples, wanted, a.count, a.seed)
-    about = {**settings, "stage": "idt_vocabulary", "code": code_hash("pipeline.idt.vocabulary")}
+    about = {**settings, "stage": "idt_vocabulary", "code": stage_hash("idt_vocabulary")}
     about |= {"split": a.split, "clusters": a.clusters, "seed": a.seed, "fitted_to": len(found)}
     with files.created(a.out, about) as file:
         files.write_vocabulary(file, fitted(found, a.clusters, a.seed))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, wide
 from pipeline.models.stems import carried
 from pipeline.models.vgg import END, VGG

@@ -12,7 +12,7 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, inputs_of, wide
 from pipeline.models.inception import MaxPool
 

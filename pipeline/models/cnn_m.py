@@ -8,7 +8,7 @@ conv3  3x3x512                        fc6 4096, fc7 2048, fc8
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 from pipeline.models.blocks import conv, fc, initialise, inputs_of, lrn, pool, wide
 
 

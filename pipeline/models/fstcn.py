@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 from pipeline.models.blocks import conv, fc, initialise, lrn, pool, wide
 from pipeline.models.stems import carried
 

@@ -7,7 +7,7 @@ variance, and one scale for all.
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, inputs_of, wide
 from pipeline.models.inception import Trunk
 

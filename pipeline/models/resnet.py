@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, inputs_of, wide
 
 Border = Literal["zeros", "replicate"]  # what stands before a clip's first picture and behind its last

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise
 from pipeline.models.resnet import Border, ResNet
 from pipeline.models.stems import carried

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
+from pipeline.common.errors import UserError
 
 
 def replicated(filters: Tensor, channels: int) -> Tensor:

@@ -1,6 +1,0 @@
-"""Reading the archives data sets come in: RAR, zip and tar, streamed, checked and never trusted with a path."""
-
-from pipeline.archives.kinds import ARCHIVES, PAGE, kind_of, kind_of_bytes
-from pipeline.archives.unpack import unpack
-
-__all__ = ["ARCHIVES", "PAGE", "kind_of", "kind_of_bytes", "unpack"]

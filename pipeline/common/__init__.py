@@ -1,0 +1,1 @@
+"""What every stage uses: command lines, errors, files, threads, the hash of code, the environment."""

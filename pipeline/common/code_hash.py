@@ -1,0 +1,231 @@
+"""A hash of the code that decides a stage's result, so that Snakemake re-runs what a change of code touches.
+
+What cannot change a result is left out: comments, docstrings and layout; the wording of errors (`UserError`), of the
+log (`log.say`, `log.progress`) and of --help; the modules of UNHASHED. The reasons of a BadVideo count, since they are
+in quarantine.tsv. Of a `__main__` the text is hashed and its imports are not followed: the parsers and defaults of a
+command count, and which other commands stand beside it does not.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "pipeline"
+# Stage -> the modules, below the package, whose text and imports decide its result.
+STAGES: dict[str, tuple[str, ...]] = {
+    "demo": ("demo.__main__", "demo.archives"),
+    "fetch": ("fetch.__main__", "fetch.dataset"),
+    "index": ("index.__main__", "index.build"),
+    "frames": ("frames.__main__", "frames.frame_slices"),
+    "quarantine": ("frames.quarantine",),
+    "flow": ("flow.__main__", "flow.flow_slices"),
+    "shard": ("shard.pack",),
+    "release": ("weights.make_release",),
+    "train": ("train.__main__", "train.fit", "models.device"),
+    "kmeans": ("train.kmeans",),
+    "score": ("score.score_videos",),
+    "select_views": ("score.select_views",),
+    "idt_sample": ("idt.sample",),
+    "idt_vocabulary": ("idt.vocabulary",),
+    "idt_encode": ("idt.encode",),
+    "idt_classify": ("idt.classify",),
+    "fuse": ("fuse.__main__", "fuse.fuse_scores"),
+    "tables": ("tables.__main__", "tables.dataset_table", "tables.paper_table", "formats.class_counts"),
+    "architectures": ("tables.architectures",),
+    "figure_compared": ("report.compared", "formats.class_counts"),
+    "figure_scored": ("report.scored", "formats.class_counts"),
+    "figure_curves": ("report.curves",),
+    "figure_samples": ("report.samples",),
+    "figure_coverage": ("report.coverage",),
+    "figure_origins": ("report.origins",),
+    "figure_summary": ("report.summary", "formats.class_counts"),
+    "figure_saliency": ("report.papers.saliency",),
+    "figure_embedding": ("report.papers.embedding",),
+    "figure_filters": ("report.papers.filters",),
+    "figure_words": ("report.papers.words",),
+    "figure_tracks": ("report.papers.tracks",),
+}
+STAGES |= {"splits": STAGES["index"], "coverage": STAGES["index"]}
+# Modules, below the package, that no result depends on but those of the stages that name them above: whoever writes
+# scores also writes their class counts, and a new kind of count must not score everything anew.
+UNHASHED = (
+    "", "common.cli", "common.code_hash", "common.environment", "common.errors", "common.log", "common.paths",
+    "train.tensorboard", "formats.class_counts",
+)  # fmt: skip
+USER_ERRORS = ("UserError", "DiskFull", "Damaged")  # exceptions whose arguments are words for the user
+LOG_CALLS = ("say", "say_once")  # functions of `log` whose arguments are words
+HELP = ("help", "description", "metavar")  # keywords of argparse that change --help alone
+
+
+def stage_hash(stage: str, *modules: str) -> str:
+    """The hash of a stage of STAGES, and of further `modules` by their full names, such as a network's."""
+    return code_hash(*(f"{PACKAGE}.{name}" for name in STAGES[stage]), *modules)
+
+
+@functools.cache
+def code_hash(*modules: str) -> str:
+    """Twelve hex digits over `modules` and every module of this package that they import, directly or not.
+
+    A CUDA source that a module names counts byte for byte.
+    """
+    return hashlib.sha256(b"".join(_hashed_bytes(name) for name in sorted(reachable(*modules)))).hexdigest()[:12]
+
+
+def cuda_sources(name: str) -> list[Path]:
+    """CUDA sources beside a module that it names in a string."""
+    strings = {node.value for node in ast.walk(ast.parse(_source(name))) if isinstance(node, ast.Constant)}
+    path = _path(name)
+    return sorted(source for source in path.parent.glob("*.cu") if source.name in strings) if path else []
+
+
+def reachable(*modules: str) -> set[str]:
+    """The hashed modules of this package that importing `modules` runs, themselves included."""
+    unhashed = {f"{PACKAGE}.{name}".rstrip(".") for name in UNHASHED}
+    reached: set[str] = set()
+    queue = [*modules]
+    while queue:
+        name = queue.pop()
+        if name in reached or (name in unhashed and name not in modules) or not _path(name):
+            continue
+        reached.add(name)
+        queue += _parents(name)
+        if not name.endswith(".__main__"):
+            queue += _imported(name)
+    return reached
+
+
+def hashed_source(source: str) -> str:
+    """The part of a module's text that its hash covers (see above), as unparsed from its syntax tree."""
+    tree = _WithoutWords().visit(ast.parse(source))
+    _drop_unused_helpers(tree)
+    return ast.unparse(tree)
+
+
+def imports(tree: ast.Module, module: str) -> Iterator[str]:
+    """Dotted names that `tree` may import from this package; some are attributes, not modules.
+
+    A string that is a module's name counts: that is how tables of backends name what is imported on demand.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and str(node.value).startswith(f"{PACKAGE}."):
+            yield str(node.value)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, module)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Takes docstrings and the words for users out of a syntax tree."""
+
+    def __init__(self) -> None:
+        self.super_is_error = False
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:
+        return self._documented(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._documented(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._documented(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        outer, self.super_is_error = self.super_is_error, any(_name(base) in USER_ERRORS for base in node.bases)
+        visited = self._documented(node)
+        self.super_is_error = outer
+        return visited
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        name = _name(node.func)
+        if name in (*USER_ERRORS, *LOG_CALLS) or (self.super_is_error and _is_super_init(node.func)):
+            return ast.Call(node.func, [], [])
+        if name == "progress":
+            node.args = node.args[:1]
+        if name in ("add_argument", "add_argument_group", "add_parser", "parser"):
+            # An option is known by its name, an argument group or a command's parser by its title.
+            node.args = node.args if name in ("add_argument", "add_parser") else []
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg not in HELP]
+        return self.generic_visit(node)
+
+    def _documented(self, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return self.generic_visit(node)
+
+
+def _drop_unused_helpers(tree: ast.Module) -> None:
+    """Take out private functions that nothing calls once the words are gone: they only worded an error."""
+    while True:
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        kept = [node for node in tree.body if not (_is_private_function(node) and node.name not in used)]  # type: ignore
+        if len(kept) == len(tree.body):
+            return
+        tree.body = kept
+
+
+def _is_private_function(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name.startswith("_")
+
+
+def _is_super_init(function: ast.expr) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr == "__init__"
+        and isinstance(function.value, ast.Call)
+        and _name(function.value.func) == "super"
+    )
+
+
+def _name(expression: ast.expr) -> str:
+    """The last part of a dotted name."""
+    if isinstance(expression, ast.Attribute):
+        return expression.attr
+    return expression.id if isinstance(expression, ast.Name) else ""
+
+
+@functools.cache
+def _hashed_bytes(name: str) -> bytes:
+    kernels = b"".join(path.read_bytes() for path in cuda_sources(name))
+    return f"{name}\n{hashed_source(_source(name))}\n".encode() + kernels
+
+
+@functools.cache
+def _imported(name: str) -> tuple[str, ...]:
+    return tuple(imports(ast.parse(_source(name)), name))
+
+
+def _absolute(node: ast.ImportFrom, module: str) -> str:
+    if not node.level:
+        return node.module or ""
+    is_package = (path := _path(module)) is not None and path.name == "__init__.py"
+    parts = module.split(".")
+    base = parts[: len(parts) - node.level + is_package]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts))]
+
+
+def _source(name: str) -> str:
+    path = _path(name)
+    return path.read_text("utf-8") if path else ""
+
+
+@functools.cache
+def _path(name: str) -> Path | None:
+    root = Path(str(importlib.util.find_spec(PACKAGE).origin)).parent.parent  # type: ignore[union-attr]
+    if name.split(".")[0] != PACKAGE:
+        return None
+    stem = root.joinpath(*name.split("."))
+    for path in (stem / "__init__.py", stem.with_suffix(".py")):
+        if path.is_file():
+            return path
+    return None

@@ -1,0 +1,168 @@
+"""Files are whole or absent: written beside their target, flushed to disk, then renamed."""
+
+import contextlib
+import csv
+import errno
+import glob
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from pipeline.common.errors import UserError
+
+BLOCK = 1 << 20
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFull(UserError):
+    """A file outgrew its disk, a quota or a limit; `written` bytes of `target` were there, `free` were left."""
+
+    def __init__(self, target: Path, written: int, free: int, needed: str = "") -> None:
+        super().__init__(
+            f"{target} does not fit on its disk: {needed or f'{written:,} bytes were written'} and {free:,} bytes are"
+            " free: make room, raise the limit or choose another disk, and run again"
+        )
+        self.target, self.written, self.free = target, written, free
+
+
+def refuse_full_disk(target: Path | str, needed: int) -> None:
+    """Raise DiskFull before anything is written where the disk of `target` has not `needed` bytes free."""
+    target = Path(target)
+    place = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise DiskFull(target, 0, free, f"{needed:,} bytes are needed")
+
+
+@contextlib.contextmanager
+def whole_file(target: Path | str, needed: Callable[[], float] = lambda: 0.0) -> Iterator[Path]:
+    """A scratch path beside `target` that becomes `target` when the block ends well and vanishes when it does not.
+
+    The suffix is kept, because libraries choose a format by it. `needed` says, as soon as it is known, about how
+    many bytes the whole takes, for the message of a full disk.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(target)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=_scratch_prefix(target), suffix=target.suffix)
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        with _noticing_full_disk(target, scratch, needed):
+            yield scratch
+        scratch.chmod(0o666 & ~_umask())  # mkstemp's files are private; results are not
+        sync(scratch)
+        scratch.replace(target)
+        sync(target.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(target: Path | str) -> Iterator[Path]:
+    """The same for a folder: filled beside `target`, which it replaces only when the block ends well."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(target)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=_scratch_prefix(target)))
+    try:
+        with _noticing_full_disk(target, scratch):
+            yield scratch
+        scratch.chmod(0o777 & ~_umask())
+        for path in scratch.rglob("*"):
+            sync(path)
+        sync(scratch)
+        if target.exists():
+            shutil.rmtree(target)
+        scratch.rename(target)
+        sync(target.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(target: Path | str) -> Iterator[Path]:
+    """A folder beside `target` for work in progress, gone when the block ends; a killed attempt's goes before."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_scratch(target)
+    scratch = tempfile.TemporaryDirectory(dir=target.parent, prefix=_scratch_prefix(target))
+    with scratch as name, _noticing_full_disk(target, Path(name)):
+        yield Path(name)
+
+
+def remove_scratch(target: Path) -> None:
+    """Sweep away what a killed attempt at `target` left beside it."""
+    for stale in target.parent.glob(glob.escape(_scratch_prefix(target)) + "*"):
+        shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file's bytes, or a folder's entries, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path | str) -> str:
+    """Hex digest of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_tsv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A tab-separated table with a header line, written whole."""
+    with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def read_tsv(path: Path | str, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Rows of a tab-separated table as dicts; a missing column among `columns` is the user's error."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, delimiter="\t")
+            missing = [name for name in columns if name not in (reader.fieldnames or [])]
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as a tab-separated table: {error}") from error
+    if missing:
+        raise UserError(
+            f"{path} has the columns {reader.fieldnames} but needs {', '.join(missing)} too: mend its header line"
+        )
+    return rows
+
+
+@contextlib.contextmanager
+def _noticing_full_disk(target: Path, scratch: Path, needed: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # h5py raises either
+        if not _says_full(error):
+            raise
+        parts = scratch.rglob("*") if scratch.is_dir() else [scratch]
+        written = sum(path.stat().st_size for path in parts)
+        words = f"about {round(needed()):,} bytes are needed" if needed() else ""
+        raise DiskFull(target, written, shutil.disk_usage(target.parent).free, words) from error
+
+
+def _says_full(error: BaseException) -> bool:
+    numbers = {getattr(error, "errno", None), *map(int, re.findall(r"errno = (\d+)", str(error)))}
+    return bool(numbers & set(DISK_FULL))
+
+
+def _scratch_prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,1 @@
+"""config.yaml and the recipes of experiments/: read, checked, completed by defaults."""

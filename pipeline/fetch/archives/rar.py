@@ -1,0 +1,111 @@
+"""RAR archives (versions 1.5 to 5) through the unrar library in unrar2-cffi; CRCs are checked as members are read.
+
+The package's RarFile reads a member whole into memory and takes a truncated archive for a short one, so its lower
+layer is used here: chunks go straight to the file, and how the reading of headers ended is looked at.
+"""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Save
+
+try:
+    from unrar.cffi import unrarlib
+except ImportError:  # no wheel for this machine: pipeline.fetch.archives.tools looks for a program instead
+    unrarlib = None
+
+SUCCESS = 0
+END = 10  # ERAR_END_ARCHIVE
+REASONS = {
+    11: "out of memory",
+    12: "a checksum is wrong or its end is missing",
+    13: "it is damaged",
+    15: "a volume of it is missing",
+    18: "it cannot be read",
+    22: "it needs a password",
+    24: "it needs a password",
+}
+UNIX = 3
+ENCRYPTED = 0x04
+
+
+def available() -> bool:
+    """Whether the unrar library is installed."""
+    return unrarlib is not None
+
+
+def read(path: Path) -> Iterator[tuple[Member, Save]]:
+    """Members in the archive's order, each with the call that streams its bytes (call it before the next member)."""
+    try:
+        with unrarlib.RarArchive.open_for_processing(path) as archive:
+            for header in _headers(archive):
+                member = _member(header)
+                saved = False
+
+                def save(file: BinaryIO, header: Any = header, member: Member = member) -> None:
+                    nonlocal saved
+                    saved = True
+                    _save(header, member, file)
+
+                yield member, save
+                if not saved:
+                    header.skip()
+    except unrarlib.BadRarFile as error:
+        raise BadArchive(_reason(error.code)) from error
+
+
+def declared(path: Path) -> tuple[int, int]:
+    """How many members there are, and the bytes they will take."""
+    sizes = [member.size for member, _ in read(path)]
+    return len(sizes), sum(sizes)
+
+
+def _headers(archive: Any) -> Iterator[Any]:
+    while True:
+        data = unrarlib.RARHeaderDataEx()
+        result = unrarlib.RARReadHeaderEx(archive.handle, data)
+        if result == END:
+            return
+        if result != SUCCESS:
+            raise BadArchive(_reason(result))
+        yield unrarlib.RarHeader(archive, data)
+
+
+def _member(header: Any) -> Member:
+    size = header.UnpSize + (header.UnpSizeHigh << 32)
+    return Member(header.FileNameW, size, _sort(header))
+
+
+def _sort(header: Any) -> str:
+    mode = header.headerDataEx.FileAttr if header.HostOS == UNIX else 0
+    if header.headerDataEx.RedirType or stat.S_ISLNK(mode):
+        return "link"
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "device"
+    if header.Flags & ENCRYPTED:
+        return "password-protected file"
+    return FOLDER if header.Flags & unrarlib.FLAGS_RHDF_DIRECTORY else FILE
+
+
+def _save(header: Any, member: Member, file: BinaryIO) -> None:
+    trouble: list[BaseException] = []  # an exception cannot pass through the C library: keep it and raise it after
+
+    def put(chunk: bytes) -> None:
+        try:
+            if not trouble:
+                file.write(chunk)
+        except BaseException as error:  # Ctrl-C, too
+            trouble.append(error)
+
+    try:
+        header.test(put)
+    except unrarlib.BadRarFile as error:
+        raise BadArchive(f"its member {member.name!r} is damaged: {_reason(error.code)}") from error
+    if trouble:
+        raise trouble[0]
+
+
+def _reason(code: int) -> str:
+    return REASONS.get(code, f"the unrar library reports error {code}")

@@ -1,0 +1,62 @@
+"""Zip archives; CRCs are checked as members are read."""
+
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.common.files import BLOCK
+from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Save
+
+ENCRYPTED = 0x1
+
+
+def read(path: Path) -> Iterator[tuple[Member, Save]]:
+    """Members in the archive's order, each with the call that streams its bytes."""
+    with _opened(path) as archive:
+        for info in archive.infolist():
+            yield _member(info), _saver(archive, info)
+
+
+def declared(path: Path) -> tuple[int, int]:
+    """How many members there are, and the bytes they will take."""
+    with _opened(path) as archive:
+        sizes = [info.file_size for info in archive.infolist()]
+    return len(sizes), sum(sizes)
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise BadArchive(f"it is truncated or damaged: {error}") from error
+
+
+def _member(info: zipfile.ZipInfo) -> Member:
+    # orig_filename: zipfile cuts `filename` at a NUL, which would hide half of a hostile name.
+    return Member(info.orig_filename, info.file_size, _sort(info))
+
+
+def _sort(info: zipfile.ZipInfo) -> str:
+    mode = info.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        return "link"
+    if info.flag_bits & ENCRYPTED:
+        return "password-protected file"
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "device"
+    return FOLDER if info.is_dir() else FILE
+
+
+def _saver(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Save:
+    def save(file: BinaryIO) -> None:
+        try:
+            with archive.open(info) as source:
+                shutil.copyfileobj(source, file, BLOCK)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise BadArchive(f"its member {info.filename!r} is damaged: {error}") from error
+
+    return save

@@ -1,0 +1,82 @@
+"""Dual TV-L1 optical flow (Zach, Pock, Bischof 2007), the flow that OpenCV's DualTVL1OpticalFlow gives, much faster.
+
+On the processor: cpu.py hands runs of pairs to threads; pyramid.py prepares a frame; level.py solves a level with
+warp.py, median.py and sweep.py (which derives the iteration), in the 16-float vectors of vector.py; scalar.py says the
+same one pixel at a time. On a GPU: cuda.py is the host's side, tvl1.cu the kernels, driver.py the way to both.
+"""
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.common.errors import UserError
+from pipeline.common.log import say_once
+from pipeline.flow.tvl1 import driver
+from pipeline.flow.tvl1.parameters import PRESETS, resolve
+
+__all__ = ["BACKENDS", "PRESETS", "choose", "flow", "resolve"]
+
+BACKENDS = {
+    "cuda": "pipeline.flow.tvl1.cuda",
+    "cpu": "pipeline.flow.tvl1.cpu",
+    "scalar": "pipeline.flow.tvl1.scalar",
+    "opencv": "pipeline.flow.tvl1.reference",
+}
+
+
+def flow(
+    frames: np.ndarray | Sequence[np.ndarray],
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    preset: str = "opencv",
+    **parameters: Any,
+) -> np.ndarray:
+    """Flow between consecutive frames: uint8 (T, H, W) -> float32 (T-1, 2, H, W), x then y, in pixels.
+
+    `parameters` override the preset's (`resolve`). Pairs do not depend on each other: neither order nor batch nor the
+    number of threads (default: all cores this process may use) changes a bit. What is wrong with the frames, the
+    parameters or the backend raises UserError.
+    """
+    resolved = resolve(preset, **parameters)
+    images = checked(frames)
+    if threads is not None and threads < 1:
+        raise UserError(f"TV-L1 was given {threads} threads but needs at least 1: leave it out for all cores")
+    engine = importlib.import_module(BACKENDS[choose(backend)])
+    return engine.flow(images, resolved, threads or cores())
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose(backend: str) -> str:
+    """The backend that `backend` stands for; `auto` is the best that runs here, and the log says which."""
+    if backend not in ("auto", *BACKENDS):
+        raise UserError(f"TV-L1 has no backend {backend!r}: choose auto or one of {', '.join(BACKENDS)}")
+    if backend not in ("auto", "cuda"):
+        return backend
+    missing = driver.why_not()
+    if backend == "cuda" and missing:
+        raise UserError(f"TV-L1 cannot run on the backend cuda because {missing}: mend that or use the backend cpu")
+    if backend == "auto":
+        backend = "cpu" if missing else "cuda"
+        say_once(f"TV-L1 runs on the backend {backend}" + (f", not on cuda: {missing}" if missing else ""))
+    return backend
+
+
+def checked(frames: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+    """The frames as one array (T, H, W), or a UserError that says what is wrong with them."""
+    sizes = sorted({np.shape(frame) for frame in frames}) if np.ndim(frames[0] if len(frames) else 0) == 2 else []
+    if len(sizes) > 1:
+        raise UserError(f"frames of one clip are {sizes[0]} and {sizes[1]} high and wide: resize them to one size")
+    images = np.ascontiguousarray(frames)
+    if images.ndim != 3 or 0 in images.shape:
+        raise UserError(f"frames have the shape {images.shape} but TV-L1 needs (T, H, W), none 0: convert to grey")
+    if images.dtype != np.uint8:
+        raise UserError(f"frames are {images.dtype} but TV-L1 takes uint8 grey levels: round them to 0..255 first")
+    return images

@@ -1,0 +1,105 @@
+"""The second image and its gradient, sampled where the flow points, bicubically (Keys 1981 with a = -0.75, as OpenCV).
+
+I, Ix, Iy and a zero lie interleaved, so that the four taps of one row are 16 floats in a row: one load, one cache line.
+Beyond the image everything is zero (OpenCV's constant border): `BORDER` zero pixels on every side, and a position that
+lies further out is moved to where all its taps are zero.
+"""
+
+import numpy as np
+
+from pipeline.flow.tvl1.compile import inline, kernel
+from pipeline.flow.tvl1.vector import (
+    LANES,
+    floor,
+    lane,
+    least,
+    load,
+    most,
+    quarter0,
+    quarter1,
+    quarter2,
+    quarter3,
+    reciprocal,
+    splat,
+    store,
+    store_whole,
+)
+
+BORDER = 4
+CHANNELS = 4
+A = -0.75
+# The weight of tap k (at -1, 0, 1, 2) for the fraction t is sum_j CUBIC[j][k] t^j; each entry is for four channels.
+CUBIC = np.repeat(
+    np.array([[0, 1, 0, 0], [A, 0, -A, 0], [-2 * A, -A - 3, 2 * A + 3, A], [A, A + 2, -A - 2, -A]], np.float32),
+    4,
+    axis=1,
+)
+COUNTING = np.arange(LANES, dtype=np.float32)
+SMALLEST = np.float32(1e-30)  # for |grad|^2 = 0, where Ix = Iy = 0 and the quotient does not matter
+MINUS_ONE = np.float32(-1)
+
+
+@kernel
+def warp(first, second, u1, u2, data, places, size):
+    """Fill `data` (Ix, Iy, rho_c, -1/|grad|^2) for the flow u1, u2.
+
+    first: flat plane; second: interleaved, (h + 2 BORDER, w + 2 BORDER, CHANNELS), flat; places: scratch, as `taps_of`
+    fills it; size (h, w, stride).
+    """
+    h, w, stride = size
+    ix, iy, rho_c, _ = data
+    (columns, rows), (across, down) = places
+    width = (w + 2 * BORDER) * CHANNELS
+    for y in range(h):
+        begin = y * stride
+        taps_of(u1, u2, places, y, size)
+        for x in range(w):
+            at = rows[x] * width + columns[x] * CHANNELS
+            values = sample(second, at, width, across[x], down[x])
+            rho_c[begin + x], ix[begin + x], iy[begin + x] = lane(values, 0), lane(values, 1), lane(values, 2)
+        for here in range(begin, begin + w, LANES):
+            constants(first, u1, u2, data, here)
+
+
+@inline
+def taps_of(u1, u2, places, y, size):
+    """Where row y's pixels look: first taps' columns and rows (int32), counted with the border, and the fractions."""
+    h, w, stride = size
+    (columns, rows), (across, down) = places
+    row = splat(np.float32(y))
+    for x in range(0, w, LANES):
+        column = load(COUNTING, 0) + splat(np.float32(x))
+        split(column + load(u1, y * stride + x), w, columns, across, x)
+        split(row + load(u2, y * stride + x), h, rows, down, x)
+
+
+@inline
+def split(position, length, whole, fraction, x):
+    near = least(most(position, splat(np.float32(-3))), splat(np.float32(length + 1)))
+    below = floor(near)
+    store_whole(whole, x, below + splat(np.float32(BORDER - 1)))
+    store(fraction, x, near - below)
+
+
+@inline
+def sample(image, at, width, across, down):
+    """16 taps of four channels -> the four values, in the first four lanes."""
+    wy = weights(splat(down))
+    rows = quarter0(wy) * load(image, at) + quarter1(wy) * load(image, at + width)
+    rows = rows + quarter2(wy) * load(image, at + 2 * width) + quarter3(wy) * load(image, at + 3 * width)
+    rows = rows * weights(splat(across))
+    return (quarter0(rows) + quarter1(rows)) + (quarter2(rows) + quarter3(rows))
+
+
+@inline
+def weights(t):
+    return load(CUBIC[0], 0) + t * (load(CUBIC[1], 0) + t * (load(CUBIC[2], 0) + t * load(CUBIC[3], 0)))
+
+
+@inline
+def constants(first, u1, u2, data, here):
+    """rho_c = I1w - Ix u1 - Iy u2 - I0 (from I1w, in its place) and -1/|grad|^2."""
+    ix, iy, rho_c, inverse = data
+    dx, dy = load(ix, here), load(iy, here)
+    store(rho_c, here, load(rho_c, here) - dx * load(u1, here) - dy * load(u2, here) - load(first, here))
+    store(inverse, here, splat(MINUS_ONE) * reciprocal(most(dx * dx + dy * dy, splat(SMALLEST))))

@@ -1,0 +1,1 @@
+"""The files between stages: each module reads and writes one form."""

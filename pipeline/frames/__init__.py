@@ -1,0 +1,1 @@
+"""Videos decoded once to slices of resized JPEG frames."""

@@ -1,0 +1,200 @@
+"""Decoders: a video's frames, resized without aliasing and turned upright, as they are or at a chosen frame rate.
+
+A decoder takes (path, header, size, fps) and yields planes; fps 0 keeps every frame. What it returns is the number of
+frames that were decoded, before any were dropped or repeated to reach a frame rate.
+"""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import av
+import av.filter
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+
+from pipeline.frames.video import (
+    BadVideo,
+    Header,
+    Planes,
+    Size,
+    fit,
+    frames_of,
+    opened,
+)
+
+Frames = Generator[Planes, None, int]
+
+COMPLAINT = re.compile(r".*?\[(error|fatal|panic)\] (.*)")
+JUMP = 60  # seconds between two frames that no clip of an action has; filling the gap would take the disk
+
+
+def pyav_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
+    """Decode in this process; raises BadVideo where decoding stops or marks a frame as corrupt."""
+    width, height = fit(header, size)
+    turns = header.rotation // 90 % 4
+    scaler = Scaler((height, width) if turns % 2 else (width, height))
+    with opened(path) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1  # the stage runs one video a thread
+        source = Counted(_sound(frames_of(container, stream)))
+        for frame in resample(timed(source, header), fps) if fps else source:
+            planes = scaler(frame)
+            yield tuple(np.rot90(plane, turns) for plane in planes) if turns else planes  # type: ignore[misc]
+    return source.count
+
+
+def ffmpeg_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
+    """The same through an ffmpeg process, which turns the picture itself; raises BadVideo with ffmpeg's own words."""
+    width, height = fit(header, size)
+    # A file, because ffmpeg waits for ever once it has filled a pipe that nobody reads.
+    with tempfile.TemporaryFile() as log:
+        command = _ffmpeg_command(path, header, width, height, fps)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+            try:
+                yield from _split_planes(process.stdout.read, width, height)  # type: ignore[union-attr]
+                process.wait()
+            finally:
+                process.kill()
+        return _decoded(log)
+
+
+DECODERS: dict[str, Callable[[Path | str, Header, Size, float], Frames]] = {
+    "pyav": pyav_frames,
+    "ffmpeg": ffmpeg_frames,
+}
+
+
+class Scaler:
+    """Frames to planes of one size, by the filter that the ffmpeg process has: set up once, not once a frame."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._form: tuple[int, int, str] | None = None
+        self._last: tuple[Any, Planes] | None = None
+
+    def __call__(self, frame: Any) -> Planes:
+        """Y, Cb and Cr of a frame; one that is asked for twice in a row is scaled once."""
+        if self._last is None or self._last[0] is not frame:
+            self._last = frame, self._scaled(frame)
+        return self._last[1]
+
+    def _scaled(self, frame: Any) -> Planes:
+        form = (frame.width, frame.height, frame.format.name)
+        if form != self._form:  # also in the middle of a stream
+            self._graph, self._form = self._set_up(frame), form
+        self._graph.push(frame)
+        scaled: Any = self._graph.pull()
+        return tuple(
+            np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+            for plane in scaled.planes
+        )  # type: ignore[return-value]
+
+    def _set_up(self, frame: Any) -> av.filter.Graph:
+        width, height = self._size
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
+        )
+        scale = graph.add("scale", f"{width}:{height}:{_scaling(frame.width, frame.height, width, height)}")
+        source.link_to(scale)
+        scale.link_to(form := graph.add("format", "yuv420p"))
+        form.link_to(graph.add("buffersink"))
+        graph.configure()
+        return graph
+
+
+class Counted:
+    """Passes items through and counts them."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = items
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            self.count += 1
+            yield item
+
+
+def timed(frames: Iterable[Any], header: Header) -> Iterator[tuple[Any, Fraction, Fraction]]:
+    """Each frame with its time and duration in seconds; where it has none, by the header's frame rate."""
+    period = 1 / Fraction(header.fps).limit_denominator(100_000) if header.fps else Fraction(1, 25)
+    time = Fraction(0)
+    for frame in frames:
+        if frame.pts is not None:
+            time = frame.pts * frame.time_base
+        duration = frame.duration * frame.time_base if frame.duration else period
+        yield frame, time, duration
+        time += duration
+
+
+def resample(frames: Iterable[tuple[Any, Fraction, Fraction]], fps: float) -> Iterator[Any]:
+    """Frames at `fps`: picture k is the last one whose time, rounded to periods of 1/fps, is at most k.
+
+    The rule of ffmpeg's fps filter: frames that come too soon are dropped, and the one before a gap is repeated.
+    """
+    rate = Fraction(fps).limit_denominator(100_000)
+    held, place, end = None, 0, 0
+    for number, (frame, time, duration) in enumerate(frames):
+        start = _nearest(time * rate)
+        if number and start - place > JUMP * rate:
+            raise BadVideo(f"its time stamps jump by {float((start - place) / rate):.0f} s at frame {number}")
+        for _ in range(start - place if number else 0):
+            yield held
+        held, place, end = frame, max(start, place) if number else start, _nearest((time + duration) * rate)
+    for _ in range(end - place):
+        yield held
+
+
+def _nearest(number: Fraction) -> int:
+    return int(number + Fraction(1, 2)) if number >= 0 else -int(-number + Fraction(1, 2))
+
+
+def _sound(frames: Iterable[Any]) -> Iterator[Any]:
+    for number, frame in enumerate(frames):
+        if frame.is_corrupt:
+            raise BadVideo(f"frame {number} is corrupt")
+        yield frame
+
+
+def _ffmpeg_command(path: Path | str, header: Header, width: int, height: int, fps: float) -> list[str]:
+    stream = ffmpeg.input(str(path), threads=1)["v:0"]
+    stream = stream.filter("fps", fps) if fps else stream
+    options = dict(item.split("=") for item in _scaling(header.width, header.height, width, height).split(":"))
+    return (
+        stream.filter("scale", width, height, **options)
+        .output("pipe:", format="rawvideo", pix_fmt="yuv420p", fps_mode="passthrough")
+        .global_args("-v", "level+verbose", "-nostdin", "-nostats")
+        .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
+    )
+
+
+def _decoded(log: IO[bytes]) -> int:
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").splitlines()
+    # `[h264 @ 0x5627945881c0] [error] words`: the address differs from run to run, the words do not.
+    complaint = next(filter(None, map(COMPLAINT.match, lines)), None)
+    if complaint:
+        raise BadVideo(f"ffmpeg says: {complaint.group(2)}")
+    return sum(int(count) for line in lines for count in re.findall(r"(\d+) frames decoded", line)[:1])
+
+
+def _split_planes(read: Callable[[int], bytes], width: int, height: int) -> Iterator[Planes]:
+    half = ((height + 1) // 2, (width + 1) // 2)
+    luma, chroma = width * height, half[0] * half[1]
+    while len(data := read(luma + 2 * chroma)) == luma + 2 * chroma:
+        flat = np.frombuffer(data, np.uint8)
+        cb, cr = flat[luma:].reshape(2, *half)
+        yield flat[:luma].reshape(height, width), cb, cr
+
+
+def _scaling(width: int, height: int, new_width: int, new_height: int) -> str:
+    # swscale's area filter is a box: right for shrinking, nearest neighbour for growing.
+    flags = "area" if new_width * new_height < width * height else "bicubic"
+    return f"flags={flags}:out_range=full:out_color_matrix=bt601"

@@ -1,0 +1,135 @@
+"""One video to its JPEG frames, or to the reason why not."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import ffmpeg
+import imageio_ffmpeg
+
+from pipeline.common.errors import UserError
+from pipeline.common.files import DISK_FULL, DiskFull
+from pipeline.formats.quarantine import Row
+from pipeline.frames import video
+from pipeline.frames.decoders import DECODERS, Frames
+
+SPOOL = 16 << 20  # bytes of one video's JPEGs kept in memory; longer videos wait on the disk
+
+
+class Settings(NamedTuple):
+    """How videos become frames; fps 0 keeps the video's own."""
+
+    size: video.Size
+    quality: int = 90
+    fps: float = 0
+    decoder: str = "pyav"
+    max_missing: int = 2
+    repair: bool = False
+
+
+class Pictures(NamedTuple):
+    """One video's JPEGs end to end, rewound, and their lengths; `note` is the quarantine row that it earned, if any."""
+
+    data: IO[bytes]
+    lengths: list[int]
+    fps: float
+    note: Row | None
+
+
+def extract(video_id: str, path: str, settings: Settings) -> Pictures:
+    """Decode, resize and encode one video; a bad one comes back without pictures and with the reason."""
+    try:
+        pictures, doubt = whole(path, settings)
+        return pictures._replace(note=Row(video_id, "frames", "kept", doubt) if doubt else None)
+    except video.BadVideo as error:
+        reason = str(error)
+    if settings.repair:
+        try:
+            pictures, verdict = repaired(path, settings)
+            return pictures._replace(note=Row(video_id, "frames", "repaired", f"{reason}; {verdict}"))
+        except video.BadVideo as error:
+            reason = f"{reason}; beyond repair: {error}"
+    return Pictures(tempfile.SpooledTemporaryFile(), [], 0.0, Row(video_id, "frames", "bad", reason))
+
+
+def whole(path: str | Path, settings: Settings) -> tuple[Pictures, str]:
+    """The pictures, and a doubt or "" about them; raises BadVideo where not all frames are there."""
+    header = video.read_header(path)
+    video.refuse_cut_off(header)
+    pictures, decoded = encoded(path, header, settings)
+    missing = video.shortfall(header, decoded)
+    try:
+        if missing > settings.max_missing:
+            raise video.BadVideo(f"the header promises {decoded + missing} frames but {decoded} decode")
+        if len(pictures.lengths) < 2:  # left out for every stream alike, so that streams can be fused
+            raise video.BadVideo(f"it has {len(pictures.lengths)} frames, and flow takes two")
+    except video.BadVideo:
+        pictures.data.close()
+        raise
+    return pictures, f"the header says {header.frames} frames and {decoded} decode" if missing else ""
+
+
+def encoded(path: str | Path, header: video.Header, settings: Settings) -> tuple[Pictures, int]:
+    """Whatever decodes as JPEGs, and how many frames that was before any change of the frame rate."""
+    data: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115 (its reader closes it)
+    frames = DECODERS[settings.decoder](path, header, settings.size, settings.fps)
+    try:
+        lengths, decoded = _drain(frames, lambda planes: data.write(video.encode(planes, settings.quality)))
+    except BaseException as error:
+        data.close()
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            folder = Path(tempfile.gettempdir())
+            raise DiskFull(folder / "(long videos wait here)", 0, shutil.disk_usage(folder).free) from error
+        raise
+    data.seek(0)
+    return Pictures(data, lengths, settings.fps or header.fps, None), decoded
+
+
+def repaired(path: str | Path, settings: Settings) -> tuple[Pictures, str]:
+    """The pictures of a lossless copy of what ffmpeg can save, damage patched over; raises BadVideo where it cannot."""
+    with tempfile.NamedTemporaryFile(suffix=".mkv") as copy:
+        stream = ffmpeg.input(str(path), err_detect="ignore_err", fflags="+genpts", threads=1)["v:0"]
+        stream = stream.output(copy.name, vcodec="ffv1", fps_mode="passthrough", threads=1).overwrite_output()
+        try:
+            stream.global_args("-v", "error", "-nostdin").run(imageio_ffmpeg.get_ffmpeg_exe(), capture_stderr=True)
+        except ffmpeg.Error as error:
+            raise video.BadVideo("ffmpeg cannot read it either") from error
+        header = video.read_header(copy.name)
+        pictures, decoded = encoded(copy.name, header, settings)
+    if len(pictures.lengths) < 2:
+        pictures.data.close()
+        raise video.BadVideo(f"{len(pictures.lengths)} frames can be saved, and flow takes two")
+    return pictures, f"{decoded} frames were saved, damaged ones patched over"
+
+
+def _drain(frames: Frames, write: Callable[[video.Planes], int]) -> tuple[list[int], int]:
+    lengths = []
+    while True:
+        try:
+            lengths.append(write(next(frames)))
+        except StopIteration as end:
+            return lengths, end.value
+
+
+def parse_size(text: str) -> video.Size:
+    """`340x256` -> (340, 256); `256` -> 256, the short side."""
+    parts = text.split("x")
+    if not all(part.isdigit() for part in parts) or len(parts) > 2:
+        raise UserError(
+            f"--size is {text!r}: write WIDTHxHEIGHT, such as 340x256, or the short side alone, such as 256"
+        )
+    numbers = [int(part) for part in parts]
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def parse_fps(text: str) -> float:
+    """`native` -> 0, the video's own; `25` -> 25."""
+    try:
+        fps = 0.0 if text == "native" else float(text)
+    except ValueError:
+        fps = -1
+    if not (0 < fps < 1000 or text == "native"):
+        raise UserError(f"--fps is {text!r}: write native, or frames per second, such as 25")
+    return fps

@@ -1,0 +1,1 @@
+"""Scores of several runs on the same videos, fused into one score file."""

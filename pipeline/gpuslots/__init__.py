@@ -1,0 +1,1 @@
+"""GPUs for the jobs of one machine, and torchrun for a training on several."""

@@ -1,0 +1,1 @@
+"""Which videos a data set has, their classes, splits and slices."""

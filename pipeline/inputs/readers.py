@@ -1,0 +1,38 @@
+"""The shards that a recipe's inputs are read from, one reader a modality."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.common.errors import UserError
+from pipeline.config.recipes import Recipe
+from pipeline.formats.shards import ShardReader
+from pipeline.inputs import clip_sampling
+
+Readers = Mapping[str, ShardReader]  # by modality
+
+
+def frame_count(readers: Readers, video: str) -> int:
+    """A video's frames, of which flow has one fewer."""
+    first = next(iter(readers.values()))
+    return first.count(video) + (first.modality != "rgb")
+
+
+def open_shards(folders: Sequence[Path], recipe: Recipe) -> dict[str, ShardReader]:
+    """The readers of a recipe's modalities; missing ones, and shards of other data or settings, are a UserError."""
+    found = {reader.modality: reader for reader in map(ShardReader, folders)}
+    wanted = clip_sampling.modalities(recipe)
+    if missing := [modality for modality in wanted if modality not in found]:
+        given = ", ".join(found) or "none"
+        raise UserError(f"the recipe reads {', '.join(wanted)} but --shards are of {given}: add those of {missing[0]}")
+    readers = {modality: found[modality] for modality in wanted}
+    first = next(iter(readers.values()))
+    for reader in readers.values():
+        if (reader.fingerprint, reader.classes) != (first.fingerprint, first.classes):
+            raise UserError(f"{first.folder} and {reader.folder} are of different data sets: give shards of one")
+        bound = reader.settings.get("bound")
+        if recipe["bound"] and bound not in (None, recipe["bound"]):
+            raise UserError(
+                f"{reader.folder} holds flow of bound {bound} but the recipe's is {recipe['bound']}: set flow.bound in"
+                " config.yaml, or bound in the recipe"
+            )
+    return readers

@@ -1,0 +1,1 @@
+"""Snakemake's records, dry runs and the metadata of result files."""

@@ -1,0 +1,44 @@
+"""What a file of this pipeline says of itself: a Parquet file's or weights' metadata, a store's attributes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.common.files import sha256
+from pipeline.formats.manifest import KEY
+
+HEADER = 64 << 20  # bytes of a safetensors header that are read
+DIGEST = 12  # hex digits of a hash that are kept
+
+
+def own_facts(path: Path) -> dict[str, Any]:
+    """What a file of this pipeline says of itself; a file that cannot be read says so."""
+    try:
+        if path.is_dir():
+            index = path / "index.parquet"
+            return {**_parquet(index), "shards_tsv": sha256(path / "shards.tsv")[:DIGEST]} if index.exists() else {}
+        reader = {".parquet": _parquet, ".safetensors": _safetensors, ".h5": _hdf5}.get(path.suffix)
+        return reader(path) if reader else {}
+    except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
+        return {"unreadable": str(error)}
+
+
+def _parquet(path: Path) -> dict[str, Any]:
+    return json.loads((pq.read_schema(path).metadata or {})[KEY])
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > HEADER:
+            raise ValueError(f"its header claims {size:,} bytes")
+        return json.loads(json.loads(file.read(size))["__metadata__"]["actionbench"])
+
+
+def _hdf5(path: Path) -> dict[str, Any]:
+    with h5py.File(path, "r") as file:
+        return {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}

@@ -1,0 +1,1 @@
+"""The papers' own figures of a trained network."""

@@ -1,0 +1,1 @@
+"""Score files: made by a trained network, imported, selected from, evaluated."""

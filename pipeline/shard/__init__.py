@@ -1,0 +1,1 @@
+"""Training shards: packed, verified, exported, imported."""

@@ -1,0 +1,1 @@
+"""Results tables: published beside reproduced."""

@@ -1,0 +1,1 @@
+"""Why a target would be made again."""

@@ -1,0 +1,1 @@
+"""What the rules ask for: targets, runs, tables, figures, and the checks of config.yaml."""

@@ -1,0 +1,190 @@
+"""Which videos a slice has: the index and every job of frames find the same, each for itself."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.common.errors import UserError
+from pipeline.config import settings as config
+from pipeline.formats import manifest
+from pipeline.frames import __main__ as frames_command
+from pipeline.frames import frame_slices
+from pipeline.index import __main__ as index_command
+from pipeline.index import membership, split_numbers, video_files
+from pipeline.workflow import targets
+from pipeline.workflow.checks import check
+from tests.index.test_index import ANNOTATIONS, FLAT, FOLDER, touch
+
+COMMITTED = config.load_yaml(Path(__file__).parents[2] / "config.yaml")
+WHOLE = ("folder", None, 3, 0)  # layout, lists, slices, seed
+
+
+def clips(tmp_path):
+    return touch(tmp_path / "v", *FOLDER, "loose.avi", "a/notes.txt", *(f"c/{n}.mp4" for n in range(9)))
+
+
+def of_frames(root, *options, name="0000"):
+    """(video_id, path) of a slice, as the command of frames finds them."""
+    return frame_slices.slice_videos(
+        frames_command.arguments([str(root), "x.h5", "--quarantine=x", f"--slice={name}", *options])
+    )
+
+
+def of_index(root, out, *options):
+    """The same of every slice, as the index has them."""
+    index_command.main(["manifest", "--dataset=d", f"--videos={root}", f"--out={out}", *options])
+    table, _ = manifest.read_manifest(out / "manifest.parquet")
+    return {
+        name: [(video, f"{root}/{path}") for video, path in zip(part["video_id"], part["path"], strict=True)]
+        for name, part in table.groupby("slice")
+    }
+
+
+def same(tmp_path, root, *options):
+    """Whether frames and index agree on slices that hold something."""
+    slices = of_index(root, tmp_path / "out", "--slices=3", "--seed=1", *options)
+    assert len(slices) > 1
+    return all(of_frames(root, "--slices=3", "--seed=1", *options, name=name) == slices[name] for name in slices)
+
+
+def test_frames_and_the_index_divide_class_folders_alike(tmp_path):
+    assert same(tmp_path, clips(tmp_path))
+
+
+def test_frames_and_the_index_divide_listed_clips_alike_by_the_lists_names(tmp_path):
+    for name, lines in ANNOTATIONS.items():
+        (touch(tmp_path / "lists", name) / name).write_text("label,youtube_id,time_start,time_end,split\n" + lines)
+    assert same(tmp_path, touch(tmp_path / "v", *FLAT), "--layout=kinetics", f"--lists={tmp_path / 'lists'}")
+
+
+def test_a_manifest_names_a_slices_videos_too(tmp_path):
+    root = clips(tmp_path)
+    slices = of_index(root, tmp_path / "out")
+    table = tmp_path / "out" / "manifest.parquet"
+    assert of_frames(table, f"--folder={root}", name="0001") == slices["0001"]
+    with pytest.raises(UserError, match="say below which --folder they lie"):
+        of_frames(table, name="0001")
+
+
+@pytest.mark.parametrize(("size", "moment"), [(9, None), (None, 1)])
+def test_a_changed_video_changes_the_hash_of_its_slice_alone(tmp_path, size, moment):
+    root = clips(tmp_path)
+    before = membership.survey(str(root), *WHOLE)
+    video = root / "a" / "1.avi"
+    own = next(m.slice for m in membership.members(root, video_files.read(root), *WHOLE) if m.video_id == "a/1.avi")
+    video.write_bytes(b"x" * (size or video.stat().st_size))
+    os.utime(video, (moment, moment) if moment else None)
+    membership.survey.cache_clear()
+    after = membership.survey(str(root), *WHOLE)
+    assert {name for name in before.slices if before.slices[name] != after.slices[name]} == {own}
+    assert before.videos != after.videos
+    assert before.others == after.others
+
+
+def test_a_note_beside_the_videos_changes_the_hash_of_other_files_alone(tmp_path):
+    root = clips(tmp_path)
+    before = membership.survey(str(root), *WHOLE)
+    touch(root, "a/more.txt")
+    membership.survey.cache_clear()
+    after = membership.survey(str(root), *WHOLE)
+    assert after._replace(others=before.others) == before
+    assert after.others != before.others
+
+
+def test_a_folder_that_changes_after_planning_is_refused(tmp_path):
+    root = clips(tmp_path)
+    planned = membership.survey(str(root), *WHOLE).slices["0000"]
+    assert of_frames(root, "--slices=3", f"--planned={planned}")
+    (root / of_frames(root, "--slices=3")[0][0]).write_text("another video")
+    with pytest.raises(UserError, match=f"v has changed while the workflow ran: .* slice 0000 were {planned} when"):
+        of_frames(root, "--slices=3", f"--planned={planned}")
+
+
+def test_lists_that_cannot_be_read_are_the_jobs_to_tell_and_not_planning_s(tmp_path):
+    root = clips(tmp_path)
+    assert membership.survey(str(root), "ucf101", str(tmp_path), 3, 0).slices == {}
+    with pytest.raises(UserError, match="is not a class index"):
+        of_frames(root, "--layout=ucf101", f"--lists={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("videos", "options", "words"),
+    [("none", (), "none does not exist: give the folder of the"), ("v", ("--slices=2",), "no slice 0003 among 2")],
+)
+def test_a_mistake_is_a_sentence(tmp_path, videos, options, words):
+    clips(tmp_path)
+    with pytest.raises(UserError, match=words):
+        of_frames(tmp_path / videos, *options, name="0003")
+
+
+def test_a_folder_that_cannot_be_walked_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"none cannot be read \(No such file"):
+        video_files.scan(tmp_path / "none")
+
+
+def own(tmp_path, **settings):
+    """config.yaml with a data set of the user's own clips."""
+    known = {"folder": str(clips(tmp_path)), **settings}
+    return config.merge(COMMITTED, {"datasets": {"own": known}})
+
+
+def data_stages(configured, dataset):
+    """What decides every job before the nets."""
+    found = {
+        stage: targets.stage_settings(configured, stage, dataset) for stage in ("index", "splits", "flow", "shard")
+    }
+    return found | {"frames": targets.slice_settings(configured, dataset, "0000")}
+
+
+def test_one_more_split_decides_no_job_of_the_data(tmp_path):
+    one, two, four = (data_stages(own(tmp_path, splits=splits), "own") for splits in ([1], [1, 2], [1, 4]))
+    assert one == two
+    assert {stage for stage in one if one[stage] != four[stage]} == {"splits"}
+
+
+def test_lists_decide_no_frames_of_ones_own_folder_but_by_its_videos(tmp_path):
+    (tmp_path / "classInd.txt").write_text("1 a\n2 b\n3 c\n")
+    lists = touch(tmp_path, "testlist01.txt", "trainlist01.txt")
+    configured, settings = own(tmp_path, layout="ucf101", lists=str(lists)), []
+    for test, train in (("a/1.avi", "b/1.mp4 2"), ("b/1.mp4", "a/1.avi 1")):
+        (tmp_path / "testlist01.txt").write_text(test)
+        (tmp_path / "trainlist01.txt").write_text(train)
+        membership.survey.cache_clear()
+        targets.inventory.cache_clear()
+        settings.append(data_stages(configured, "own"))
+    assert {stage for stage in settings[0] if settings[0][stage] != settings[1][stage]} == {"index", "splits"}
+
+
+@pytest.mark.parametrize(
+    ("dataset", "settings", "words"),
+    [
+        (
+            "ucf101",
+            {"splits": [1, 4]},
+            "ucf101.splits asks for split 4 but there are 1, 2, 3 in its official lists",
+        ),
+        ("own", {"splits": [2, 3]}, "datasets.own.splits asks for split 3 but there are 1, 2 in .*split.tsv: change"),
+    ],
+)
+def test_a_split_that_is_not_there_is_a_sentence_before_anything_runs(tmp_path, dataset, settings, words):
+    table = tmp_path / "split.tsv"
+    table.write_text("video\tsplit\trole\na/1.avi\t1\ttrain\nb/1.mp4\t2\ttest\n")
+    configured = own(tmp_path, split_file=str(table))
+    check(configured)
+    with pytest.raises(UserError, match=words):
+        check(config.merge(configured, {"datasets": {dataset: settings}}))
+
+
+def test_the_splits_of_ones_own_lists_are_those_of_their_files(tmp_path):
+    touch(tmp_path, "a_test_split1.txt", "a_test_split2.txt", "trainlist01.txt", "testlist07.txt", "notes.txt")
+    settings = {"split_file": None, "lists": str(tmp_path)}
+    assert split_numbers.given({**settings, "layout": "hmdb51"}) == [1, 2]
+    assert split_numbers.given({**settings, "layout": "ucf101"}) == [1, 7]
+
+
+def test_drawn_splits_are_as_many_as_anybody_asks_for(tmp_path):
+    nine = own(tmp_path, splits=[9])
+    check(nine)
+    assert split_numbers.drawn(config.of_dataset(nine, "own")) == 9
+    assert split_numbers.drawn(config.of_dataset(COMMITTED, "ucf101")) == 0

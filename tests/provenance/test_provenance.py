@@ -1,0 +1,186 @@
+"""`python -m pipeline.provenance`: where a result comes from, and what is not known."""
+
+import json
+import os
+import subprocess
+from base64 import urlsafe_b64encode
+
+import pandas as pd
+import pytest
+import torch
+
+from pipeline.common import environment
+from pipeline.common.errors import UserError
+from pipeline.formats import manifest, weights
+from pipeline.jobs import records
+from pipeline.provenance import __main__ as provenance_command
+from pipeline.provenance import tree
+
+RAN_IN = {
+    "commit": "0123456789ab", "dirty": True, "lock": "fedcba987654", "not_as_locked": {"torch": "2.12.0"},
+    "python": "3.11.7", "torch": "2.12.0", "gpu": ["NVIDIA H100"], "driver": "550.1",
+}  # fmt: skip
+WEIGHTS = "results/runs/d/weights.safetensors"
+
+
+def record(folder, output, rule, inputs, /, ended=None, command="", **settings):
+    """What Snakemake keeps of a job."""
+    ended = ended or (folder / output).stat().st_mtime
+    log = f"logs/{rule}.log"
+    facts = {"rule": rule, "input": inputs, "log": [log], "params": ["''", repr({"code": "c0de", **settings})]}
+    facts["shellcmd"] = f"set -euo pipefail; {command} --slice 0000"
+    path = folder / ".snakemake" / "metadata" / urlsafe_b64encode(output.encode()).decode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**facts, "starttime": ended - 5, "endtime": ended}))
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A table made of scores, made of weights, made of six slices, made of the user's archive."""
+    for path in ("data/d/flow", "results/tables", "results/benchmarks", "logs", "archives"):
+        (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "archives/d.rar").write_bytes(b"rar")
+    slices = [f"data/d/flow/{n:04d}.h5" for n in range(6)]
+    for path in slices:
+        (tmp_path / path).write_bytes(b"slice")
+        record(tmp_path, path, "flow", ["archives/d.rar"], bound=20)
+    weights.save(tmp_path / WEIGHTS, {"w": torch.zeros(3)}, {"recipe_hash": "beef", "environment": RAN_IN})
+    record(tmp_path, WEIGHTS, "train", slices, seed=7)
+    (tmp_path / "results/benchmarks/train.tsv").write_text("s\tmax_rss\n123.4\t456\n")
+    facts = {"fingerprint": "f1f2", "protocol": "25 frames", "classes": [str(n) for n in range(400)]}
+    manifest.write_parquet(tmp_path / "results/runs/d/test.parquet", pd.DataFrame({"a": [1]}), facts)
+    record(tmp_path, "results/runs/d/test.parquet", "score", [WEIGHTS])
+    (tmp_path / "results/tables/d.csv").write_text("table")
+    record(tmp_path, "results/tables/d.csv", "table", ["results/runs/d/test.parquet", WEIGHTS])
+    return tmp_path
+
+
+def told(made, capsys, result="results/tables/d.csv"):
+    provenance_command.main([str(made / result)])
+    return capsys.readouterr().out
+
+
+def test_the_tree_tells_rules_settings_hashes_and_facts_from_the_table_to_the_archive(made, capsys):
+    out = told(made, capsys)
+    for words in ("made by: table", "facts: classes (400 of them); fingerprint f1f2; protocol 25 frames",
+                  "settings: seed 7", "settings: bound 20", "recipe_hash beef", "code c0de"):  # fmt: skip
+        assert words in out
+    assert f"sha256: {tree.sha256(made / WEIGHTS)[:12]}" in out
+    assert "archives/d.rar\n" in out
+    assert "given, not made by the workflow" in out
+
+
+def test_what_a_job_ran_in_is_told_with_what_differs_from_the_lock(made, capsys):
+    assert (
+        "ran in: commit 0123456789ab with changes, lock fedcba987654 (but torch 2.12.0), Python 3.11.7, torch 2.12.0,"
+        " NVIDIA H100, driver 550.1" in told(made, capsys)
+    )
+
+
+def test_a_log_tells_it_where_the_file_does_not(made, capsys):
+    (made / "logs/flow.log").write_text(f"{environment.MARK}{json.dumps({**RAN_IN, 'commit': 'aaaaaaaaaaaa'})}\nwork\n")
+    assert "ran in: commit aaaaaaaaaaaa" in told(made, capsys)
+
+
+def test_wall_time_is_the_benchmarks_else_the_records(made, capsys):
+    out = told(made, capsys)
+    assert "123.4 s, 456 MB" in out
+    assert "5.0 s, code" in out
+
+
+def test_slices_of_one_kind_are_one_entry_with_their_time_together(made, capsys):
+    out = told(made, capsys)
+    assert "data/d/flow/0000.h5 and 5 like it" in out
+    assert "all 6 30 s" in out
+    assert "0003.h5" not in out
+
+
+def test_a_slice_made_with_other_settings_stands_alone(made, capsys):
+    record(made, "data/d/flow/0003.h5", "flow", ["archives/d.rar"], bound=15)
+    assert "data/d/flow/0003.h5\n" in told(made, capsys)
+
+
+def test_slices_of_ones_own_videos_are_one_entry_that_leads_to_their_folder(made, capsys):
+    for number in range(6):
+        path = f"data/d/flow/{number:04d}.h5"
+        record(
+            made,
+            path,
+            "frames",
+            [],
+            command=f"python -m pipeline.frames {made / 'archives'} {path}",
+            videos=f"hash{number}",
+        )
+    out = told(made, capsys)
+    assert "data/d/flow/0000.h5 and 5 like it" in out
+    assert f"| {made / 'archives'}\n" in out
+    assert out.index(str(made / "archives") + "\n") < out.index("given, not made by the workflow")
+
+
+def test_what_is_recorded_nowhere_is_said_to_be_unknown(made, capsys):
+    (made / "results/benchmarks/train.tsv").unlink()
+    for path in (made / ".snakemake" / "metadata").glob("cmVz*"):  # what begins with res
+        path.unlink()
+    out = told(made, capsys)
+    assert "the job that made it is not known" in out
+    assert "unknown: the job that made it, of 1 files" in out
+
+
+def test_a_file_that_was_changed_after_its_job_is_told(made, capsys):
+    os.utime(made / WEIGHTS, (0, 0))
+    assert "CHANGED since its job ended" in told(made, capsys)
+
+
+def test_a_file_that_is_gone_is_told(made, capsys):
+    for number in range(6):
+        (made / f"data/d/flow/{number:04d}.h5").unlink()
+    assert "gone: deleted since, or temporary" in told(made, capsys)
+
+
+def test_the_tree_can_be_kept_beside_the_result(made, capsys):
+    out = made / "results/tables/d.provenance.txt"
+    provenance_command.main([str(made / "results/tables/d.csv"), "--out", str(out)])
+    assert out.read_text() == capsys.readouterr().out
+
+
+def test_a_torn_file_and_a_torn_record_stop_nothing(made, capsys):
+    (made / WEIGHTS).write_bytes(b"torn")
+    record_of = made / ".snakemake" / "metadata" / urlsafe_b64encode(WEIGHTS.encode()).decode()
+    record_of.write_text("{")
+    assert "unreadable" in told(made, capsys)
+
+
+@pytest.mark.parametrize(("path", "words"), [("none.csv", "does not exist"), ("logs", "no folder above .* has a")])
+def test_a_mistake_is_a_sentence(tmp_path, path, words):
+    (tmp_path / "logs").mkdir()
+    with pytest.raises(UserError, match=words):
+        provenance_command.main([str(tmp_path / path)])
+
+
+def test_settings_with_code_in_them_are_read_and_never_run():
+    assert records.settings(["__import__('os').abort()", "{'code': 'a', 'bound': 20}"]) == {"code": "a", "bound": 20}
+
+
+def test_the_environment_is_this_commit_this_lock_and_plain_json():
+    facts = environment.environment()
+    head = subprocess.run(["git", "-C", str(environment.ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
+    assert facts["commit"] == (head.stdout[:12] or None)
+    assert facts["lock"] == tree.sha256(environment.LOCK)[:12]
+    assert environment.of_log(environment.line()) == facts
+
+
+def test_the_gpus_are_those_that_the_job_was_given(tmp_path, monkeypatch):
+    rows = "0, GPU-aa, 550.1, NVIDIA A100\\n1, GPU-bb, 550.1, NVIDIA H100\\n"
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\nprintf '{rows}'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    for visible, names in (("1", ["NVIDIA H100"]), ("GPU-aa", ["NVIDIA A100"]), ("", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert environment.gpus()["gpu"] == names
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert environment.gpus() == {"gpu": ["NVIDIA A100", "NVIDIA H100"], "driver": "550.1"}
+
+
+def test_an_image_knows_the_commit_that_it_was_built_from(monkeypatch):
+    monkeypatch.setenv("ACTIONBENCH_COMMIT", "f" * 40)
+    assert environment.commit() == {"commit": "f" * 12, "dirty": None}

@@ -1,0 +1,49 @@
+"""The loss of several logits and of two tasks."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from pipeline.models.outputs import merged
+from pipeline.train import losses
+
+torch.manual_seed(0)
+A, B = torch.randn(6, 4), torch.randn(6, 4)
+LABELS, TASKS = torch.tensor([0, 1, 2, 3, 0, 1]), torch.zeros(6, dtype=torch.long)
+
+
+def test_the_loss_of_one_logit_is_its_cross_entropy():
+    assert losses.criterion(A, LABELS, TASKS, "sum").item() == pytest.approx(cross_entropy(A, LABELS).item() * 6)
+
+
+def test_st_resnets_losses_are_summed_and_the_lstms_averaged():
+    total = (cross_entropy(A, LABELS) + cross_entropy(B, LABELS)).item() * 6
+    assert losses.criterion((A, B), LABELS, TASKS, "sum").item() == pytest.approx(total)
+    assert losses.criterion((A, B), LABELS, TASKS, "mean").item() == pytest.approx(total / 2)
+
+
+def test_each_of_two_tasks_counts_its_own_samples_by_its_own_logits():
+    tasks, more = torch.tensor([0, 1, 0, 1, 1, 0]), torch.randn(6, 9)
+    first, second = losses.criterion((A, more), LABELS, tasks, "tasks").tolist()
+    assert first == pytest.approx(cross_entropy(A[tasks == 0], LABELS[tasks == 0], reduction="sum").item())
+    assert second == pytest.approx(cross_entropy(more[tasks == 1], LABELS[tasks == 1], reduction="sum").item())
+
+
+def test_a_task_without_samples_costs_nothing_and_its_logits_still_get_a_gradient():
+    a, b = A.clone().requires_grad_(), B.clone().requires_grad_()
+    losses.criterion((a, b), LABELS, TASKS, "tasks").sum().backward()
+    assert a.grad.abs().sum() > 0
+    assert b.grad.tolist() == torch.zeros(6, 4).tolist()
+
+
+def test_logits_are_merged_into_their_mean():
+    assert torch.equal(merged((A, B)), (A + B) / 2)
+    assert merged(A) is A
+
+
+def test_hits_are_counted_by_a_samples_own_task():
+    right, wrong = torch.eye(4)[LABELS], torch.eye(4)[LABELS - 1]
+    tasks = torch.tensor([0, 0, 1, 1, 1, 1])
+    assert losses.hits(right, LABELS, TASKS, "sum") == 6
+    assert losses.hits((right, wrong), LABELS, tasks, "tasks") == 2
+    assert losses.hits((wrong, 3 * right), LABELS, TASKS, "mean") == 6
