@@ -12,6 +12,7 @@ import jsonschema
 import yaml
 
 from pipeline.common.errors import UserError
+from pipeline.config.fusion_methods import FUSION_METHODS
 
 Settings = dict[str, Any]
 
@@ -31,6 +32,7 @@ DATASET_DEFAULTS: Settings = {
     "pretraining": None,
     "auxiliary": False,
 }
+CHOICES = {"fusion_method": list(FUSION_METHODS)}  # $defs of the schemas whose enum is filled from a table
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
 _known: dict[str, tuple[Any, Any, Settings]] = {}  # data set -> its part of a config, the stages' parts, its settings
 STAGES_PER_DATASET = ("frames", "flow", "shard", "experiments", "tables", "idt")
@@ -73,7 +75,11 @@ def check_schema(document: Any, schema: str, source: str) -> None:
 @functools.cache
 def _validator(schema: str) -> Any:
     text = resources.files("pipeline.config.schemas").joinpath(f"{schema}.yaml").read_text("utf-8")
-    return jsonschema.Draft202012Validator(yaml.load(text, SAFE_LOADER))  # noqa: S506
+    document = yaml.load(text, SAFE_LOADER)  # noqa: S506
+    for name, values in CHOICES.items():
+        if name in document.get("$defs", {}):
+            document["$defs"][name]["enum"] = values
+    return jsonschema.Draft202012Validator(document)
 
 
 def load_yaml(path: Path | str) -> Any:

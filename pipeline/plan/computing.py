@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from pipeline.config.fusion_methods import FUSION_METHODS
 from pipeline.config.recipes import Recipe
-from pipeline.fuse.methods import FITTED
 from pipeline.inputs import protocols
 from pipeline.inputs.crops import WHOLE
 from pipeline.jobs.dry_run import Job
@@ -88,9 +88,9 @@ def fuse(p: Planner, job: Job) -> Time:
     core = rates.rate("fuse").value
     dataset = p.facts(job.wildcards["dataset"])
     method = runs.fusion(p.config, job.wildcards["dataset"], job.wildcards["run"])["method"]
-    if method in FITTED:
+    if FUSION_METHODS[method].fitted:
         core = core.plus(rates.rate("fit").value.times(dataset.train**2 * dataset.classes))
-    return p.work(job, core, RECKONED if method in FITTED else rates.rate("fuse").basis)
+    return p.work(job, core, RECKONED if FUSION_METHODS[method].fitted else rates.rate("fuse").basis)
 
 
 ESTIMATES: dict[str, Estimate] = {"train": train, "score": score, "kmeans": kmeans, "fuse": fuse}

@@ -13,9 +13,9 @@ from typing import Any
 from pipeline.common.errors import UserError
 from pipeline.common.paths import EXPERIMENTS
 from pipeline.config import recipes
+from pipeline.config.fusion_methods import FUSION_METHODS
 from pipeline.config.settings import Settings, of_dataset
 from pipeline.formats import scores
-from pipeline.fuse.methods import FITTED
 from pipeline.inputs import clip_sampling
 from pipeline.weights import releases as catalogue
 
@@ -160,7 +160,7 @@ def score_options(config: Config, dataset: str, run: str, subset: str) -> str:
 def fuse_inputs(config: Config, dataset: str, split: int | str, seed: int | str, run: str, subset: str) -> list[str]:
     """The score files that a fusion reads; training scores only where it is fitted to them."""
     settings = fusion(config, dataset, run)
-    needed = subset == "test" or settings["method"] in FITTED
+    needed = subset == "test" or FUSION_METHODS[settings["method"]].fitted
     parts = settings["scores"] if needed else []
     return [score_file(dataset, split, seed, part, subset) for part in parts]
 

@@ -1,4 +1,4 @@
-"""Fusion: each rule by hand, and nothing fused that does not belong together."""
+"""Fusion: each method against a calculation by hand, and refusal of scores that do not belong together."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_weights_are_shares(two, tmp_path):
     assert result.values == pytest.approx((A + 2 * B) / 3, abs=1e-6)
 
 
-def test_max_takes_the_surer_stream(two, tmp_path):
+def test_max_takes_the_largest_score_of_the_streams(two, tmp_path):
     result = fused(two, tmp_path / "f.parquet", "--method", "max")
     assert result.values == pytest.approx(np.maximum(softmax(A, 1), softmax(B, 1)), abs=1e-6)
 
@@ -64,8 +64,8 @@ def test_product_is_the_geometric_mean(two, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["svm", "logistic"])
-def test_a_fitted_fusion_learns_whom_to_trust(tmp_path, method):
-    """One stream knows the class, the other is noise: the classifier hears the first alone."""
+def test_a_fitted_fusion_learns_which_stream_is_informative(tmp_path, method):
+    """One stream knows the class and the other is noise: the classifier weighs the first."""
     random = np.random.default_rng(0)
     paths = {}
     for subset in ("train", "test"):
@@ -85,11 +85,11 @@ def test_a_fitted_fusion_learns_whom_to_trust(tmp_path, method):
 
 def test_two_classes_have_two_decisions(tmp_path):
     train = np.array([[[2, 0], [0, 2], [3, 0], [0, 3]]] * 2, float)
-    decisions = fuse_scores.fitted("svm", train, np.array([0, 1, 0, 1]), train, seed=0)
+    decisions = methods.svm(train, np.array([0, 1, 0, 1]), train, seed=0)
     assert decisions.argmax(1).tolist() == [0, 1, 0, 1]
 
 
-def test_the_fused_file_says_what_it_was_made_of(two, tmp_path):
+def test_the_fused_file_names_its_runs_classes_and_videos(two, tmp_path):
     facts = fused(two, tmp_path / "f.parquet").facts
     assert facts["fusion"]["of"] == ["e.a", "e.b"]
     assert (facts["classes"], facts["videos"]) == (["a", "b", "c"], 4)
@@ -104,20 +104,20 @@ def test_the_fused_file_says_what_it_was_made_of(two, tmp_path):
         ({"fingerprint": "g"}, "fingerprint are f and g"),
     ],
 )
-def test_scores_of_other_classes_splits_or_data_do_not_fuse(tmp_path, facts, words):
+def test_scores_of_different_classes_splits_or_data_sets_do_not_fuse(tmp_path, facts, words):
     pair = [write(tmp_path / "a_test.parquet", A), write(tmp_path / "b_test.parquet", B, **facts)]
     with pytest.raises(UserError, match=f"do not fuse: their {words}"):
-        fuse_scores.read_all(pair, "logits")
+        fuse_scores.read_runs(pair, "logits")
 
 
-def test_scores_of_other_videos_do_not_fuse(tmp_path):
+def test_scores_of_different_videos_do_not_fuse(tmp_path):
     names = [["v0", "v1", "v2", "v3"], ["v0", "v1", "x", "v3"]]
     pair = [write(tmp_path / f"{n}.parquet", A, videos=v) for n, v in zip("ab", names, strict=True)]
     with pytest.raises(UserError, match="their videos are v2 and x at number 3"):
-        fuse_scores.read_all(pair, "logits")
+        fuse_scores.read_runs(pair, "logits")
 
 
-def test_a_fit_on_the_videos_that_are_judged_is_refused(two, tmp_path):
+def test_a_fit_on_the_test_videos_is_refused(two, tmp_path):
     with pytest.raises(UserError, match="is in the training scores and in the test scores"):
         fuse_scores.fuse(two, two, "svm", "l2", [], 0)
 
@@ -129,12 +129,12 @@ def test_missing_weights_and_training_scores_are_one_sentence(two):
         fuse_scores.fuse(two, [], "weighted", "logits", [1.0], 0)
 
 
-def test_runs_of_other_seeds_fuse_and_the_fused_file_claims_neither(tmp_path):
+def test_runs_of_different_seeds_fuse_and_the_fused_file_has_no_seed(tmp_path):
     pair = [write(tmp_path / f"{n}_test.parquet", A, videos=list("vwxy"), seed=n) for n in (0, 1)]
     assert "seed" not in fused(pair, tmp_path / "f.parquet").facts
 
 
-def test_the_same_videos_in_another_order_are_put_in_the_firsts(tmp_path):
+def test_videos_in_another_order_are_aligned_with_the_first_file(tmp_path):
     first = write(tmp_path / "a.parquet", A, videos=list("vwxy"))
     turned = write(tmp_path / "b.parquet", A[::-1], LABELS[::-1], list("yxwv"))
     result = fused([first, turned], tmp_path / "f.parquet", "--on", "logits")
@@ -149,14 +149,14 @@ def test_names_without_folders_and_suffixes_are_matched_where_they_are_unambiguo
     assert (result.facts["split"], result.facts["fingerprint"]) == (1, "f")
     ambiguous = write(tmp_path / "c.parquet", A, videos=["Run/v", "Walk/v", "Run/w", "Run/x"])
     with pytest.raises(UserError, match="videos are v and Run/v at number 1"):
-        fuse_scores.read_all([theirs, ambiguous], "logits")
+        fuse_scores.read_runs([theirs, ambiguous], "logits")
 
 
 def test_a_video_of_two_classes_is_refused(tmp_path):
     first = write(tmp_path / "a.parquet", A, videos=list("vwxy"))
     other = write(tmp_path / "b.parquet", A, [0, 1, 1, 0], list("vwxy"))
     with pytest.raises(UserError, match="x is of class 2 in the one and 1 in the other"):
-        fuse_scores.read_all([first, other], "logits")
+        fuse_scores.read_runs([first, other], "logits")
 
 
 def test_fused_scores_fuse_again_with_an_svms_decisions(two, tmp_path):
@@ -171,10 +171,10 @@ def test_fused_scores_fuse_again_with_an_svms_decisions(two, tmp_path):
     assert result.facts["run"] == "average(average(e.a, e.b), idt)"
 
 
-def test_idt_weighs_a_quarter_of_action_vlads_scores(two, tmp_path):
+def test_idt_with_weight_a_quarter_is_actionvlads_fusion(two, tmp_path):
     weighted = ["--method", "weighted", "--weights", "1", "0.25", "--on", "l2"]
     result = fused(two, tmp_path / "f.parquet", *weighted)
-    expected = (methods.unit(softmax(A, 1)) + 0.25 * methods.unit(softmax(B, 1))) / 1.25
+    expected = (methods.l2_normalise(softmax(A, 1)) + 0.25 * methods.l2_normalise(softmax(B, 1))) / 1.25
     assert result.values == pytest.approx(expected, abs=1e-6)
     assert result.kind == "decisions"
 
@@ -183,8 +183,8 @@ def test_idt_weighs_a_quarter_of_action_vlads_scores(two, tmp_path):
     ("options", "words"),
     [
         (("average", "logits", [1, 2]), "average takes none"),
-        (("product", "logits", []), "product takes what is never negative, but --on is logits"),
-        (("sci", "l2", []), "sci weighs probabilities, but --on is l2"),
+        (("product", "logits", []), "product takes scores that are never negative, but --on is logits"),
+        (("sci", "l2", []), "sci fuses the probabilities of views, but --on is l2"),
         (("weighted", "logits", [1, float("nan")]), "give one each, with a positive sum"),
     ],
 )
@@ -196,13 +196,13 @@ def test_options_that_a_method_does_not_take_are_refused(two, options, words):
         fuse_scores.fuse(two, two, "average", on, [], 0)
 
 
-def test_a_fusion_is_fitted_to_the_same_runs_in_the_same_order(two, tmp_path):
+def test_training_scores_must_be_of_the_same_runs_in_the_same_order(two, tmp_path):
     train = [write(tmp_path / f"{n}_train.parquet", A, videos=list("vwxy"), subset="train", run=f"e.{n}") for n in "ba"]
     with pytest.raises(UserError, match="their run are e.b and e.a"):
         fuse_scores.fuse(two, train, "svm", "l2", [], 0)
 
 
-def test_training_videos_of_one_class_fit_nothing(two, tmp_path):
+def test_training_videos_of_one_class_are_refused(two, tmp_path):
     train = [
         write(tmp_path / f"{n}_train.parquet", A, [1] * 4, list("vwxy"), subset="train", run=f"e.{n}") for n in "ab"
     ]
@@ -218,7 +218,7 @@ VIDEO, CLIP = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 1, 1, 0])
 P = np.array([[0.8, 0.1, 0.1], [1 / 3, 1 / 3, 1 / 3], [0.2, 0.6, 0.2], [0.1, 0.1, 0.8], [0.5, 0.3, 0.2]])
 
 
-def test_sci_weighs_a_clips_crops_and_takes_the_largest_over_clips():
+def test_sci_weights_a_clips_crops_and_takes_the_largest_over_clips():
     """By hand: SCI of the rows are .7, 0, .4, .7 and .25; clip 0 of video 0 is its sure crop alone."""
     found = methods.sci(P, VIDEO, CLIP)
     second = (0.4 * P[2] + 0.7 * P[3]) / 1.1
@@ -241,13 +241,13 @@ def views(path, p, crops=(0, 1, 0, 1, 0), **facts):
     return path
 
 
-def test_one_runs_views_are_fused_by_sci(tmp_path):
+def test_the_views_of_one_run_are_fused_by_sci(tmp_path):
     result = fused([views(tmp_path / "a.parquet", P)], tmp_path / "f.parquet", "--method", "sci")
     assert result.values == pytest.approx(methods.sci(P, VIDEO, CLIP), abs=1e-6)
     assert (result.kind, result.labels.tolist(), result.facts["run"]) == ("probabilities", [0, 1], "sci(e.n)")
 
 
-def test_a_single_clip_is_one_of_each_videos_own_and_another_seed_draws_another(tmp_path):
+def test_a_single_clip_is_drawn_from_each_videos_clips_by_the_seed(tmp_path):
     path = views(tmp_path / "a.parquet", P)
     clips = [P[:2].mean(0), P[2:4].mean(0)]
     drawn = [fuse_scores.fuse([path], [], "single", "probabilities", [], seed) for seed in range(8)]
@@ -257,7 +257,7 @@ def test_a_single_clip_is_one_of_each_videos_own_and_another_seed_draws_another(
     assert drawn[0].facts["run"] == "single(e.n)"
 
 
-def test_several_runs_views_are_averaged_before_sci_and_must_be_the_same(tmp_path):
+def test_the_views_of_several_runs_are_averaged_before_sci_and_must_be_the_same(tmp_path):
     pair = [views(tmp_path / "a.parquet", P), views(tmp_path / "b.parquet", P[:, ::-1])]
     result = fuse_scores.fuse(pair, [], "sci", "probabilities", [], 0)
     mean = (P + P[:, ::-1]) / 2
@@ -267,7 +267,7 @@ def test_several_runs_views_are_averaged_before_sci_and_must_be_the_same(tmp_pat
         fuse_scores.fuse([pair[0], other], [], "sci", "probabilities", [], 0)
 
 
-def test_a_difference_in_length_is_a_difference():
-    assert compatible.difference(["a"], ["a", "b"]) == "nothing and b at number 2"
+def test_lists_of_different_lengths_differ():
+    assert compatible.first_difference(["a"], ["a", "b"]) == "nothing and b at number 2"
     with pytest.raises(UserError, match="classes are nothing and b at number 2"):
-        compatible.refuse_unlike(Path("x"), {"classes": ["a"]}, Path("y"), {"classes": ["a", "b"]})
+        compatible.check_same_data(Path("x"), {"classes": ["a"]}, Path("y"), {"classes": ["a", "b"]})
