@@ -31,6 +31,7 @@ wildcard_constraints:
     split=r"\d+",
     seed=r"\d+",
     modality="rgb|flow|backward",
+    run=r"\w+\.\w+",
     subset="test|train",
 
 
@@ -59,3 +60,14 @@ def stage_params(stage, **fixed):
 def slice_output(path):
     """A slice's file, deleted after packing unless config.yaml keeps slices."""
     return path if config["keep_slices"] else temp(path)
+
+
+PAPERS = "4 The papers' own figures"  # a category of the report
+
+
+def figure(path, caption, category, label, subcategory="{dataset}"):
+    """A figure or page of a data set, for Snakemake's report to list; those of a run are listed below the run."""
+    if "{run}" in path:
+        subcategory = ask(figure_targets.heading)
+    path = f"results/figures/{{dataset}}/{path}"
+    return report(path, f"report/{caption}", category=category, subcategory=subcategory, labels={"figure": label})

@@ -3,20 +3,8 @@ rule figure_compared:
     input:
         table="results/tables/{dataset}.csv",
     output:
-        page=report(
-            "results/figures/{dataset}/compared.html",
-            caption="report/compared_page.rst",
-            category="2 Published and reproduced",
-            subcategory="{dataset}",
-            labels={"figure": "table"},
-        ),
-        plot=report(
-            "results/figures/{dataset}/compared.svg",
-            caption="report/compared_plot.rst",
-            category="2 Published and reproduced",
-            subcategory="{dataset}",
-            labels={"figure": "plot"},
-        ),
+        page=figure("compared.html", "compared_page.rst", "2 Published and reproduced", "table"),
+        plot=figure("compared.svg", "compared_plot.rst", "2 Published and reproduced", "plot"),
     log:
         "logs/figures/{dataset}/compared.log",
     benchmark:
@@ -34,33 +22,13 @@ rule figure_scored:
     input:
         scores=ask(figure_targets.run_scores),
     output:
-        confusion=report(
-            "results/figures/{dataset}/runs/{run}/confusion.svg",
-            caption="report/confusion.rst",
-            category="3 Runs",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "confusion matrix"},
-        ),
-        classes=report(
-            "results/figures/{dataset}/runs/{run}/classes.svg",
-            caption="report/classes.rst",
-            category="3 Runs",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "accuracy by class"},
-        ),
-        pairs=report(
-            "results/figures/{dataset}/runs/{run}/pairs.svg",
-            caption="report/pairs.rst",
-            category="3 Runs",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "most confused pairs"},
-        ),
+        confusion=figure("runs/{run}/confusion.svg", "confusion.rst", "3 Runs", "confusion matrix"),
+        classes=figure("runs/{run}/classes.svg", "classes.rst", "3 Runs", "accuracy by class"),
+        pairs=figure("runs/{run}/pairs.svg", "pairs.rst", "3 Runs", "most confused pairs"),
     log:
         "logs/figures/{dataset}/{run}.scored.log",
     benchmark:
         "results/benchmarks/figures/{dataset}/{run}.scored.tsv"
-    wildcard_constraints:
-        run=r"[\w.]+",
     conda:
         "../envs/report.yaml"
     params:
@@ -76,19 +44,11 @@ rule figure_curves:
     input:
         metrics=ask(figure_targets.metrics),
     output:
-        curves=report(
-            "results/figures/{dataset}/runs/{run}/curves.svg",
-            caption="report/curves.rst",
-            category="3 Runs",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "training curves"},
-        ),
+        curves=figure("runs/{run}/curves.svg", "curves.rst", "3 Runs", "training curves"),
     log:
         "logs/figures/{dataset}/{run}.curves.log",
     benchmark:
         "results/benchmarks/figures/{dataset}/{run}.curves.tsv"
-    wildcard_constraints:
-        run=r"[\w.]+",
     conda:
         "../envs/report.yaml"
     params:
@@ -103,13 +63,7 @@ rule figure_samples:
     input:
         shards=ask(figure_targets.sample_shards),
     output:
-        samples=report(
-            "results/figures/{dataset}/samples.png",
-            caption="report/samples.rst",
-            category="5 Data",
-            subcategory="{dataset}",
-            labels={"figure": "frames and flow"},
-        ),
+        samples=figure("samples.png", "samples.rst", "5 Data", "frames and flow"),
     log:
         "logs/figures/{dataset}/samples.log",
     benchmark:
@@ -129,20 +83,8 @@ rule figure_coverage:
         splits="data/{dataset}/splits.parquet",
         quarantine="data/{dataset}/quarantine.tsv",
     output:
-        plot=report(
-            "results/figures/{dataset}/coverage.svg",
-            caption="report/coverage.rst",
-            category="5 Data",
-            subcategory="{dataset}",
-            labels={"figure": "coverage"},
-        ),
-        page=report(
-            "results/figures/{dataset}/quarantine.html",
-            caption="report/quarantine.rst",
-            category="5 Data",
-            subcategory="{dataset}",
-            labels={"figure": "quarantine"},
-        ),
+        plot=figure("coverage.svg", "coverage.rst", "5 Data", "coverage"),
+        page=figure("quarantine.html", "quarantine.rst", "5 Data", "quarantine"),
     log:
         "logs/figures/{dataset}/coverage.log",
     benchmark:
@@ -159,23 +101,13 @@ rule figure_coverage:
 rule figure_saliency:
     """FstCN: what a class score hangs on."""
     input:
-        weights=ask(figure_targets.weights),
-        shards=ask(runs.shards),
-        splits="data/{dataset}/splits.parquet",
+        unpack(ask(figure_targets.network_inputs)),
     output:
-        figure=report(
-            "results/figures/{dataset}/papers/{run}/saliency.png",
-            caption="report/saliency.rst",
-            category="4 The papers' own figures",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "saliency maps"},
-        ),
+        figure=figure("papers/{run}/saliency.png", "saliency.rst", PAPERS, "saliency maps"),
     log:
         "logs/figures/{dataset}/{run}.saliency.log",
     benchmark:
         "results/benchmarks/figures/{dataset}/{run}.saliency.tsv"
-    wildcard_constraints:
-        run="|".join(RUNS),
     conda:
         "../envs/report.yaml"
     params:
@@ -189,23 +121,13 @@ rule figure_saliency:
 rule figure_embedding:
     """FstCN: features of test videos in the plane."""
     input:
-        weights=ask(figure_targets.weights),
-        shards=ask(runs.shards),
-        splits="data/{dataset}/splits.parquet",
+        unpack(ask(figure_targets.network_inputs)),
     output:
-        figure=report(
-            "results/figures/{dataset}/papers/{run}/embedding.svg",
-            caption="report/embedding.rst",
-            category="4 The papers' own figures",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "t-SNE of features"},
-        ),
+        figure=figure("papers/{run}/embedding.svg", "embedding.rst", PAPERS, "t-SNE of features"),
     log:
         "logs/figures/{dataset}/{run}.embedding.log",
     benchmark:
         "results/benchmarks/figures/{dataset}/{run}.embedding.tsv"
-    wildcard_constraints:
-        run="|".join(RUNS),
     conda:
         "../envs/report.yaml"
     params:
@@ -219,23 +141,13 @@ rule figure_embedding:
 rule figure_words:
     """ActionVLAD: which words the places of videos are assigned to."""
     input:
-        weights=ask(figure_targets.weights),
-        shards=ask(runs.shards),
-        splits="data/{dataset}/splits.parquet",
+        unpack(ask(figure_targets.network_inputs)),
     output:
-        figure=report(
-            "results/figures/{dataset}/papers/{run}/words.png",
-            caption="report/words.rst",
-            category="4 The papers' own figures",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "action words"},
-        ),
+        figure=figure("papers/{run}/words.png", "words.rst", PAPERS, "action words"),
     log:
         "logs/figures/{dataset}/{run}.words.log",
     benchmark:
         "results/benchmarks/figures/{dataset}/{run}.words.tsv"
-    wildcard_constraints:
-        run="|".join(RUNS),
     conda:
         "../envs/report.yaml"
     params:
@@ -252,19 +164,11 @@ rule figure_filters:
         weights=ask(figure_targets.weights),
         first=ask(figure_targets.first_weights),
     output:
-        figure=report(
-            "results/figures/{dataset}/papers/{run}/filters.png",
-            caption="report/filters.rst",
-            category="4 The papers' own figures",
-            subcategory=ask(figure_targets.heading),
-            labels={"figure": "filters of the first layer"},
-        ),
+        figure=figure("papers/{run}/filters.png", "filters.rst", PAPERS, "filters of the first layer"),
     log:
         "logs/figures/{dataset}/{run}.filters.log",
     benchmark:
         "results/benchmarks/figures/{dataset}/{run}.filters.tsv"
-    wildcard_constraints:
-        run="|".join(RUNS),
     conda:
         "../envs/report.yaml"
     params:
@@ -281,12 +185,8 @@ rule figure_tracks:
         shards="data/{dataset}/shards/rgb",
         splits="data/{dataset}/splits.parquet",
     output:
-        figure=report(
-            "results/figures/{dataset}/papers/tracks.png",
-            caption="report/tracks.rst",
-            category="4 The papers' own figures",
-            subcategory="{dataset}: improved trajectories",
-            labels={"figure": "tracks over frames"},
+        figure=figure(
+            "papers/tracks.png", "tracks.rst", PAPERS, "tracks over frames", "{dataset}: improved trajectories"
         ),
     log:
         "logs/figures/{dataset}/tracks.log",
@@ -308,20 +208,8 @@ rule figure_origins:
         table="results/tables/{dataset}.csv",
         scores=ask(figure_targets.table_scores),
     output:
-        page=report(
-            "results/figures/{dataset}/origins.html",
-            caption="report/origins.rst",
-            category="6 Versions and hashes",
-            subcategory="{dataset}",
-            labels={"figure": "versions and hashes"},
-        ),
-        plot=report(
-            "results/figures/{dataset}/stages.svg",
-            caption="report/stages.rst",
-            category="6 Versions and hashes",
-            subcategory="{dataset}",
-            labels={"figure": "stages"},
-        ),
+        page=figure("origins.html", "origins.rst", "6 Versions and hashes", "versions and hashes"),
+        plot=figure("stages.svg", "stages.rst", "6 Versions and hashes", "stages"),
     log:
         "logs/figures/{dataset}/origins.log",
     benchmark:
@@ -339,18 +227,11 @@ rule figure_summary:
     """A data set's first page, made when all its figures are there."""
     input:
         table="results/tables/{dataset}.csv",
-        figures=ask(figure_targets.figures),
-        papers=ask(figure_targets.paper_figures),
+        figures=ask(figure_targets.all_figures),
         plot="results/figures/{dataset}/compared.svg",
         data=ask(figure_targets.data_files),
     output:
-        page=report(
-            "results/figures/{dataset}/summary.html",
-            caption="report/summary.rst",
-            category="1 Summary",
-            subcategory="{dataset}",
-            labels={"figure": "summary"},
-        ),
+        page=figure("summary.html", "summary.rst", "1 Summary", "summary"),
     log:
         "logs/figures/{dataset}/summary.log",
     benchmark:

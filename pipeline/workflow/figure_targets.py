@@ -47,6 +47,11 @@ def of_data(config: Config, dataset: str) -> list[str]:
     return named(dataset, "coverage.svg", "quarantine.html", *pictures)
 
 
+def all_figures(config: Config, dataset: str) -> list[str]:
+    """Every figure and page of a data set, those of the papers included, except for the summary."""
+    return [*figures(config, dataset), *paper_figures(config, dataset)]
+
+
 def run_figures(config: Config, dataset: str, run: str) -> list[str]:
     """A run's figures; only what was trained here has curves: a fusion has none, and imported scores bring none."""
     files = ["confusion.svg", "classes.svg", "pairs.svg", *(["curves.svg"] if metrics(config, dataset, run) else [])]
@@ -180,6 +185,12 @@ def trained(config: Config, dataset: str) -> dict[str, tuple[int, int]]:
 def weights(config: Config, dataset: str, run: str) -> str:
     """The weights of the training that is drawn."""
     return (runs.run_folder(dataset, *_place(config, dataset, run), run) / "weights.safetensors").as_posix()
+
+
+def network_inputs(config: Config, dataset: str, run: str) -> dict[str, str | list[str]]:
+    """What a figure of a trained network reads: its weights, its shards and the splits of the data set."""
+    splits = f"data/{dataset}/splits.parquet"
+    return {"weights": weights(config, dataset, run), "shards": runs.shards(config, dataset, run), "splits": splits}
 
 
 def first_weights(config: Config, dataset: str, run: str) -> list[str]:
