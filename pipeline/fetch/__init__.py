@@ -1,1 +1,1 @@
-"""Official archives: found or downloaded, verified, unpacked."""
+"""The fetch stage: official archives, found on this machine or downloaded, verified and unpacked."""

@@ -1,4 +1,4 @@
-"""Where the data sets come from: sources.tsv, read and checked."""
+"""sources.tsv: the archives of every data set and their URLs, read and checked."""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from pipeline.common.files import read_tsv
 TABLE = Path(__file__).with_name("sources.tsv")
 COLUMNS = ("dataset", "file", "kind", "unpack", "bytes", "sha256", "url", "mirrors", "checked", "note")
 
-# archive: unpacked. list: a text of URLs, each of them an archive. plain: copied as it is.
+# archive: is unpacked. list: a text file of URLs of archives, one per line. plain: is copied without unpacking.
 KINDS = ("archive", "list", "plain")
 
 PATTERNS = {
@@ -31,7 +31,7 @@ PATTERNS = {
 
 @dataclass(frozen=True)
 class Source:
-    """One row: `file` is the name under an archives folder, `unpack` the folder it fills, `urls` the primary first."""
+    """One row: `file` is a path below the archives folder, `unpack` a folder below OUT, `urls` the primary first."""
 
     file: str
     kind: str
@@ -42,34 +42,34 @@ class Source:
 
 
 def sources(dataset: str, table: Path = TABLE) -> list[Source]:
-    """The rows of one data set, in the table's order; an unknown data set or a malformed cell is a UserError."""
+    """The rows of one data set, in the table's order. Raises UserError for an unknown data set or a malformed cell."""
     rows = read_tsv(table, COLUMNS)
-    check(rows, table)
-    found = [_source(row) for row in rows if row["dataset"] == dataset]
-    if not found:
-        known = ", ".join(sorted({row["dataset"] for row in rows}))
+    check_rows(rows, table)
+    selected = [_source(row) for row in rows if row["dataset"] == dataset]
+    if not selected:
+        names = ", ".join(sorted({row["dataset"] for row in rows}))
         raise UserError(
-            f"{table} has no row for the data set {dataset!r}, only for {known}: name one of those or add rows"
+            f"{table} has no row for the data set {dataset!r}, only for {names}: name one of those or add rows"
         )
-    return found
+    return selected
 
 
-def listed(table: Path = TABLE) -> set[str]:
-    """The data sets that have rows."""
+def dataset_names(table: Path = TABLE) -> set[str]:
+    """The data sets that have rows in the table."""
     return {row["dataset"] for row in read_tsv(table, COLUMNS)}
 
 
-def check(rows: Sequence[dict[str, str]], table: Path) -> None:
-    """Raise UserError on the first cell that breaks its column's pattern, or on a file listed twice."""
-    seen: dict[tuple[str, str], int] = {}
+def check_rows(rows: Sequence[dict[str, str]], table: Path) -> None:
+    """Raise UserError for the first cell that does not match its column's pattern, or a file that is listed twice."""
+    lines: dict[tuple[str, str], int] = {}
     for line, row in enumerate(rows, 2):
         for column, pattern in PATTERNS.items():
             if re.fullmatch(pattern, row[column] or "") is None:
                 raise UserError(f"{table}, line {line}: {column} is {row[column]!r} but must match {pattern}")
         key = (row["dataset"], row["file"])
-        if key in seen:
-            raise UserError(f"{table}, line {line}: {row['file']!r} is listed before in line {seen[key]}: drop one")
-        seen[key] = line
+        if key in lines:
+            raise UserError(f"{table}, line {line}: {row['file']!r} is listed before in line {lines[key]}: drop one")
+        lines[key] = line
 
 
 def _source(row: dict[str, str]) -> Source:
@@ -83,20 +83,19 @@ def _source(row: dict[str, str]) -> Source:
     )
 
 
-def parts(source: Source, listing: Path) -> list[Source]:
-    """The archives a list names, one URL a line; a part's file is the last folder and name of its URL."""
-    found: dict[str, Source] = {}
-    for line, url in enumerate(listing.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
-        if not url.strip():
+def listed_sources(source: Source, listing: Path) -> list[Source]:
+    """The archives of a list, one URL per line; the file of each is the last folder and the name in its URL."""
+    archives: dict[str, Source] = {}
+    for line, text in enumerate(listing.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+        url = text.strip()
+        if not url:
             continue
-        name = "/".join(urlsplit(url.strip()).path.split("/")[-2:]).strip("/")
-        if not re.fullmatch(PATTERNS["url"], url.strip()) or not re.fullmatch(PATTERNS["file"], name):
-            raise UserError(
-                f"{listing}, line {line}: {url.strip()!r} is no URL of an archive: delete the file and run again"
-            )
-        if found.get(name, Source("", "", "", urls=(url.strip(),))).urls != (url.strip(),):
+        name = "/".join(urlsplit(url).path.split("/")[-2:]).strip("/")
+        if not re.fullmatch(PATTERNS["url"], url) or not re.fullmatch(PATTERNS["file"], name):
+            raise UserError(f"{listing}, line {line}: {url!r} is no URL of an archive: delete the file and run again")
+        archive = Source(name, "archive", source.unpack, urls=(url,))
+        if archives.setdefault(name, archive) != archive:
             raise UserError(
                 f"{listing}, line {line}: {name} is listed before with another URL: delete the file and run again"
             )
-        found[name] = Source(name, "archive", source.unpack, urls=(url.strip(),))
-    return list(found.values())
+    return list(archives.values())

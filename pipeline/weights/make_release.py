@@ -9,15 +9,15 @@ import torch
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
-from pipeline.fetch.archives import ARCHIVES, kind_of, unpack
-from pipeline.fetch.download import Patience
+from pipeline.fetch.archives import ARCHIVE_FORMATS, file_format, unpack
+from pipeline.fetch.download import RetryPolicy
 from pipeline.weights import releases
 from pipeline.weights.frameworks import convert
 from pipeline.weights.import_file import import_file
 
 
 def make(
-    name: str, folder: Path, patience: Patience | None = None, table: Path = releases.TABLE
+    name: str, folder: Path, patience: RetryPolicy | None = None, table: Path = releases.TABLE
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """(state dict, facts) of a release, its files fetched into `folder` unless they are there.
 
@@ -36,7 +36,7 @@ def make(
 
 def _unpacked(path: Path, scratch: Path) -> Path:
     """The file itself, or the one checkpoint in an archive."""
-    if kind_of(path) not in ARCHIVES or path.suffix in (".pth", ".pt"):  # torch's own files are zip archives
+    if file_format(path) not in ARCHIVE_FORMATS or path.suffix in (".pth", ".pt"):  # torch's own files are zip archives
         return path
     unpack(path, scratch)
     found = sorted(file for file in scratch.rglob("*") if file.is_file() and re.search(r"\.ckpt(\.index)?$", file.name))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv, sha256
-from pipeline.fetch.archives import PAGE, kind_of
-from pipeline.fetch.download import Patience, Transfer, Unavailable, discard, download
+from pipeline.fetch.archives import WEB_PAGE, file_format
+from pipeline.fetch.download import RetryPolicy, Transfer, Unavailable, discard, download
 
 TABLE = Path(__file__).with_name("weights.tsv")
 FOLDER = Path("data/weights")
@@ -74,7 +74,7 @@ def where(name: str, folder: Path = FOLDER, table: Path = TABLE) -> str:
     return f"released weights of {first['model']} are {_way(first, folder, name)}{others}"
 
 
-def fetch(row: dict[str, str], folder: Path = FOLDER, patience: Patience | None = None) -> Path:
+def fetch(row: dict[str, str], folder: Path = FOLDER, patience: RetryPolicy | None = None) -> Path:
     """The file of a row, downloaded unless it is there, and held to its checksum.
 
     What cannot be had, and what is another file, is a UserError that says where to put the right one.
@@ -84,7 +84,9 @@ def fetch(row: dict[str, str], folder: Path = FOLDER, patience: Patience | None 
         _verify(path, row, folder)
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    transfer = Transfer(row["url"], path.with_name(f"{path.name}.part"), archive=False, patience=patience or Patience())
+    transfer = Transfer(
+        row["url"], path.with_name(f"{path.name}.part"), archive=False, retries=patience or RetryPolicy()
+    )
     try:
         if not row["url"]:
             raise Unavailable("its address is not known")
@@ -97,12 +99,12 @@ def fetch(row: dict[str, str], folder: Path = FOLDER, patience: Patience | None 
         discard(transfer)
         raise
     transfer.part.replace(path)
-    transfer.origin_path.unlink(missing_ok=True)
+    transfer.remote_path.unlink(missing_ok=True)
     return path
 
 
 def _verify(path: Path, row: dict[str, str], folder: Path) -> None:
-    if kind_of(path) == PAGE:
+    if file_format(path) == WEB_PAGE:
         raise UserError(f"{path} is a web page, not weights: delete it; they are {_way(row, folder)}")
     digest = sha256(path)
     if not digest.startswith(row["sha256"]):

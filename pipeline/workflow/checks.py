@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.common.errors import UserError
 from pipeline.config.settings import Settings, check_schema, of_dataset
-from pipeline.fetch.sources import listed, sources
+from pipeline.fetch.sources import dataset_names, sources
 from pipeline.index.split_numbers import given
 from pipeline.workflow import table_targets
 
@@ -25,7 +25,7 @@ def _check_dataset(name: str, settings: Settings) -> None:
     for key in ("folder", "lists", "split_file", "label_map"):
         if settings[key] and not Path(settings[key]).exists():
             raise UserError(f"datasets.{name}.{key} is {settings[key]}, which does not exist: mend the path")
-    if settings["layout"] == "folder" and not settings["folder"] and name not in listed():
+    if settings["layout"] == "folder" and not settings["folder"] and name not in dataset_names():
         raise UserError(
             f"datasets.{name} has no folder and sources.tsv has no archives of it: add folder: /path/to/class/folders"
         )

@@ -11,7 +11,7 @@ from pipeline.demo.clips import FLAGS, clip
 from pipeline.demo.hmdb import file_name, lists
 from pipeline.demo.scenes import scene
 from pipeline.demo.splits import Clip, clips
-from pipeline.fetch.archives.tree import open_inner, without_top
+from pipeline.fetch.archives.layout import content_folder, unpack_nested
 from pipeline.fetch.archives.unpack import unpack
 from pipeline.fetch.sources import sources
 from pipeline.index import annotations
@@ -36,8 +36,8 @@ def unpacked(out):
         folder = out / f"{name}.unpacked"
         folder.mkdir()
         unpack(out / name, folder)
-        open_inner(out / name, folder)
-        folders[name] = without_top(folder, videos=name == OTHER_VIDEOS)
+        unpack_nested(out / name, folder)
+        folders[name] = content_folder(folder, videos=name == OTHER_VIDEOS)
     return folders
 
 

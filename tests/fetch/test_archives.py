@@ -16,8 +16,8 @@ import pytest
 
 from pipeline.common.errors import UserError
 from pipeline.fetch.archives import rar, unpack
+from pipeline.fetch.archives.layout import content_folder, unpack_nested
 from pipeline.fetch.archives.members import Damaged
-from pipeline.fetch.archives.tree import open_inner, without_top
 from tests.helpers.rarwriter import FOLDER_FLAGS, LINK_MODE, PASSWORD, rar4, rar5
 
 CLIP = random.Random(1).randbytes(70_000)
@@ -169,7 +169,7 @@ def test_a_page_is_not_an_archive(tmp_path):
         unpacked(tmp_path / "UCF101.rar")
 
 
-def test_room_is_looked_for_before_anything_is_written(tmp_path, monkeypatch):
+def test_disk_space_is_checked_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 100_000})())
     with pytest.raises(UserError, match=r"needs 140,000 bytes of disk to unpack and .* has 100,000 left"):
         unpacked(rar4(tmp_path / "a", MEMBERS))
@@ -177,22 +177,22 @@ def test_room_is_looked_for_before_anything_is_written(tmp_path, monkeypatch):
 
 
 @every_kind
-def test_a_disk_that_fills_up_ends_with_what_was_needed(tmp_path, write):
+def test_a_full_disk_is_reported_with_the_bytes_needed(tmp_path, write):
     archive = write(tmp_path / "a", MEMBERS)
     (tmp_path / "folder").mkdir()
     code = (
         "import sys; from pathlib import Path; from pipeline.common.cli import run;"
         "from pipeline.fetch.archives import unpack;"
-        f"run(lambda given: unpack(Path({str(archive)!r}), Path({str(tmp_path / 'folder')!r})))"
+        f"run(lambda args: unpack(Path({str(archive)!r}), Path({str(tmp_path / 'folder')!r})))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
         capture_output=True,
         text=True,
     )
-    assert "bytes of disk to unpack" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "bytes of disk to unpack" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 @pytest.mark.parametrize("write", [rar4, write_targz], ids=["rar4", "tar.gz"])
@@ -205,17 +205,17 @@ def test_a_large_member_is_streamed(tmp_path, write):
         f"unpack(Path({str(archive)!r}), Path({str(tmp_path / 'folder')!r}));"
         "print(host.largest() - before)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 50  # MiB
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(process.stdout) < 50  # MiB
 
 
 def test_a_rar_of_rars_becomes_class_folders(tmp_path):
     inner = rar4(tmp_path / "inner", {"kiss/a.avi": CLIP, "kiss/b.avi": CLIP}).read_bytes()
     flat = rar4(tmp_path / "flat", {"c.avi": CLIP}).read_bytes()
     assert set(unpacked(rar4(tmp_path / "a", {"kiss.rar": inner, "wave.rar": flat}))) == {"kiss.rar", "wave.rar"}
-    open_inner(tmp_path / "a", tmp_path / "folder")
-    found = {path.relative_to(tmp_path / "folder").as_posix() for path in (tmp_path / "folder").rglob("*.*")}
-    assert found == {"kiss/a.avi", "kiss/b.avi", "wave/c.avi"}
+    unpack_nested(tmp_path / "a", tmp_path / "folder")
+    paths = {path.relative_to(tmp_path / "folder").as_posix() for path in (tmp_path / "folder").rglob("*.*")}
+    assert paths == {"kiss/a.avi", "kiss/b.avi", "wave/c.avi"}
 
 
 def test_a_damaged_inner_archive_is_named_with_the_outer_one(tmp_path):
@@ -224,7 +224,7 @@ def test_a_damaged_inner_archive_is_named_with_the_outer_one(tmp_path):
     with pytest.raises(
         Damaged, match=r"outer\.rar cannot be unpacked: its member 'kiss\.rar' is an archive and damaged"
     ):
-        open_inner(tmp_path / "outer.rar", tmp_path / "folder")
+        unpack_nested(tmp_path / "outer.rar", tmp_path / "folder")
 
 
 @pytest.mark.parametrize(
@@ -237,11 +237,11 @@ def test_a_damaged_inner_archive_is_named_with_the_outer_one(tmp_path):
         (["classInd.txt"], False, ""),
     ],
 )
-def test_the_archives_own_top_folder_is_told_from_a_class(tmp_path, names, videos, top):
+def test_the_top_folder_of_an_archive_is_distinguished_from_a_class_folder(tmp_path, names, videos, top):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert without_top(tmp_path, videos) == tmp_path / top
+    assert content_folder(tmp_path, videos) == tmp_path / top
 
 
 def fake_tool(folder: Path, monkeypatch) -> None:
@@ -267,7 +267,7 @@ def test_without_the_library_a_program_on_the_path_reads_rar(tmp_path, monkeypat
     assert unpacked(rar4(tmp_path / "a", MEMBERS)) == MEMBERS
 
 
-def test_a_program_gets_no_hostile_archive_and_its_failure_is_named(tmp_path, monkeypatch):
+def test_unsafe_names_are_refused_before_a_program_unpacks_and_its_failure_is_reported(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     fake_tool(tmp_path / "bin", monkeypatch)
     with pytest.raises(Damaged, match="outside the target folder"):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline.fetch.__main__ import main
-from tests.fetch.test_fetch import QUICK, fetch, local, remote
+from tests.fetch.test_fetch import QUICK, fetch, serve_archives, write_archives
 from tests.helpers.killing import killed_at, tree
 from tests.helpers.loopback import Act, Loopback, loopback
 from tests.helpers.rarwriter import rar4
@@ -29,38 +29,38 @@ def no_waiting_for_the_disk(monkeypatch):
 
 
 @pytest.mark.parametrize(("keep", "first"), [("--keep-archives", 1), ("--no-keep-archives", 3)])
-def test_a_kill_at_any_change_to_the_disk_and_a_second_run_give_the_same_bytes(tmp_path, web, keep, first):
-    remote(tmp_path, web, lambda data: Act(data, cut=100_000), lambda data: Act(data))
-    want = fetch(tmp_path, keep)
+def test_a_run_after_a_kill_at_any_write_gives_the_same_bytes(tmp_path, web, keep, first):
+    serve_archives(tmp_path, web, lambda data: Act(data, cut=100_000), lambda data: Act(data))
+    expected = fetch(tmp_path, keep)
     for number in range(first, 1000, 3):
-        remote(tmp_path, web, lambda data: Act(data, cut=100_000), lambda data: Act(data))
+        serve_archives(tmp_path, web, lambda data: Act(data, cut=100_000), lambda data: Act(data))
         shutil.rmtree(tmp_path / "out")
-        arguments = ["--dataset=d", f"--out={tmp_path / 'out'}", f"--sources={tmp_path / 'sources.tsv'}", *QUICK, keep]
-        if not killed_at(number, main, arguments):
+        argv = ["--dataset=d", f"--out={tmp_path / 'out'}", f"--sources={tmp_path / 'sources.tsv'}", *QUICK, keep]
+        if not killed_at(number, main, argv):
             break
-        assert fetch(tmp_path, keep) == want, f"killed at change {number}"
+        assert fetch(tmp_path, keep) == expected, f"killed at change {number}"
     assert number > 60
 
 
-def test_a_kill_while_a_clip_archive_changes_leaves_nothing_old(tmp_path):
-    given = local(tmp_path)
-    fetch(tmp_path, given)
+def test_a_run_after_a_kill_while_an_archive_is_replaced_leaves_no_old_files(tmp_path):
+    option = write_archives(tmp_path)
+    fetch(tmp_path, option)
     old = tmp_path / "old"
     shutil.copytree(tmp_path / "out", old)
-    rar4(tmp_path / "given/UCF101.rar", {"UCF-101/C/new.avi": b"new", "UCF-101/A/v_A_g01.avi": b"also new"})
-    want = fetch(tmp_path, given)
+    rar4(tmp_path / "local/UCF101.rar", {"UCF-101/C/new.avi": b"new", "UCF-101/A/v_A_g01.avi": b"also new"})
+    expected = fetch(tmp_path, option)
     for number in range(1, 1000):
         shutil.rmtree(tmp_path / "out")
         shutil.copytree(old, tmp_path / "out")
-        arguments = ["--dataset=d", f"--out={tmp_path / 'out'}", f"--sources={tmp_path / 'sources.tsv'}", given]
-        if not killed_at(number, main, arguments):
+        argv = ["--dataset=d", f"--out={tmp_path / 'out'}", f"--sources={tmp_path / 'sources.tsv'}", option]
+        if not killed_at(number, main, argv):
             break
-        assert fetch(tmp_path, given) == want, f"killed at change {number}"
+        assert fetch(tmp_path, option) == expected, f"killed at change {number}"
     assert number > 10
 
 
 def test_the_command_killed_in_the_middle_of_a_slow_download_resumes(tmp_path, web):
-    remote(tmp_path, web, lambda data: Act(data, drip=0.03))
+    serve_archives(tmp_path, web, lambda data: Act(data, drip=0.03))
     command = [sys.executable, "-m", "pipeline.fetch", "--dataset=d", f"--out={tmp_path / 'out'}"]
     command += [f"--sources={tmp_path / 'sources.tsv'}", *QUICK]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -82,20 +82,20 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_a_full_disk_ends_in_a_sentence_and_is_no_harm_to_the_next_run(tmp_path, web):
-    remote(tmp_path, web)
+def test_a_full_disk_is_reported_and_the_next_run_completes(tmp_path, web):
+    serve_archives(tmp_path, web)
     command = [sys.executable, "-m", "pipeline.fetch", "--dataset=d", f"--out={tmp_path / 'out'}"]
     command += [f"--sources={tmp_path / 'sources.tsv'}", *QUICK]
     for size, sentence in ((50_000, "120,245 bytes and its disk has"), (125_000, "")):
         limit = (size, size)
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
             capture_output=True,
             text=True,
         )
-        assert sentence in done.stderr.splitlines()[-1]
-        assert "Traceback" not in done.stderr
+        assert sentence in process.stderr.splitlines()[-1]
+        assert "Traceback" not in process.stderr
     resumed = tree(tmp_path / "out")
     shutil.rmtree(tmp_path / "out")
     assert fetch(tmp_path) == resumed

@@ -8,8 +8,8 @@ from pipeline.fetch.sources import (
     COLUMNS,
     TABLE,
     Source,
-    check,
-    parts,
+    check_rows,
+    listed_sources,
     sources,
 )
 
@@ -18,7 +18,7 @@ GOOD = dict(zip(COLUMNS, ("demo", "a.rar", "archive", "videos", "", "", "", "", 
 
 def test_every_row_of_the_table_is_well_formed():
     rows = read_tsv(TABLE, COLUMNS)
-    check(rows, TABLE)
+    check_rows(rows, TABLE)
     assert all(None not in row.values() and None not in row for row in rows)
 
 
@@ -89,7 +89,7 @@ LIST = Source("train/list.txt", "list", "videos/train")
 
 def test_a_list_names_its_parts_by_folder_and_name(tmp_path):
     (tmp_path / "l").write_text("https://h/400/train/part_0.tar.gz\r\n\nhttps://h/400/train/part_1.tar.gz")
-    found = parts(LIST, tmp_path / "l")
+    found = listed_sources(LIST, tmp_path / "l")
     assert [part.file for part in found] == ["train/part_0.tar.gz", "train/part_1.tar.gz"]
     assert {part.unpack for part in found} == {"videos/train"}
 
@@ -98,4 +98,4 @@ def test_a_list_names_its_parts_by_folder_and_name(tmp_path):
 def test_a_list_that_is_no_list_of_archives_is_refused(tmp_path, line):
     (tmp_path / "l").write_text(line)
     with pytest.raises(UserError, match=r"l, line [12]: .*delete the file and run again"):
-        parts(LIST, tmp_path / "l")
+        listed_sources(LIST, tmp_path / "l")

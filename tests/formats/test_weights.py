@@ -13,7 +13,7 @@ import torch
 from pipeline.common.code_hash import reachable
 from pipeline.common.errors import UserError
 from pipeline.common.files import sha256, write_tsv
-from pipeline.fetch.download import Patience
+from pipeline.fetch.download import RetryPolicy
 from pipeline.formats import weights
 from pipeline.models import builders
 from pipeline.weights import __main__ as weights_command
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 CLASSES = ["clap", "jump", "run", "wave"]
 RESNET = {"width": 0.125, "depth": (1, 1, 1, 1)}
 OPTIONS = ["--option", "width=0.125", "--option", "depth=[1, 1, 1, 1]"]
-QUICK = Patience(connect=2, read=0.3, attempts=2, first_wait=0.01, longest_wait=0.02)
+QUICK = RetryPolicy(connect=2, read=0.3, attempts=2, first_wait=0.01, longest_wait=0.02)
 
 
 def narrow(seed=0):

@@ -1,6 +1,6 @@
-"""Reading the archives data sets come in: RAR, zip and tar, streamed, checked and never trusted with a path."""
+"""Readers of the archive formats that data sets come in: RAR, zip and tar, streamed, with every path checked."""
 
-from pipeline.fetch.archives.kinds import ARCHIVES, PAGE, kind_of, kind_of_bytes
+from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format
 from pipeline.fetch.archives.unpack import unpack
 
-__all__ = ["ARCHIVES", "PAGE", "kind_of", "kind_of_bytes", "unpack"]
+__all__ = ["ARCHIVE_FORMATS", "WEB_PAGE", "file_format", "unpack"]

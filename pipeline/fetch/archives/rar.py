@@ -1,7 +1,7 @@
 """RAR archives (versions 1.5 to 5) through the unrar library in unrar2-cffi; CRCs are checked as members are read.
 
-The package's RarFile reads a member whole into memory and takes a truncated archive for a short one, so its lower
-layer is used here: chunks go straight to the file, and how the reading of headers ended is looked at.
+The package's RarFile reads a whole member into memory and does not notice that an archive is truncated, so its lower
+layer is used here: chunks go straight to the file, and the result code after the last header is checked.
 """
 
 import stat
@@ -13,12 +13,12 @@ from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Sa
 
 try:
     from unrar.cffi import unrarlib
-except ImportError:  # no wheel for this machine: pipeline.fetch.archives.tools looks for a program instead
+except ImportError:  # no wheel for this platform: pipeline.fetch.archives.rar_programs runs a program instead
     unrarlib = None
 
 SUCCESS = 0
-END = 10  # ERAR_END_ARCHIVE
-REASONS = {
+END_OF_ARCHIVE = 10  # ERAR_END_ARCHIVE
+ERROR_TEXTS = {
     11: "out of memory",
     12: "a checksum is wrong or its end is missing",
     13: "it is damaged",
@@ -37,7 +37,7 @@ def available() -> bool:
 
 
 def read(path: Path) -> Iterator[tuple[Member, Save]]:
-    """Members in the archive's order, each with the call that streams its bytes (call it before the next member)."""
+    """Each member, in the archive's order, with a function that streams its bytes (call it before the next member)."""
     try:
         with unrarlib.RarArchive.open_for_processing(path) as archive:
             for header in _headers(archive):
@@ -53,11 +53,11 @@ def read(path: Path) -> Iterator[tuple[Member, Save]]:
                 if not saved:
                     header.skip()
     except unrarlib.BadRarFile as error:
-        raise BadArchive(_reason(error.code)) from error
+        raise BadArchive(_error_text(error.code)) from error
 
 
-def declared(path: Path) -> tuple[int, int]:
-    """How many members there are, and the bytes they will take."""
+def count_and_size(path: Path) -> tuple[int, int]:
+    """(number of members, bytes when unpacked)."""
     sizes = [member.size for member, _ in read(path)]
     return len(sizes), sum(sizes)
 
@@ -66,19 +66,19 @@ def _headers(archive: Any) -> Iterator[Any]:
     while True:
         data = unrarlib.RARHeaderDataEx()
         result = unrarlib.RARReadHeaderEx(archive.handle, data)
-        if result == END:
+        if result == END_OF_ARCHIVE:
             return
         if result != SUCCESS:
-            raise BadArchive(_reason(result))
+            raise BadArchive(_error_text(result))
         yield unrarlib.RarHeader(archive, data)
 
 
 def _member(header: Any) -> Member:
     size = header.UnpSize + (header.UnpSizeHigh << 32)
-    return Member(header.FileNameW, size, _sort(header))
+    return Member(header.FileNameW, size, _member_type(header))
 
 
-def _sort(header: Any) -> str:
+def _member_type(header: Any) -> str:
     mode = header.headerDataEx.FileAttr if header.HostOS == UNIX else 0
     if header.headerDataEx.RedirType or stat.S_ISLNK(mode):
         return "link"
@@ -90,22 +90,22 @@ def _sort(header: Any) -> str:
 
 
 def _save(header: Any, member: Member, file: BinaryIO) -> None:
-    trouble: list[BaseException] = []  # an exception cannot pass through the C library: keep it and raise it after
+    errors: list[BaseException] = []  # an exception cannot pass through the C library, so it is raised afterwards
 
-    def put(chunk: bytes) -> None:
+    def write(chunk: bytes) -> None:
         try:
-            if not trouble:
+            if not errors:
                 file.write(chunk)
         except BaseException as error:  # Ctrl-C, too
-            trouble.append(error)
+            errors.append(error)
 
     try:
-        header.test(put)
+        header.test(write)
     except unrarlib.BadRarFile as error:
-        raise BadArchive(f"its member {member.name!r} is damaged: {_reason(error.code)}") from error
-    if trouble:
-        raise trouble[0]
+        raise BadArchive(f"its member {member.name!r} is damaged: {_error_text(error.code)}") from error
+    if errors:
+        raise errors[0]
 
 
-def _reason(code: int) -> str:
-    return REASONS.get(code, f"the unrar library reports error {code}")
+def _error_text(code: int) -> str:
+    return ERROR_TEXTS.get(code, f"the unrar library reports error {code}")

@@ -1,4 +1,4 @@
-"""Unpacking one archive into an empty folder: checked, bounded in memory, with the disk looked at first."""
+"""Unpack one archive into an empty folder, member by member, after checking that the disk has room for it."""
 
 import filecmp
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
-from pipeline.fetch.archives import rar, tar, tools, zip
-from pipeline.fetch.archives.kinds import ARCHIVES, kind_of
+from pipeline.fetch.archives import rar, rar_programs, tar, zip
+from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format
 from pipeline.fetch.archives.members import (
     DISK_FULL,
     FOLDER,
@@ -17,34 +17,34 @@ from pipeline.fetch.archives.members import (
     Member,
     Reader,
     Save,
-    place,
+    safe_path,
 )
 
+# format: (reader of members, function that returns the number of members and their size)
 READERS: dict[str, tuple[Reader, Callable[[Path], tuple[int, int]]]] = {
-    "rar": (rar.read, rar.declared),
-    "zip": (zip.read, zip.declared),
-    "tar": (tar.read, tar.declared),
-    "gzip": (tar.read, tar.declared),
+    "rar": (rar.read, rar.count_and_size),
+    "zip": (zip.read, zip.count_and_size),
+    "tar": (tar.read, tar.count_and_size),
+    "gzip": (tar.read, tar.count_and_size),
 }
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Every file of `archive` under `folder`, which exists and is empty.
+    """Write every file of `archive` below `folder`, which exists and is empty.
 
-    Raises Damaged with the archive's name and what is wrong (truncated, bad checksum, unsafe member), and UserError
-    when the disk has no room.
-    On an error the folder's content is worthless; the caller throws it away.
+    Raises Damaged with the archive's name and the reason (truncated, wrong checksum, unsafe member), and UserError
+    when the disk is full. After an error the folder is incomplete and the caller deletes it.
     """
-    needed = archive.stat().st_size
+    size = archive.stat().st_size
     try:
-        kind = _kind(archive)
-        if kind == "rar" and not rar.available():
-            _check_room(archive, folder, needed)
-            tools.unpack(archive, folder)
+        name = _archive_format(archive)
+        if name == "rar" and not rar.available():
+            _check_disk_space(archive, folder, size)
+            rar_programs.unpack(archive, folder)
             return
-        read, declared = READERS[kind]
-        count, needed = declared(archive)
-        _check_room(archive, folder, needed)
+        read, count_and_size = READERS[name]
+        count, size = count_and_size(archive)
+        _check_disk_space(archive, folder, size)
         members = read(archive)
         for member, save in log.progress(members, count, archive.name) if count else members:
             _write(member, save, folder)
@@ -53,57 +53,57 @@ def unpack(archive: Path, folder: Path) -> None:
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        raise _no_room(archive, folder, needed) from error
+        raise _disk_full(archive, folder, size) from error
 
 
-def _kind(archive: Path) -> str:
-    kind = kind_of(archive)
-    if kind not in ARCHIVES:
-        raise BadArchive("it is a web page, not an archive" if kind == "page" else "it is no RAR, zip or tar archive")
-    return kind
+def _archive_format(archive: Path) -> str:
+    name = file_format(archive)
+    if name not in ARCHIVE_FORMATS:
+        raise BadArchive("it is a web page, not an archive" if name == WEB_PAGE else "it is no RAR, zip or tar archive")
+    return name
 
 
-def _check_room(archive: Path, folder: Path, needed: int) -> None:
-    if needed > shutil.disk_usage(folder).free:
-        raise _no_room(archive, folder, needed)
+def _check_disk_space(archive: Path, folder: Path, size: int) -> None:
+    if size > shutil.disk_usage(folder).free:
+        raise _disk_full(archive, folder, size)
 
 
-def _no_room(archive: Path, folder: Path, needed: int) -> UserError:
+def _disk_full(archive: Path, folder: Path, size: int) -> UserError:
     free = shutil.disk_usage(folder).free
     return UserError(
-        f"{archive} needs {needed:,} bytes of disk to unpack and {folder.parent} has {free:,} left:"
+        f"{archive} needs {size:,} bytes of disk to unpack and {folder.parent} has {free:,} left:"
         " make room, or fetch to another disk"
     )
 
 
 def _write(member: Member, save: Save, folder: Path) -> None:
-    where = place(member)
-    if where is None:
-        log.say(f"left out {member.name}, which macOS added to the archive")
+    path = safe_path(member)
+    if path is None:
+        log.say(f"skipped {member.name}, which macOS added to the archive")
         return
-    target = folder / where
+    target = folder / path
     try:
-        (target if member.sort == FOLDER else target.parent).mkdir(parents=True, exist_ok=True)
+        (target if member.type == FOLDER else target.parent).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise BadArchive(f"its member {member.name!r} needs a folder where another member is a file") from error
-    if member.sort == FOLDER:
+    if member.type == FOLDER:
         return
     if target.exists():
-        _write_twin(member, save, target)
+        _check_duplicate(member, save, target)
         return
     with open(target, "xb") as file:
         save(file)
 
 
-def _write_twin(member: Member, save: Save, target: Path) -> None:
-    """A name that is there already: an archive may hold the same bytes twice, but not two files under one name.
+def _check_duplicate(member: Member, save: Save, target: Path) -> None:
+    """Raise BadArchive unless a member whose path exists already has the same bytes as the file there.
 
-    On a file system that ignores case this is also where `Clip.avi` meets `clip.avi`.
+    On a file system that ignores case this also happens for `Clip.avi` and `clip.avi`.
     """
-    twin = target.with_name(f"{target.name}.twin")
-    with open(twin, "xb") as file:
+    duplicate = target.with_name(f"{target.name}.twin")
+    with open(duplicate, "xb") as file:
         save(file)
-    same = target.is_file() and filecmp.cmp(target, twin, shallow=False)
-    twin.unlink()
+    same = target.is_file() and filecmp.cmp(target, duplicate, shallow=False)
+    duplicate.unlink()
     if not same:
         raise BadArchive(f"two different members of it would be written to the one name {member.name!r}")

@@ -15,20 +15,20 @@ ENCRYPTED = 0x1
 
 
 def read(path: Path) -> Iterator[tuple[Member, Save]]:
-    """Members in the archive's order, each with the call that streams its bytes."""
-    with _opened(path) as archive:
+    """Each member, in the archive's order, with the function that streams its bytes."""
+    with _open(path) as archive:
         for info in archive.infolist():
-            yield _member(info), _saver(archive, info)
+            yield _member(info), _make_save(archive, info)
 
 
-def declared(path: Path) -> tuple[int, int]:
-    """How many members there are, and the bytes they will take."""
-    with _opened(path) as archive:
+def count_and_size(path: Path) -> tuple[int, int]:
+    """(number of members, bytes when unpacked)."""
+    with _open(path) as archive:
         sizes = [info.file_size for info in archive.infolist()]
     return len(sizes), sum(sizes)
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+def _open(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError) as error:
@@ -36,11 +36,11 @@ def _opened(path: Path) -> zipfile.ZipFile:
 
 
 def _member(info: zipfile.ZipInfo) -> Member:
-    # orig_filename: zipfile cuts `filename` at a NUL, which would hide half of a hostile name.
-    return Member(info.orig_filename, info.file_size, _sort(info))
+    # orig_filename: zipfile truncates `filename` at a NUL byte, which would hide part of an unsafe name.
+    return Member(info.orig_filename, info.file_size, _member_type(info))
 
 
-def _sort(info: zipfile.ZipInfo) -> str:
+def _member_type(info: zipfile.ZipInfo) -> str:
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
         return "link"
@@ -51,7 +51,7 @@ def _sort(info: zipfile.ZipInfo) -> str:
     return FOLDER if info.is_dir() else FILE
 
 
-def _saver(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Save:
+def _make_save(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Save:
     def save(file: BinaryIO) -> None:
         try:
             with archive.open(info) as source:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.common.errors import UserError
-from pipeline.fetch.archives import PAGE, kind_of
+from pipeline.fetch.archives import WEB_PAGE, file_format
 
 # format -> module with a function `read(path)`; imported on demand.
 READERS = {
@@ -47,8 +47,8 @@ def refuse_others(path: Path) -> None:
         return  # a TensorFlow checkpoint is named by a prefix
     if path.stat().st_size == 0:
         raise UserError(f"{path} has 0 bytes: fetch it again")
-    kind = kind_of(path)
+    kind = file_format(path)
     if kind in PACKED:
         raise UserError(f"{path} is a {kind} archive, not weights: unpack it and import the file inside")
-    if kind == PAGE:
+    if kind == WEB_PAGE:
         raise UserError(f"{path} is a web page, not weights: open its URL in a browser and fetch what it links to")

@@ -1,4 +1,4 @@
-"""RAR without the unrar library: bsdtar, 7z or unrar from the PATH, whichever is there."""
+"""RAR archives without the unrar library, through the first of bsdtar, unrar and 7z that is on the PATH."""
 
 import shutil
 import stat
@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 from pipeline.common.errors import UserError
-from pipeline.fetch.archives.members import FILE, BadArchive, Member, place
+from pipeline.fetch.archives.members import FILE, BadArchive, Member, safe_path
 
-# program: (arguments that list bare member names, arguments that unpack into the working folder)
-TOOLS = {
+# program: (arguments that list the members' names, arguments that unpack into the working folder)
+PROGRAMS = {
     "bsdtar": (["-tf", "{archive}"], ["-xf", "{archive}"]),
     "unrar": (["lb", "{archive}"], ["x", "-idq", "-p-", "{archive}"]),
     "7z": (["l", "-ba", "-slt", "{archive}"], ["x", "-bd", "-y", "-p", "{archive}"]),
@@ -18,20 +18,20 @@ TOOLS = {
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpack with the first program found; names are checked before, links and devices after."""
-    program = _program(path)
-    listing, unpacking = TOOLS[program]
-    for name in _names(program, _run(program, listing, path, folder)):
-        place(Member(name, 0, FILE))
+    """Unpack into `folder`. Names are checked before unpacking; links and devices are refused afterwards."""
+    program = _find_program(path)
+    listing, unpacking = PROGRAMS[program]
+    for name in _member_names(program, _run(program, listing, path, folder)):
+        safe_path(Member(name, 0, FILE))
     _run(program, unpacking, path, folder)
-    for found in folder.rglob("*"):
-        mode = found.lstat().st_mode
+    for file in folder.rglob("*"):
+        mode = file.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise BadArchive(f"its member {str(found.relative_to(folder))!r} is a link or a device")
+            raise BadArchive(f"its member {str(file.relative_to(folder))!r} is a link or a device")
 
 
-def _program(path: Path) -> str:
-    for program in TOOLS:
+def _find_program(path: Path) -> str:
+    for program in PROGRAMS:
         if shutil.which(program):
             return program
     raise UserError(
@@ -42,16 +42,16 @@ def _program(path: Path) -> str:
 
 def _run(program: str, arguments: list[str], path: Path, folder: Path) -> str:
     command = [program, *(argument.format(archive=path.resolve()) for argument in arguments)]
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
     )
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+    if process.returncode:
+        lines = (process.stderr or process.stdout).strip().splitlines() or ["no reason given"]
         raise BadArchive(f"{program} says {lines[-1]!r}")
-    return done.stdout
+    return process.stdout
 
 
-def _names(program: str, listing: str) -> list[str]:
+def _member_names(program: str, listing: str) -> list[str]:
     lines = listing.splitlines()
     if program.startswith("7z"):
         return [line.removeprefix("Path = ") for line in lines if line.startswith("Path = ")]

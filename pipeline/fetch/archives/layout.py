@@ -1,0 +1,56 @@
+"""From the unpacked archive to the folders that later stages read: nested archives unpacked, the top folder dropped."""
+
+import shutil
+from pathlib import Path
+
+from pipeline.common import log
+from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, file_format
+from pipeline.fetch.archives.members import Damaged
+from pipeline.fetch.archives.unpack import unpack
+
+SUFFIXES = (".rar", ".zip", ".tar.gz", ".tgz", ".tar")
+
+
+def unpack_nested(archive: Path, folder: Path) -> None:
+    """Replace every archive inside `folder` by a folder of its name without suffix (HMDB51 has one RAR per class).
+
+    `archive` is the outer archive, which errors name.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(SUFFIXES) and path.is_file())
+    for path in log.progress(paths, len(paths), "inner archives"):
+        if file_format(path) not in ARCHIVE_FORMATS:
+            continue
+        scratch = path.with_name(f"{path.name}.inner")
+        scratch.mkdir()
+        try:
+            unpack(path, scratch)
+        except Damaged as error:
+            raise Damaged(archive, f"its member {path.name!r} is an archive and damaged: {error.reason}") from error
+        path.unlink()
+        target = _without_suffix(path)
+        if target.exists():
+            raise Damaged(archive, f"it holds both {path.name!r} and a folder {target.name!r}")
+        (_only_folder(scratch) or scratch).rename(target)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def content_folder(folder: Path, videos: bool) -> Path:
+    """The folder of the actual content: `UCF-101` if the archive holds `UCF-101/Class/clip.avi`, else `folder` itself.
+
+    In an archive of videos a single folder counts as the top folder only if it holds folders: it may be a class.
+    """
+    top = _only_folder(folder)
+    if top is None or (videos and not any(path.is_dir() for path in top.iterdir())):
+        return folder
+    return top
+
+
+def _without_suffix(path: Path) -> Path:
+    suffix = next(suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix))
+    return path.with_name(path.name[: -len(suffix)])
+
+
+def _only_folder(folder: Path) -> Path | None:
+    """The single entry of a folder, if it is a folder."""
+    entries = list(folder.iterdir())
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else None
