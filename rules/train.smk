@@ -22,7 +22,7 @@ rule train:
         stage=stage_params("train"),
         options=ask(runs.train_options),
     shell:
-        "python -m pipeline.gpuslots run --gpus {resources.gpu} --spread --"
+        "python -m pipeline.gpuslots run --gpus {resources.gpu} --torchrun --"
         " python -m pipeline.train {params.options} --shards {input.shards} --splits {input.splits}"
         " --split {wildcards.split} --seed {wildcards.seed} --threads {threads}"
         " --out $(dirname {output.weights}) > {log} 2>&1"

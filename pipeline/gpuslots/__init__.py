@@ -1,1 +1,1 @@
-"""GPUs for the jobs of one machine, and torchrun for a training on several."""
+"""GPUs for the jobs of one machine, and torchrun for a training job on several GPUs."""

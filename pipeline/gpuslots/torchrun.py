@@ -1,4 +1,4 @@
-"""One training on several GPUs: the command that starts a process a GPU, on one machine or on a Slurm job's nodes."""
+"""The torchrun command of a training job on several GPUs, on one machine or on the nodes of a Slurm job."""
 
 import re
 import shutil
@@ -9,57 +9,64 @@ from typing import NamedTuple
 
 from pipeline.common.errors import UserError
 
-PORTS = (20_000, 40_000)  # where the processes of different jobs meet, told apart by the job's number
+PORTS = (20_000, 40_000)  # range of rendezvous ports; a job's port depends on its number
 
 
 class Allocation(NamedTuple):
-    """A Slurm job's nodes by the addresses that Slurm has for them, and the CPUs that it has on each."""
+    """The nodes of a Slurm job, by address, and the CPUs that the job has on each."""
 
     nodes: list[str]
     cpus: int
 
 
-def spread(command: Sequence[str], gpus: int, environ: Mapping[str, str]) -> list[str]:
-    """`python -m MODULE ...` as torchrun starts it on `gpus` GPUs, which are all of the job's; for one, as it is."""
+def torchrun_command(command: Sequence[str], gpus: int, environ: Mapping[str, str]) -> list[str]:
+    """The command that runs `python -m MODULE ...` as one process per GPU; for one GPU, `command` unchanged.
+
+    `gpus` counts all GPUs of the job, over all its nodes.
+    """
     if gpus <= 1:
         return list(command)
     if list(command[1:2]) != ["-m"]:
-        raise UserError(f"only python -m MODULE can be spread over {gpus} GPUs, not {' '.join(command)}: give that")
+        raise UserError(
+            f"only python -m MODULE can run on {gpus} GPUs with --torchrun, not {' '.join(command)}: use that form"
+        )
     job = environ.get("SLURM_JOB_ID", "")
-    found = allocation(job) if job else Allocation([""], 0)
-    if gpus % len(found.nodes):
-        raise UserError(f"{gpus} GPUs do not spread evenly over {len(found.nodes)} nodes: ask for a multiple")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(gpus // len(found.nodes))]
-    module = ["-m", "--", *command[2:]]  # without the -- torchrun takes the module's --run for its own --run-path
-    if len(found.nodes) == 1:
+    nodes, cpus = slurm_allocation(job) if job else Allocation([""], 0)
+    if gpus % len(nodes):
+        raise UserError(
+            f"{gpus} GPUs cannot be divided evenly among {len(nodes)} nodes: ask for a multiple of {len(nodes)}"
+        )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(gpus // len(nodes))]
+    module = ["-m", "--", *command[2:]]  # without the -- torchrun would read the module's --run as its own --run-path
+    if len(nodes) == 1:
         return [*launcher, "--standalone", *module]
     if "SLURM_STEP_ID" in environ:
         raise UserError(
-            f"the job has {len(found.nodes)} nodes but runs in a step on one of them: set mpi: \"'srun'\" and"
+            f"the job has {len(nodes)} nodes but runs in a step on one of them: set mpi: \"'srun'\" and"
             " tasks_per_node for its rule in the profile"
         )
-    return [*step(found), *launcher, *meeting(job, found), *module]
+    return [*srun_command(len(nodes), cpus), *launcher, *rendezvous_options(job, nodes), *module]
 
 
-def step(found: Allocation) -> list[str]:
-    """One task a node, with all that the job has there."""
-    count = str(len(found.nodes))
-    return ["srun", "--nodes", count, "--ntasks", count, "--ntasks-per-node", "1", "--cpus-per-task", str(found.cpus)]
+def srun_command(nodes: int, cpus: int) -> list[str]:
+    """srun with one task per node, which has all the CPUs that the job has there."""
+    count = str(nodes)
+    return ["srun", "--nodes", count, "--ntasks", count, "--ntasks-per-node", "1", "--cpus-per-task", str(cpus)]
 
 
-def meeting(job: str, found: Allocation) -> list[str]:
-    """Where the processes of all nodes find each other: on the first."""
+def rendezvous_options(job: str, nodes: Sequence[str]) -> list[str]:
+    """torchrun's options for a rendezvous on the first node."""
     port = PORTS[0] + int(job) % (PORTS[1] - PORTS[0])
-    options = ["--nnodes", str(len(found.nodes)), "--rdzv-id", job, "--rdzv-backend", "c10d"]
-    return [*options, "--rdzv-endpoint", f"{found.nodes[0]}:{port}"]
+    options = ["--nnodes", str(len(nodes)), "--rdzv-id", job, "--rdzv-backend", "c10d"]
+    return [*options, "--rdzv-endpoint", f"{nodes[0]}:{port}"]
 
 
-def allocation(job: str) -> Allocation:
-    """A Slurm job's, from Slurm: Snakemake's executor takes away the variables that would say it."""
+def slurm_allocation(job: str) -> Allocation:
+    """The job's allocation, read from squeue and scontrol: Snakemake's executor unsets the variables that hold it."""
     if not shutil.which("squeue"):
         return Allocation([""], 0)
-    said = _output("squeue", "--noheader", "--jobs", job, "--format", "%C %N")
-    cpus, _, names = said.partition(" ")
+    line = _output("squeue", "--noheader", "--jobs", job, "--format", "%C %N")
+    cpus, _, names = line.partition(" ")
     nodes = re.findall(r"NodeAddr=(\S+)", _output("scontrol", "show", "node", names)) if names else []
     return Allocation(nodes, int(cpus) // len(nodes)) if nodes else Allocation([""], 0)
 

@@ -56,7 +56,7 @@ def peaks(device: str) -> Peaks | None:
 def machine(cores: int | None, gpus: int | None, gpu: str | None, environ: Mapping[str, str] = os.environ) -> Machine:
     """This one, but for what is stated. A stated GPU must be one of machines.tsv, as it cannot be asked."""
     _refuse_odd(cores, gpus)
-    mine, name = len(slots.installed(environ)), ""
+    mine, name = len(slots.installed_gpus(environ)), ""
     if gpus is None:
         gpus = mine or int(gpu is not None)
     if gpus and not gpu:

@@ -14,7 +14,7 @@ import torch
 
 from pipeline.common import cli
 from pipeline.common.errors import UserError
-from pipeline.gpuslots.torchrun import spread
+from pipeline.gpuslots.torchrun import torchrun_command
 from pipeline.train import __main__ as train_command
 from pipeline.train import checkpoint
 from pipeline.train.distributed import World
@@ -26,7 +26,7 @@ PLAIN = {**SHORT, **KINDS["plain"]}
 
 def torchrun(argv, processes=2):
     """A training as a job starts it on two GPUs of a node."""
-    start = spread([sys.executable, "-m", "pipeline.train", *argv], processes, {})
+    start = torchrun_command([sys.executable, "-m", "pipeline.train", *argv], processes, {})
     return subprocess.run(start, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
