@@ -132,7 +132,7 @@ def write_manifest(folder: Path, videos: Sequence[Path]) -> None:
     """A manifest of two classes in one slice."""
     rows = [(f"{'ab'[n % 2]}/{n:04d}.avi", str(path), "ab"[n % 2], n % 2, 1, "0000") for n, path in enumerate(videos)]
     facts = {"dataset": "d", "classes": ["a", "b"], "fingerprint": "0" * 12}
-    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.MANIFEST)), facts)
+    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.VIDEO_COLUMNS)), facts)
 
 
 def prepare(folder: Path, threads: int = 1) -> Path:

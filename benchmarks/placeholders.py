@@ -58,7 +58,7 @@ def fill(folder: Path, paths: Sequence[Path], share: float) -> dict[str, dict[st
         mine = [path for path in paths if path.relative_to(folder).parts[2] == dataset]
         source = folder / f"{dataset}.parquet"
         write(source, max(1, round(shape[0] * share)), *shape[1:])
-        class_counts.summarise(source)
+        class_counts.write_counts(source)
         for path in mine:
             path.unlink()
             os.link(source, path)

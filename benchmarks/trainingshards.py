@@ -12,7 +12,7 @@ import simplejpeg
 from pipeline.config.recipes import Recipe
 from pipeline.flow.flow_slices import encode
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.jpeg_store import StoreWriter
+from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.formats.shards import ShardReader
 from pipeline.inputs import clip_sampling
 from pipeline.shard import pack
@@ -75,10 +75,10 @@ def made(folder: Path, modality: str) -> Path:
     names = [f"v{number}" for number in range(VIDEOS)]
     rows = [(name, name, "ab"[n % 2], n % 2, 1, "0000") for n, name in enumerate(names)]
     facts = {"dataset": "benchmark", "classes": ["a", "b"], "fingerprint": "benchmark"}
-    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.MANIFEST)), facts)
+    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.VIDEO_COLUMNS)), facts)
     quarantine.write(folder / "quarantine.tsv", [])
     slice_file = folder / f"{modality}.h5"
-    writer = StoreWriter(slice_file, {"stage": modality, "bound": BOUND, "size": "340x256"})
+    writer = JpegStoreWriter(slice_file, {"stage": modality, "bound": BOUND, "size": "340x256"})
     for number, name in enumerate(names):
         encoded = jpegs(modality, number)
         writer.add(name, map(len, encoded), io.BytesIO(b"".join(encoded)), 25.0)

@@ -1,1 +1,1 @@
-"""What every stage uses: command lines, errors, files, threads, the hash of code, the environment."""
+"""What every stage uses: command lines, errors, files, logs, threads, code hashes and the environment's description."""

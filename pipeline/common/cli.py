@@ -1,4 +1,4 @@
-"""What every `python -m pipeline.<stage>` shares: its parser, its commands, its errors in one sentence."""
+"""Shared by every `python -m pipeline.<stage>`: the argument parser, sub-commands and error reporting."""
 
 import argparse
 import ast
@@ -13,22 +13,22 @@ from pipeline.common import environment
 from pipeline.common.errors import UserError
 from pipeline.common.log import say
 
-RECORDED = "ACTIONBENCH_RECORDED"  # set by rules: a job's log begins with what it runs in
+RECORD_VARIABLE = "ACTIONBENCH_RECORDED"  # set by the rules: the job's log then begins with its environment
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser whose help shows the defaults; `description` is the stage's module docstring."""
+    """An argument parser whose help shows the defaults; `description` is usually the module's docstring."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Call a stage's main; a user's mistake ends as one sentence on stderr and status 1, without a traceback."""
+    """Call a stage's main. A UserError prints its message to stderr and exits with status 1, without a traceback."""
     try:
-        if os.environ.get(RECORDED):
-            say(environment.line())
+        if os.environ.get(RECORD_VARIABLE):
+            say(environment.log_line())
         main(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # head has seen enough
+    except BrokenPipeError:  # the reader of a pipe, such as head, has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UserError as error:
         sys.exit(f"error: {error}")
@@ -42,22 +42,23 @@ def run_command(
 ) -> None:  # fmt: skip
     """Run the command that argv[0] names, with the other arguments.
 
-    `commands` is name -> module of `package` with functions `options(parser)` and `run(args)`. Only the module of the
-    command is imported, so that one command's libraries need not be there for another. `renamed` is old name -> new.
+    `commands` maps a name to a module of `package` with the functions `options(parser)` and `run(args)`. Only that
+    module is imported, so that a command does not need the libraries of the others. `renamed` maps old names to new.
     """
     name = argv[0] if argv else ""
     if name in ("-h", "--help"):
         print(_help(package, commands, description))
         return
     if name in renamed:
-        raise UserError(f"{package} {name} is called {renamed[name]} now: write {package} {renamed[name]}")
+        raise UserError(f"{package} {name} has been renamed: use {package} {renamed[name]}")
     if name not in commands:
-        raise UserError(f"{package} was given the command {name or 'nothing'}: give one of {', '.join(commands)}")
+        problem = f"has no command {name}" if name else "was given no command"
+        raise UserError(f"{package} {problem}: its commands are {', '.join(commands)}")
     module = importlib.import_module(f"{package}.{commands[name]}")
-    arguments = parser(module.__doc__)
-    arguments.prog = f"python -m {package} {name}"
-    module.options(arguments)
-    module.run(arguments.parse_args(argv[1:]))
+    command_parser = parser(module.__doc__)
+    command_parser.prog = f"python -m {package} {name}"
+    module.options(command_parser)
+    module.run(command_parser.parse_args(argv[1:]))
 
 
 def _help(package: str, commands: Mapping[str, str], description: str | None) -> str:
@@ -68,7 +69,7 @@ def _help(package: str, commands: Mapping[str, str], description: str | None) ->
 
 
 def _summary(module: str) -> str:
-    """The first line of a module's docstring, read without importing it."""
+    """The first line of a module's docstring, read without importing the module."""
     spec = importlib.util.find_spec(module)
     source = Path(spec.origin).read_text("utf-8") if spec and spec.origin else ""
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

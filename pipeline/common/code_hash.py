@@ -1,9 +1,9 @@
-"""A hash of the code that decides a stage's result, so that Snakemake re-runs what a change of code touches.
+"""A hash of the code that decides a stage's result, so that Snakemake re-runs the stage when that code changes.
 
-What cannot change a result is left out: comments, docstrings and layout; the wording of errors (`UserError`), of the
-log (`log.say`, `log.progress`) and of --help; the modules of UNHASHED. The reasons of a BadVideo count, since they are
-in quarantine.tsv. Of a `__main__` the text is hashed and its imports are not followed: the parsers and defaults of a
-command count, and which other commands stand beside it does not.
+The hash leaves out what cannot change a result: comments, docstrings and layout; the text of errors (`UserError`), of
+log messages (`log.say`, `log.progress`) and of --help; and the modules of UNHASHED. The text of a BadVideo is hashed,
+because it is written to quarantine.tsv. A `__main__` module is hashed, so that the defaults of its options count, but
+its imports are not followed, so that the other commands of the same package do not.
 """
 
 import ast
@@ -49,40 +49,40 @@ STAGES: dict[str, tuple[str, ...]] = {
     "figure_tracks": ("report.papers.tracks",),
 }
 STAGES |= {"splits": STAGES["index"], "coverage": STAGES["index"]}
-# Modules, below the package, that no result depends on but those of the stages that name them above: whoever writes
-# scores also writes their class counts, and a new kind of count must not score everything anew.
+# Modules, below the package, that are hashed only for the stages that name them above. The stages that write scores
+# also write the class counts, but a change to the counts must not make everything be scored again.
 UNHASHED = (
     "", "common.cli", "common.code_hash", "common.environment", "common.errors", "common.log", "common.paths",
     "train.tensorboard", "formats.class_counts",
 )  # fmt: skip
-USER_ERRORS = ("UserError", "DiskFull", "Damaged")  # exceptions whose arguments are words for the user
-LOG_CALLS = ("say", "say_once")  # functions of `log` whose arguments are words
-HELP = ("help", "description", "metavar")  # keywords of argparse that change --help alone
+USER_ERRORS = ("UserError", "DiskFull", "Damaged")  # exceptions whose arguments are messages for the user
+LOG_CALLS = ("say", "say_once")  # functions of `log` whose arguments are messages
+HELP = ("help", "description", "metavar")  # keywords of argparse that change only --help
 
 
 def stage_hash(stage: str, *modules: str) -> str:
-    """The hash of a stage of STAGES, and of further `modules` by their full names, such as a network's."""
+    """The hash of a stage of STAGES and of additional `modules` (full names), such as that of a network."""
     return code_hash(*(f"{PACKAGE}.{name}" for name in STAGES[stage]), *modules)
 
 
 @functools.cache
 def code_hash(*modules: str) -> str:
-    """Twelve hex digits over `modules` and every module of this package that they import, directly or not.
+    """Twelve hex digits over `modules` and every module of this package that they import, directly or indirectly.
 
-    A CUDA source that a module names counts byte for byte.
+    The bytes of a CUDA source that a module names are included.
     """
     return hashlib.sha256(b"".join(_hashed_bytes(name) for name in sorted(reachable(*modules)))).hexdigest()[:12]
 
 
 def cuda_sources(name: str) -> list[Path]:
-    """CUDA sources beside a module that it names in a string."""
+    """The CUDA sources in a module's folder whose file names the module contains as strings."""
     strings = {node.value for node in ast.walk(ast.parse(_source(name))) if isinstance(node, ast.Constant)}
     path = _path(name)
     return sorted(source for source in path.parent.glob("*.cu") if source.name in strings) if path else []
 
 
 def reachable(*modules: str) -> set[str]:
-    """The hashed modules of this package that importing `modules` runs, themselves included."""
+    """`modules` and the hashed modules of this package that importing them runs."""
     unhashed = {f"{PACKAGE}.{name}".rstrip(".") for name in UNHASHED}
     reached: set[str] = set()
     queue = [*modules]
@@ -98,16 +98,17 @@ def reachable(*modules: str) -> set[str]:
 
 
 def hashed_source(source: str) -> str:
-    """The part of a module's text that its hash covers (see above), as unparsed from its syntax tree."""
-    tree = _WithoutWords().visit(ast.parse(source))
+    """The part of a module's source that its hash covers (see the module's docstring), without its layout."""
+    tree = _RemoveMessages().visit(ast.parse(source))
     _drop_unused_helpers(tree)
     return ast.unparse(tree)
 
 
 def imports(tree: ast.Module, module: str) -> Iterator[str]:
-    """Dotted names that `tree` may import from this package; some are attributes, not modules.
+    """The dotted names that `tree` may import from this package; some are attributes and not modules.
 
-    A string that is a module's name counts: that is how tables of backends name what is imported on demand.
+    A string that is the name of a module is included, because tables of backends name the modules that they import on
+    demand.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and str(node.value).startswith(f"{PACKAGE}."):
@@ -120,24 +121,24 @@ def imports(tree: ast.Module, module: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-class _WithoutWords(ast.NodeTransformer):
-    """Takes docstrings and the words for users out of a syntax tree."""
+class _RemoveMessages(ast.NodeTransformer):
+    """Removes docstrings and messages for users from a syntax tree."""
 
     def __init__(self) -> None:
         self.super_is_error = False
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
-        return self._documented(node)
+        return self._drop_docstring(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._documented(node)
+        return self._drop_docstring(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._documented(node)
+        return self._drop_docstring(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         outer, self.super_is_error = self.super_is_error, any(_name(base) in USER_ERRORS for base in node.bases)
-        visited = self._documented(node)
+        visited = self._drop_docstring(node)
         self.super_is_error = outer
         return visited
 
@@ -148,19 +149,19 @@ class _WithoutWords(ast.NodeTransformer):
         if name == "progress":
             node.args = node.args[:1]
         if name in ("add_argument", "add_argument_group", "add_parser", "parser"):
-            # An option is known by its name, an argument group or a command's parser by its title.
+            # The names of an option and of a sub-command count; the titles of a group and of a parser are only help.
             node.args = node.args if name in ("add_argument", "add_parser") else []
             node.keywords = [keyword for keyword in node.keywords if keyword.arg not in HELP]
         return self.generic_visit(node)
 
-    def _documented(self, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+    def _drop_docstring(self, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         return self.generic_visit(node)
 
 
 def _drop_unused_helpers(tree: ast.Module) -> None:
-    """Take out private functions that nothing calls once the words are gone: they only worded an error."""
+    """Remove private functions that nothing calls after the messages were removed: they only built a message."""
     while True:
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         kept = [node for node in tree.body if not (_is_private_function(node) and node.name not in used)]  # type: ignore
@@ -183,7 +184,7 @@ def _is_super_init(function: ast.expr) -> bool:
 
 
 def _name(expression: ast.expr) -> str:
-    """The last part of a dotted name."""
+    """The last part of a dotted name, or an empty string."""
     if isinstance(expression, ast.Attribute):
         return expression.attr
     return expression.id if isinstance(expression, ast.Name) else ""

@@ -1,6 +1,6 @@
-"""What a job runs in: commit, locked versions, Python, torch, GPU and driver; the facts that results keep about it.
+"""A description of a job's environment: commit, locked versions, Python, torch, GPUs and driver.
 
-No stage's result depends on this module: code_hash leaves it out.
+It is stored with results and in logs. No result depends on this module, so code_hash leaves it out.
 """
 
 import hashlib
@@ -17,65 +17,66 @@ from typing import Any
 from pipeline.common.paths import ROOT
 
 LOCK = ROOT / "requirements.lock"
-SECONDS = 20  # that git or nvidia-smi may take
-MARK = "ran in: "  # begins the line that says all this in a job's log
+TIMEOUT = 20  # seconds, for git and nvidia-smi
+LOG_PREFIX = "ran in: "  # begins the log line with the environment
 
 
 def environment() -> dict[str, Any]:
-    """Plain values, ready for JSON; what cannot be known is None."""
+    """The environment as values that JSON can hold; a value is None if it cannot be determined."""
     return {**commit(), **versions(), **gpus()}
 
 
-def line() -> str:
-    """The same as a line for a log."""
-    return MARK + json.dumps(environment(), sort_keys=True)
+def log_line() -> str:
+    """The environment as a line for a job's log."""
+    return LOG_PREFIX + json.dumps(environment(), sort_keys=True)
 
 
-def of_log(text: str) -> dict[str, Any]:
-    """The environment that a log's last such line tells; empty without one."""
-    found = re.findall(rf"^{MARK}(\{{.*\}})$", text, re.M)
+def read_log(text: str) -> dict[str, Any]:
+    """The environment in the last `log_line` of a log; empty if the log has none."""
+    lines = re.findall(rf"^{LOG_PREFIX}(\{{.*\}})$", text, re.M)
     try:
-        return json.loads(found[-1]) if found else {}
+        return json.loads(lines[-1]) if lines else {}
     except json.JSONDecodeError:
         return {}
 
 
 def commit() -> dict[str, Any]:
-    """The repository's commit, and whether tracked files differ from it; in an image, what it was built from."""
+    """The repository's commit and whether tracked files differ from it; in a container, the commit of its image."""
     if built_from := os.environ.get("ACTIONBENCH_COMMIT"):
         return {"commit": built_from[:12], "dirty": None}
-    if (said := _output("git", "-C", str(ROOT), "rev-parse", "--show-toplevel", "HEAD")) is None:
+    output = _output("git", "-C", str(ROOT), "rev-parse", "--show-toplevel", "HEAD")
+    if output is None:
         return {"commit": None, "dirty": None}
-    top, head = said.splitlines()
-    if Path(top).resolve() != ROOT.resolve():  # unpacked inside another repository
+    top, head = output.splitlines()
+    if Path(top).resolve() != ROOT.resolve():  # the package was unpacked inside another repository
         return {"commit": None, "dirty": None}
     changes = _output("git", "-C", str(ROOT), "--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
     return {"commit": head[:12], "dirty": None if changes is None else bool(changes)}
 
 
 def versions() -> dict[str, Any]:
-    """The lock's hash, the packages whose installed version is another one, Python's and torch's version."""
+    """The hash of requirements.lock, the installed packages that differ from it, the versions of Python and torch."""
     text = LOCK.read_text("utf-8") if LOCK.exists() else ""
     pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.M))
     installed = {name: _version(name) for name in pins}
     differing = {name: version for name, version in installed.items() if version and version != pins[name]}
     return {
         "lock": hashlib.sha256(text.encode()).hexdigest()[:12] if text else None,
-        "not_as_locked": differing,  # not installed at all is no difference: a conda environment holds a stage's share
+        "not_as_locked": differing,  # without absent packages: a conda environment holds those of one stage
         "python": platform.python_version(),
         "torch": installed.get("torch") or _version("torch"),
     }
 
 
 def gpus() -> dict[str, Any]:
-    """Names of the GPUs that this process may use, one each, and their driver; empty without one."""
+    """The names of the GPUs that this process may use, and their driver's version; [] and None without a GPU."""
     columns = "index,uuid,driver_version,name"
-    said = _output("nvidia-smi", f"--query-gpu={columns}", "--format=csv,noheader") or ""
-    rows = [tuple(cell.strip() for cell in line.split(",", 3)) for line in said.splitlines() if line.count(",") >= 3]
+    output = _output("nvidia-smi", f"--query-gpu={columns}", "--format=csv,noheader") or ""
+    rows = [tuple(cell.strip() for cell in line.split(",", 3)) for line in output.splitlines() if line.count(",") >= 3]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        wanted = [name.strip() for name in visible.split(",") if name.strip()]
-        rows = [row for row in rows if any(name == row[0] or row[1].startswith(name) for name in wanted)]
+        selected = [name.strip() for name in visible.split(",") if name.strip()]
+        rows = [row for row in rows if any(name == row[0] or row[1].startswith(name) for name in selected)]
     return {"gpu": [row[3] for row in rows], "driver": rows[0][2] if rows else None}
 
 
@@ -87,11 +88,11 @@ def _version(name: str) -> str | None:
 
 
 def _output(*command: str) -> str | None:
-    """What a tool prints; None where it is not there, fails or hangs."""
+    """A command's stdout, or None if it is not installed, fails or exceeds TIMEOUT."""
     if not shutil.which(command[0]):
         return None
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         return None
     return run.stdout.strip() if run.returncode == 0 else None

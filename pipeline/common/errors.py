@@ -1,8 +1,9 @@
-"""The one exception for what a user can cause."""
+"""The exception for mistakes that a user can correct."""
 
 
 class UserError(Exception):
-    """A mistake the user can mend: one sentence with the thing, the two values and the way out.
+    """A mistake of the user. The message is one sentence: what is wrong, the two values, and the way out.
 
-    `cli.run` prints it without a traceback; anything else that escapes a stage is a bug of ours and keeps it.
+    `cli.run` prints the message without a traceback. Any other exception is a bug in the pipeline and keeps its
+    traceback.
     """

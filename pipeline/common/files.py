@@ -1,4 +1,4 @@
-"""Files are whole or absent: written beside their target, flushed to disk, then renamed."""
+"""Atomic writes: a file or folder is written beside its target, flushed to disk, then renamed to it."""
 
 import contextlib
 import csv
@@ -14,12 +14,12 @@ from pathlib import Path
 
 from pipeline.common.errors import UserError
 
-BLOCK = 1 << 20
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BLOCK = 1 << 20  # bytes that readers and writers of large files handle at a time
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFull(UserError):
-    """A file outgrew its disk, a quota or a limit; `written` bytes of `target` were there, `free` were left."""
+    """`target` does not fit on its disk or in a quota: `written` bytes were written and `free` bytes are left."""
 
     def __init__(self, target: Path, written: int, free: int, needed: str = "") -> None:
         super().__init__(
@@ -30,20 +30,20 @@ class DiskFull(UserError):
 
 
 def refuse_full_disk(target: Path | str, needed: int) -> None:
-    """Raise DiskFull before anything is written where the disk of `target` has not `needed` bytes free."""
+    """Raise DiskFull if the disk of `target` has less than `needed` bytes free; call it before writing anything."""
     target = Path(target)
-    place = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(place).free
+    existing = next(path for path in (target, *target.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise DiskFull(target, 0, free, f"{needed:,} bytes are needed")
 
 
 @contextlib.contextmanager
 def whole_file(target: Path | str, needed: Callable[[], float] = lambda: 0.0) -> Iterator[Path]:
-    """A scratch path beside `target` that becomes `target` when the block ends well and vanishes when it does not.
+    """A temporary path beside `target`, renamed to `target` when the block succeeds and deleted when it fails.
 
-    The suffix is kept, because libraries choose a format by it. `needed` says, as soon as it is known, about how
-    many bytes the whole takes, for the message of a full disk.
+    The path has the suffix of `target`, because libraries choose a format by it. `needed()` estimates the bytes of
+    the complete file (0 if not yet known) for the message of a full disk.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def whole_file(target: Path | str, needed: Callable[[], float] = lambda: 0.0) ->
     os.close(handle)
     scratch = Path(name)
     try:
-        with _noticing_full_disk(target, scratch, needed):
+        with _full_disk_as_user_error(target, scratch, needed):
             yield scratch
         scratch.chmod(0o666 & ~_umask())  # mkstemp's files are private; results are not
         sync(scratch)
@@ -64,13 +64,13 @@ def whole_file(target: Path | str, needed: Callable[[], float] = lambda: 0.0) ->
 
 @contextlib.contextmanager
 def whole_folder(target: Path | str) -> Iterator[Path]:
-    """The same for a folder: filled beside `target`, which it replaces only when the block ends well."""
+    """A temporary folder beside `target` that replaces `target` when the block succeeds; deleted when it fails."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_scratch(target)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=_scratch_prefix(target)))
     try:
-        with _noticing_full_disk(target, scratch):
+        with _full_disk_as_user_error(target, scratch):
             yield scratch
         scratch.chmod(0o777 & ~_umask())
         for path in scratch.rglob("*"):
@@ -86,23 +86,23 @@ def whole_folder(target: Path | str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_folder(target: Path | str) -> Iterator[Path]:
-    """A folder beside `target` for work in progress, gone when the block ends; a killed attempt's goes before."""
+    """A temporary folder beside `target`, deleted when the block ends; one that a killed job left is deleted first."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_scratch(target)
     scratch = tempfile.TemporaryDirectory(dir=target.parent, prefix=_scratch_prefix(target))
-    with scratch as name, _noticing_full_disk(target, Path(name)):
+    with scratch as name, _full_disk_as_user_error(target, Path(name)):
         yield Path(name)
 
 
 def remove_scratch(target: Path) -> None:
-    """Sweep away what a killed attempt at `target` left beside it."""
+    """Delete the temporary files and folders of `target` that a killed job left."""
     for stale in target.parent.glob(glob.escape(_scratch_prefix(target)) + "*"):
         shutil.rmtree(stale, ignore_errors=True) if stale.is_dir() else stale.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
-    """Force a file's bytes, or a folder's entries, to the disk."""
+    """Flush a file's bytes, or a folder's entries, to the disk (fsync)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -111,13 +111,13 @@ def sync(path: Path) -> None:
 
 
 def sha256(path: Path | str) -> str:
-    """Hex digest of a file's bytes."""
+    """The SHA-256 of a file as hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_tsv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A tab-separated table with a header line, written whole."""
+    """Write a tab-separated table with a header line, atomically."""
     with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
@@ -125,7 +125,7 @@ def write_tsv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[
 
 
 def read_tsv(path: Path | str, columns: Sequence[str] = ()) -> list[dict[str, str]]:
-    """Rows of a tab-separated table as dicts; a missing column among `columns` is the user's error."""
+    """The rows of a tab-separated table as dicts; raises UserError if one of `columns` is missing."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file, delimiter="\t")
@@ -135,27 +135,27 @@ def read_tsv(path: Path | str, columns: Sequence[str] = ()) -> list[dict[str, st
         raise UserError(f"{path} cannot be read as a tab-separated table: {error}") from error
     if missing:
         raise UserError(
-            f"{path} has the columns {reader.fieldnames} but needs {', '.join(missing)} too: mend its header line"
+            f"{path} has the columns {reader.fieldnames} but also needs {', '.join(missing)}: correct its header line"
         )
     return rows
 
 
 @contextlib.contextmanager
-def _noticing_full_disk(target: Path, scratch: Path, needed: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
+def _full_disk_as_user_error(target: Path, scratch: Path, needed: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
     try:
         yield
-    except (OSError, RuntimeError) as error:  # h5py raises either
-        if not _says_full(error):
+    except (OSError, RuntimeError) as error:  # h5py raises either of the two
+        if not _is_disk_full(error):
             raise
-        parts = scratch.rglob("*") if scratch.is_dir() else [scratch]
-        written = sum(path.stat().st_size for path in parts)
-        words = f"about {round(needed()):,} bytes are needed" if needed() else ""
-        raise DiskFull(target, written, shutil.disk_usage(target.parent).free, words) from error
+        paths = scratch.rglob("*") if scratch.is_dir() else [scratch]
+        written = sum(path.stat().st_size for path in paths)
+        requirement = f"about {round(needed()):,} bytes are needed" if needed() else ""
+        raise DiskFull(target, written, shutil.disk_usage(target.parent).free, requirement) from error
 
 
-def _says_full(error: BaseException) -> bool:
+def _is_disk_full(error: BaseException) -> bool:
     numbers = {getattr(error, "errno", None), *map(int, re.findall(r"errno = (\d+)", str(error)))}
-    return bool(numbers & set(DISK_FULL))
+    return bool(numbers & set(DISK_FULL_ERRNOS))
 
 
 def _scratch_prefix(target: Path) -> str:

@@ -1,4 +1,4 @@
-"""Lines and progress of a job's log, on stderr."""
+"""Messages and progress of a job, written to stderr."""
 
 import functools
 import sys
@@ -9,18 +9,18 @@ from typing import TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
-LOG_SECONDS = 10.0
+LOG_SECONDS = 10.0  # between two progress lines in a log
 
 
 def say(message: str) -> None:
-    """A line of the log: stderr, at once, so that a killed job's log is complete."""
+    """Print a line to stderr and flush it, so that the log of a killed job is complete."""
     print(message, file=sys.stderr, flush=True)
 
 
-def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Pass `items` through; a bar on a terminal, a plain line about every ten seconds in a log."""
+def progress(items: Iterable[Item], total: int, description: str) -> Iterator[Item]:
+    """Yield `items` and report progress: a bar on a terminal, a line about every ten seconds in a log."""
     if sys.stderr.isatty():
-        yield from tqdm(items, total=total, desc=what, unit="")
+        yield from tqdm(items, total=total, desc=description, unit="")
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, 1):
@@ -28,16 +28,16 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         now = time.monotonic()
         if now - last >= LOG_SECONDS or done == total:
             last = now
-            say(progress_line(what, done, total, now - start))
+            say(progress_line(description, done, total, now - start))
 
 
-def progress_line(what: str, done: int, total: int, seconds: float) -> str:
+def progress_line(description: str, done: int, total: int, seconds: float) -> str:
     """`frames 120/400, 12 s, 28 s left`"""
     left = seconds / done * (total - done)
-    return f"{what} {done}/{total}, {seconds:.0f} s, {left:.0f} s left"
+    return f"{description} {done}/{total}, {seconds:.0f} s, {left:.0f} s left"
 
 
 @functools.cache
 def say_once(message: str) -> None:
-    """Say it once a process, however many clips follow."""
+    """Print a message once per process, even if it applies to many clips."""
     say(message)

@@ -1,4 +1,4 @@
-"""Folders of the checkout that this package lies in."""
+"""Folders of the checkout that contains this package."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Work done by several threads at a time, with the results in the order of the items."""
+"""A parallel map whose results come in the order of the items."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,17 +9,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int = 2
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int = 2
 ) -> Iterator[tuple[Item, Result]]:
-    """Each item with its result, in the items' order, by `threads` at a time; at most `ahead` a thread are waiting."""
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    """Yield (item, function(item)) in the order of `items`, computed by `threads` threads.
+
+    At most `threads * ahead` results are pending at a time, which bounds the memory.
+    """
+    pending: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) >= threads * ahead:
-                first, future = waiting.popleft()
+            pending.append((item, pool.submit(function, item)))
+            if len(pending) >= threads * ahead:
+                first, future = pending.popleft()
                 yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
+        while pending:
+            first, future = pending.popleft()
             yield first, future.result()

@@ -12,7 +12,7 @@ from pipeline.common.code_hash import stage_hash
 from pipeline.flow import tvl1
 from pipeline.flow.flow_slices import DIRECTIONS, flow_slice
 from pipeline.flow.tvl1.parameters import parse_parameters
-from pipeline.formats.jpeg_store import Store
+from pipeline.formats.jpeg_store import JpegStore
 
 
 def main(argv: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     parameters = tvl1.resolve(args.preset, **parse_parameters(args.parameters))
     settings = {"stage": "flow", "code": stage_hash("flow"), "bound": args.bound, "quality": args.quality}
-    with Store(args.frames) as frames:
+    with JpegStore(args.frames) as frames:
         flow_slice(frames, args.out, settings, parameters, args.direction, tvl1.choose(args.backend), args.threads)
 
 

@@ -18,7 +18,7 @@ from pipeline.common import log
 from pipeline.common.files import whole_file
 from pipeline.flow import tvl1
 from pipeline.formats.flow_levels import quantise
-from pipeline.formats.jpeg_store import Store, StoreWriter
+from pipeline.formats.jpeg_store import JpegStore, JpegStoreWriter
 
 ROOM = 256 << 20  # bytes of flow computed at a time, which bounds the memory whatever the video's length and size
 MOST_PAIRS = 256  # at a time; a GPU gains nothing from more
@@ -76,12 +76,12 @@ def flow_of(jpegs: Iterator[bytes], engine: Engine, bound: float, quality: int, 
 
 
 def write_slice(
-    frames: Store, engine: Engine, out: Path, settings: dict[str, Any], each: Each = map, what: str = "flow"
+    frames: JpegStore, engine: Engine, out: Path, settings: dict[str, Any], each: Each = map, what: str = "flow"
 ) -> None:
     """Flow of every video in `frames` into `out`."""
     numbers, number, size = range(len(frames.videos)), 0, 0
     with whole_file(out, lambda: size / max(number, 1) * len(numbers)) as scratch:
-        writer = StoreWriter(scratch, settings)
+        writer = JpegStoreWriter(scratch, settings)
         for number in log.progress(numbers, len(numbers), f"{what} {out.stem}"):
             pictures = flow_of(frames.pictures(number), engine, settings["bound"], settings["quality"], each)
             if len(pictures) != frames.count(number) - 1:
@@ -93,7 +93,7 @@ def write_slice(
 
 
 def flow_slice(
-    frames: Store, out: Path, settings: dict[str, Any], parameters: dict[str, Any], direction: str, backend: str,
+    frames: JpegStore, out: Path, settings: dict[str, Any], parameters: dict[str, Any], direction: str, backend: str,
     threads: int,
 ) -> None:  # fmt: skip
     """Write the TV-L1 flow of every video in `frames`, to the next frame or (`backward`) from it.

@@ -1,1 +1,1 @@
-"""The files between stages: each module reads and writes one form."""
+"""The file formats that stages exchange: each module reads and writes one of them."""

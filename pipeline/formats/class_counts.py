@@ -1,9 +1,10 @@
-"""What a score file comes to, class by class: videos scored, and those right at the first and among the first five.
+"""Counts per class of a score file: videos scored, right at top-1 and right at top-5.
 
-A score file of a real test set holds a hundred million numbers; its hits are a small JSON beside it (test.hits.json).
-Whoever writes scores writes their hits with them (`scores.summarise`), and a table counts those of a file that has
-none or that has changed since, so that tables take seconds. No rule declares the JSON: it is a cache with the score
-file's size and time as its stamp, which may be lost, and a new kind of count must not score everything anew.
+A score file of a full test set holds up to a hundred million numbers, so its counts are cached in a small JSON beside
+it (test.hits.json), and tables take seconds. The stages that write scores also write the counts (`write_counts`); a
+table recounts a file that has no counts or has changed since. The JSON is not declared as an output of any rule: it is
+a cache that may be deleted, with the size and time of the score file as its stamp, and a new kind of count must not
+make everything be scored again.
 """
 
 import contextlib
@@ -18,51 +19,69 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import whole_file
 from pipeline.formats import scores
 
-FACTS = ("protocol", "seed", "preset", "deviations")
-FIVE = 5
+METADATA_KEYS = ("protocol", "seed", "preset", "deviations")  # of the score file, kept with its counts
+KEYS = {"stamp", "classes", "scored", "top1", "top5", "videos", "facts"}  # of the JSON
 
 
-class Hits(NamedTuple):
-    """Counts a class, in the order of `classes`: K each. `videos` is how many the split lists."""
+class ClassCounts(NamedTuple):
+    """Counts per class, K each, in the order of `classes`; `videos` is how many videos the split lists."""
 
     classes: list[str]
     scored: list[int]
     top1: list[int]
     top5: list[int]
     videos: int
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
 
-def of(path: Path) -> Hits:
-    """The hits of a score file, from the JSON beside it where that is of this very file."""
-    beside, stamp = path.with_suffix(".hits.json"), _stamp(path)
-    if (found := _read(beside)) and found.pop("stamp") == stamp:
-        return Hits(**found)
-    counted = count(path)
-    _write(beside, {"stamp": stamp, **counted._asdict()})
-    return counted
+def read_or_count(path: Path) -> ClassCounts:
+    """The counts of a score file: from the JSON beside it, or counted and written there if that is not up to date."""
+    cache, stamp = path.with_suffix(".hits.json"), _stamp(path)
+    if (document := _read(cache)) and document.pop("stamp") == stamp:
+        metadata = document.pop("facts")
+        return ClassCounts(**document, metadata=metadata)
+    counts = count(path)
+    document = counts._asdict()
+    _write(cache, {"stamp": stamp, "facts": document.pop("metadata"), **document})
+    return counts
 
 
-def count(path: Path) -> Hits:
-    """Read a whole score file."""
-    found = scores.read(path)
-    classes = found.facts["classes"]
-    first, five = (within(found.values, found.labels, top) for top in (1, FIVE))
-    scored, top1, top5 = (
-        np.bincount(found.labels[kept], minlength=len(classes)).tolist() for kept in (first | True, first, five)
-    )
-    facts = {key: found.facts[key] for key in FACTS if key in found.facts}
-    return Hits(classes, scored, top1, top5, int(found.facts["videos"]), facts)
+def write_counts(path: Path) -> float:
+    """Write the counts beside a new score file, so that no table has to read it, and return its top-1 accuracy."""
+    counts = read_or_count(path)
+    return sum(counts.top1) / max(1, sum(counts.scored))
 
 
-def among(hits: Hits, counts: Sequence[int], classes: Sequence[str] | None) -> int:
-    """The sum of counts, or that over some classes; a class that the scores do not know is the user's error."""
+def count(path: Path) -> ClassCounts:
+    """The counts of a score file, from its scores."""
+    averaged = scores.read(path)
+    labels, metadata = averaged.labels, averaged.metadata
+    classes = metadata["classes"]
+    masks = np.ones(len(labels), bool), *(in_top_k(averaged.values, labels, k) for k in (1, 5))
+    scored, top1, top5 = (np.bincount(labels[mask], minlength=len(classes)).tolist() for mask in masks)
+    selected = {key: metadata[key] for key in METADATA_KEYS if key in metadata}
+    return ClassCounts(classes, scored, top1, top5, int(metadata["videos"]), selected)
+
+
+def sum_over_classes(all_counts: ClassCounts, counts: Sequence[int], classes: Sequence[str] | None) -> int:
+    """The sum of one of the lists of `all_counts` over `classes` (None: all); raises UserError for an unknown class."""
     if classes is None:
         return sum(counts)
-    if unknown := [name for name in classes if name not in hits.classes]:
-        known = ", ".join(hits.classes)
-        raise UserError(f"groups name the class {unknown[0]}, which is not one of {known}: mend groups")
-    return sum(counts[hits.classes.index(name)] for name in classes)
+    if unknown := [name for name in classes if name not in all_counts.classes]:
+        raise UserError(
+            f"groups names the class {unknown[0]}, which is not one of {', '.join(all_counts.classes)}: correct groups"
+        )
+    return sum(counts[all_counts.classes.index(name)] for name in classes)
+
+
+def in_top_k(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """Whether each video's class is among its `k` highest scores: values (N, K), labels (N,) -> bool (N,).
+
+    Of classes with equal scores, the one with the smaller label ranks higher, as in argmax.
+    """
+    label_scores = np.take_along_axis(values, labels[:, None].astype(int), 1)
+    smaller_label = np.arange(values.shape[1]) < labels[:, None]
+    return ((values > label_scores) | ((values == label_scores) & smaller_label)).sum(1) < k
 
 
 def _stamp(path: Path) -> list[int]:
@@ -72,26 +91,13 @@ def _stamp(path: Path) -> list[int]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and set(found) == {"stamp", *Hits._fields} else None
+    return document if isinstance(document, dict) and set(document) == KEYS else None
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    """Whole; of two tables made at once, one may sweep the other's scratch file away, and writes the same itself."""
+    # Of two tables that are made at once, one may delete the other's temporary file, but then writes the same counts.
     with contextlib.suppress(FileNotFoundError), whole_file(path) as scratch:
         scratch.write_text(json.dumps(document), "utf-8")
-
-
-def summarise(path: Path) -> float:
-    """Top-1 of a score file just written, whose hits now lie beside it, so that no table reads it whole again."""
-    found = of(path)
-    return sum(found.top1) / max(1, sum(found.scored))
-
-
-def within(values: np.ndarray, labels: np.ndarray, top: int) -> np.ndarray:
-    """Whether a video's own class is among its `top` best (N,); of equal scores the earlier class is the better."""
-    own = np.take_along_axis(values, labels[:, None].astype(int), 1)
-    earlier = np.arange(values.shape[1]) < labels[:, None]
-    return ((values > own) | ((values == own) & earlier)).sum(1) < top

@@ -1,4 +1,4 @@
-"""Flow in 8 bits: clipped at +-bound and scaled linearly onto 0..255, as the two-stream papers store it."""
+"""Flow in 8 bits: clipped at +-bound pixels and scaled linearly to 0..255, as the two-stream papers store it."""
 
 import numpy as np
 
@@ -6,14 +6,14 @@ LEVELS = 255
 
 
 def quantise(flow: np.ndarray, bound: float) -> np.ndarray:
-    """float pixels, any shape -> uint8; -bound is 0, +bound is 255, what lies beyond is clipped."""
+    """Flow in pixels (float, any shape) -> uint8: -bound becomes 0 and +bound 255; larger motion is clipped."""
     scaled = (np.clip(flow, -bound, bound) + bound) * (LEVELS / (2 * bound))
     return np.rint(scaled).astype(np.uint8)
 
 
 def dequantise(levels: np.ndarray, bound: float) -> np.ndarray:
-    """uint8 -> float32 pixels; at most bound/255 from what was quantised, if that lay within the bound.
+    """uint8 -> float32 pixels, at most bound / 255 from the flow that was quantised, if that was within the bound.
 
-    No level stands for zero exactly: still pixels (level 128) come back as bound/255.
+    No level is exactly zero: a motion of zero (level 128) becomes bound / 255.
     """
     return levels.astype(np.float32) * np.float32(2 * bound / LEVELS) - np.float32(bound)

@@ -1,4 +1,4 @@
-"""manifest.parquet and splits.parquet: which videos there are, and who trains and who tests."""
+"""manifest.parquet (the videos of a data set) and splits.parquet (their train and test parts); Parquet metadata."""
 
 import hashlib
 import json
@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from pipeline.common.errors import UserError
 from pipeline.common.files import whole_file
 
-MANIFEST = ("video_id", "path", "class", "label", "bytes", "slice")
-SPLITS = ("video_id", "class", "label", "split", "role", "present")
-KEY = b"actionbench"  # where a Parquet file's schema keeps our metadata, as JSON
+VIDEO_COLUMNS = ("video_id", "path", "class", "label", "bytes", "slice")
+SPLIT_COLUMNS = ("video_id", "class", "label", "split", "role", "present")
+METADATA_KEY = b"actionbench"  # of the pipeline's metadata, as JSON, in the schema of a Parquet file
 
 
 def fingerprint(videos: Iterable[tuple[str, str, int]]) -> str:
-    """Twelve hex digits over every (video_id, class, bytes), in any order: the same data set has the same one."""
+    """Twelve hex digits that identify a data set: a hash over every (video_id, class, bytes), in any order."""
     digest = hashlib.sha256()
     for video, name, size in sorted(videos):
         digest.update(f"{video}\t{name}\t{size}\n".encode())
@@ -27,40 +27,41 @@ def fingerprint(videos: Iterable[tuple[str, str, int]]) -> str:
 
 
 def write_parquet(path: Path | str, table: pd.DataFrame | pa.Table, metadata: Mapping[str, Any]) -> None:
-    """A table with `metadata` as JSON in its schema, written whole."""
+    """Write a table with `metadata` as JSON in its schema, atomically."""
     arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
-    kept = {KEY: json.dumps(metadata, sort_keys=True).encode()}
+    added = {METADATA_KEY: json.dumps(metadata, sort_keys=True).encode()}
     with whole_file(path) as scratch:
-        pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **kept}), scratch)
+        pq.write_table(arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **added}), scratch)
 
 
 def read_parquet(path: Path | str, columns: Iterable[str]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table and its metadata; a file that is not ours is the user's error."""
+    """The table and its metadata; raises UserError if the file lacks the metadata or one of `columns`."""
     try:
         arrow = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}): delete it and run again") from error
     missing = set(columns) - set(arrow.column_names)
-    metadata = (arrow.schema.metadata or {}).get(KEY)
+    metadata = (arrow.schema.metadata or {}).get(METADATA_KEY)
     if missing or metadata is None:
         raise UserError(
-            f"{path} lacks {', '.join(sorted(missing)) or 'our metadata'}: it was not made by this pipeline"
+            f"{path} lacks {', '.join(sorted(missing)) or 'the metadata'}, so it was not made by this pipeline:"
+            " make it again"
         )
     return arrow.to_pandas(), json.loads(metadata)
 
 
 def read_manifest(path: Path | str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The videos present, and {dataset, classes, fingerprint}."""
-    return read_parquet(path, MANIFEST)
+    """The videos that have a file, and the metadata {dataset, classes, fingerprint}."""
+    return read_parquet(path, VIDEO_COLUMNS)
 
 
 def read_splits(path: Path | str, split: int, role: str) -> pd.DataFrame:
-    """The rows of one split and role, in the official order; `present` says whether the video's file was found."""
-    table, _ = read_parquet(path, SPLITS)
-    chosen = table[(table["split"] == split) & (table["role"] == role)]
-    if chosen.empty:
-        known = sorted(table["split"].unique().tolist())
+    """The rows of one split and role (train or test), in the official order; `present` is whether the file exists."""
+    table, _ = read_parquet(path, SPLIT_COLUMNS)
+    rows = table[(table["split"] == split) & (table["role"] == role)]
+    if rows.empty:
+        splits = sorted(table["split"].unique().tolist())
         raise UserError(
-            f"{path} has no {role} videos in split {split}, only splits {known}: change splits in config.yaml"
+            f"{path} has no {role} videos in split {split}, only splits {splits}: change splits in config.yaml"
         )
-    return chosen.reset_index(drop=True)
+    return rows.reset_index(drop=True)

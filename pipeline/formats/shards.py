@@ -1,4 +1,4 @@
-"""Read clips from shards: any pictures of any video, without reading the rest."""
+"""Read clips from shards: any pictures of any video, without reading the others."""
 
 import itertools
 import os
@@ -12,97 +12,98 @@ import numpy as np
 import simplejpeg
 
 from pipeline.common.errors import UserError
-from pipeline.formats.jpeg_store import require
+from pipeline.formats.jpeg_store import check_settings
 from pipeline.formats.manifest import read_parquet
 
-# The columns of the tables beside shards: index.parquet (video -> shard, pictures) and shards.tsv (bytes, sha256).
-INDEX = ("video_id", "class", "label", "shard", "first", "pictures", "bytes", "fps")
-SHARDS = ("shard", "videos", "pictures", "bytes", "sha256")
+# The columns of the two tables in a folder of shards: index.parquet (one row per video) and shards.tsv (checksums).
+INDEX_COLUMNS = ("video_id", "class", "label", "shard", "first", "pictures", "bytes", "fps")
+SHARD_COLUMNS = ("shard", "videos", "pictures", "bytes", "sha256")
 
-OFFSET = 8  # bytes of an int64 in a shard's `offsets`
-OPEN = 128  # shards open at a time; Kinetics has about as many as a process may have files
+OFFSET_BYTES = 8  # of an int64 in a shard's `offsets`
+MAX_OPEN = 128  # shards open at a time; Kinetics has about as many shards as a process may open files
 
-Crop = tuple[int, int, int, int]  # top, left, height, width in pixels of the stored picture
+Crop = tuple[int, int, int, int]  # top, left, height, width, in pixels of the stored picture
 Size = tuple[int, int]  # height, width
 
 
 class ShardReader:
-    """One modality of a data set. Files are opened when first read, once a process.
+    """Reads the shards of one modality of a data set. Each process opens a shard when it first reads from it.
 
-    Safe to pickle (handles are not carried along) and to fork (`pread` shares no position between processes). `expect`
-    are settings that the shards must have been made with; others raise UserError with both values.
+    A reader can be pickled (without its open files) and forked (processes share no file position, because of `pread`).
+    `expected` are settings that the shards must have been made with; other values raise UserError.
     """
 
-    def __init__(self, folder: Path | str, expect: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path | str, expected: Mapping[str, Any] | None = None) -> None:
         self.folder = Path(folder)
-        index, facts = read_parquet(self.folder / "index.parquet", INDEX)
-        require(facts["settings"], expect or {}, self.folder)
-        self.modality: str = facts["modality"]
-        self.classes: list[str] = facts["classes"]
-        self.fingerprint: str = facts["fingerprint"]
-        self.settings: dict[str, Any] = facts["settings"]
-        self._places: dict[str, dict[str, int]] = facts["places"]
+        index, metadata = read_parquet(self.folder / "index.parquet", INDEX_COLUMNS)
+        check_settings(metadata["settings"], expected or {}, self.folder)
+        self.modality: str = metadata["modality"]
+        self.classes: list[str] = metadata["classes"]
+        self.fingerprint: str = metadata["fingerprint"]
+        self.settings: dict[str, Any] = metadata["settings"]
+        self._table_offsets: dict[str, dict[str, int]] = metadata["places"]
         columns = [index[name].tolist() for name in ("shard", "first", "pictures", "class", "fps")]
         self._rows = dict(zip(index["video_id"], zip(*columns, strict=True), strict=True))
-        self._handles: OrderedDict[str, _Opened] = OrderedDict()
-        self._scratch = threading.local()
+        self._handles: OrderedDict[str, _OpenFile] = OrderedDict()
+        self._thread = threading.local()
 
     def __contains__(self, video: str) -> bool:
         return video in self._rows
 
     @property
     def videos(self) -> list[str]:
-        """Every video, in the order in which they lie in the shards."""
+        """The video_ids, in the order of the shards."""
         return list(self._rows)
 
     def count(self, video: str) -> int:
-        """Pictures of a video: frames, or flow fields."""
+        """The number of pictures (frames or flow fields) of a video."""
         return int(self._row(video)[2])
 
     def label(self, video: str) -> str:
-        """A video's class."""
+        """The class name of a video."""
         return str(self._row(video)[3])
 
     def fps(self, video: str) -> float:
-        """A video's frames per second; 0 where they are not known."""
+        """The frames per second of a video; 0 if unknown."""
         return float(self._row(video)[4])
 
     def jpegs(self, video: str, numbers: Sequence[int]) -> list[bytes]:
-        """The pictures at `numbers` (any order, repetitions allowed) as JPEG bytes."""
+        """The JPEGs of the pictures `numbers`, in any order and with repetitions."""
         return [bytes(buffer) for buffer in self.buffers(video, numbers)]
 
     def buffers(self, video: str, numbers: Sequence[int]) -> list[memoryview]:
-        """The same without a copy: they hold until this thread reads the next clip."""
+        """As `jpegs`, but without a copy: valid until the calling thread reads its next clip."""
         shard, first, count, *_ = self._row(video)
-        wrong = next((number for number in numbers if not 0 <= number < count), None)
-        if wrong is not None:
-            raise UserError(f"{video} has {count} {self.modality} pictures but number {wrong} is asked for")
+        invalid = next((number for number in numbers if not 0 <= number < count), None)
+        if invalid is not None:
+            raise UserError(f"{video} has {count} {self.modality} pictures, so number {invalid} does not exist")
         runs = list(_runs(sorted(set(numbers))))
-        ends = [self._ends(shard, first + begin, end - begin) for begin, end in runs]
-        scratch = self._room(sum(offsets[-1] - offsets[0] for offsets in ends))
-        found: dict[int, memoryview] = {}
-        place = 0
-        for (begin, _), offsets in zip(runs, ends, strict=True):
+        run_offsets = [self._read_offsets(shard, first + begin, end - begin) for begin, end in runs]
+        buffer = self._thread_buffer(sum(offsets[-1] - offsets[0] for offsets in run_offsets))
+        jpegs: dict[int, memoryview] = {}
+        position = 0
+        for (begin, _), offsets in zip(runs, run_offsets, strict=True):
             size = offsets[-1] - offsets[0]
-            self._read(shard, scratch[place : place + size], self._places[shard]["jpeg"] + offsets[0])
-            shift = place - offsets[0]
+            self._read(shard, buffer[position : position + size], self._table_offsets[shard]["jpeg"] + offsets[0])
+            shift = position - offsets[0]
             for number, (start, stop) in enumerate(itertools.pairwise(offsets), begin):
-                found[number] = scratch[start + shift : stop + shift]
-            place += size
-        return [found[number] for number in numbers]
+                jpegs[number] = buffer[start + shift : stop + shift]
+            position += size
+        return [jpegs[number] for number in numbers]
 
     def rgb(
         self, video: str, numbers: Sequence[int], crop: Crop | None = None, at_least: Size | None = None
     ) -> np.ndarray:
-        """Frames, uint8 (T, H, W, 3), or the same `crop` of each.
+        """Frames, uint8 (T, H, W, 3), or the same `crop` of each frame.
 
-        Decoding is exact unless `at_least` is given: then each picture is decoded straight to the smallest eighth of
-        its size that is no smaller than that, which is faster, and `crop`, still in stored pixels, shrinks with it.
+        Frames are decoded at full size unless `at_least` is given. Then they are decoded, faster, at the smallest
+        multiple of an eighth of their size that is at least `at_least`, and `crop`, which is in pixels of the stored
+        picture, is scaled accordingly.
         """
-        return _cropped(*_decode(self.buffers(video, numbers), "RGB", at_least), crop)
+        return _crop(*_decode(self.buffers(video, numbers), "RGB", at_least), crop)
 
     def flow(self, video: str, numbers: Sequence[int], crop: Crop | None = None) -> np.ndarray:
-        """Levels of flow, either way, uint8 (T, 2, H, W), x then y; `flow_levels.dequantise` gives pixels."""
+        """Flow, uint8 (T, 2, H, W), x then y; `flow_levels.dequantise` converts it to pixels."""
         stacked, _ = _decode(self.buffers(video, numbers), "GRAY")  # (T, 2H, W, 1)
         fields = stacked.reshape(len(stacked), 2, -1, stacked.shape[2])
         if crop is None:
@@ -112,51 +113,53 @@ class ShardReader:
         return fields[:, :, top : top + height, left : left + width]
 
     def close(self) -> None:
-        """Close the files; the next read opens them again."""
+        """Close the files; the next read reopens them."""
         self._handles.clear()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handles": OrderedDict(), "_scratch": None}
+        return {**self.__dict__, "_handles": OrderedDict(), "_thread": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _scratch=threading.local())
+        self.__dict__.update(state, _thread=threading.local())
 
     def _row(self, video: str) -> tuple[Any, ...]:
         if video not in self._rows:
-            raise UserError(f"{video} is not among the {len(self._rows)} videos of {self.folder}: pack it, or leave it")
+            raise UserError(
+                f"{video} is not among the {len(self._rows)} videos of {self.folder}: pack it or leave it out"
+            )
         return self._rows[video]
 
-    def _ends(self, shard: str, first: int, count: int) -> list[int]:
-        """Where `count` pictures begin among the shard's, and where the last one ends."""
-        table = bytearray((count + 1) * OFFSET)
-        self._read(shard, memoryview(table), self._places[shard]["offsets"] + first * OFFSET)
+    def _read_offsets(self, shard: str, first: int, count: int) -> list[int]:
+        """The offsets of `count` pictures in the shard's `jpeg`, and the end of the last one."""
+        table = bytearray((count + 1) * OFFSET_BYTES)
+        self._read(shard, memoryview(table), self._table_offsets[shard]["offsets"] + first * OFFSET_BYTES)
         return np.frombuffer(table, np.int64).tolist()
 
-    def _room(self, size: int) -> memoryview:
-        """A buffer of this thread's own, kept: fresh memory costs more than the reading."""
-        if len(getattr(self._scratch, "bytes", b"")) < size:
-            self._scratch.bytes = bytearray(2 * size)
-        return memoryview(self._scratch.bytes)
+    def _thread_buffer(self, size: int) -> memoryview:
+        """A buffer of the calling thread, reused because allocating memory takes longer than reading."""
+        if len(getattr(self._thread, "buffer", b"")) < size:
+            self._thread.buffer = bytearray(2 * size)
+        return memoryview(self._thread.buffer)
 
     def _read(self, shard: str, into: memoryview, offset: int) -> None:
-        opened = self._opened(shard)
-        read = os.preadv(opened.handle, [into], offset)
-        if read < len(into):
+        file = self._open(shard)
+        size = os.preadv(file.handle, [into], offset)
+        if size < len(into):
             raise UserError(
-                f"{self.folder / shard}.h5 ends {len(into) - read} bytes early: delete the folder and run again"
+                f"{self.folder / shard}.h5 ends {len(into) - size} bytes early: delete the folder and run again"
             )
 
-    def _opened(self, shard: str) -> "_Opened":
-        opened = self._handles.get(shard)
-        if opened is None:
-            opened = self._handles[shard] = _Opened(self.folder / f"{shard}.h5")
-            while len(self._handles) > OPEN:
-                self._handles.popitem(last=False)  # closed when the last thread that reads it is done
-        return opened
+    def _open(self, shard: str) -> "_OpenFile":
+        file = self._handles.get(shard)
+        if file is None:
+            file = self._handles[shard] = _OpenFile(self.folder / f"{shard}.h5")
+            while len(self._handles) > MAX_OPEN:
+                self._handles.popitem(last=False)  # it is closed when no thread refers to it any more
+        return file
 
 
-class _Opened:
-    """A file that is open for as long as somebody refers to it."""
+class _OpenFile:
+    """A file that is closed when it is garbage-collected."""
 
     def __init__(self, path: Path) -> None:
         self.handle = -1
@@ -171,37 +174,37 @@ class _Opened:
 
 
 def _decode(jpegs: Sequence[memoryview], colours: str, at_least: Size | None = None) -> tuple[np.ndarray, Size]:
-    """Pictures of one size, decoded into one array (T, H, W, C); and the size of the stored ones."""
+    """JPEGs of one size as one array (T, H, W, C), and the size of the stored pictures."""
     height, width, *_ = simplejpeg.decode_jpeg_header(jpegs[0])
     options = {"min_height": at_least[0], "min_width": at_least[1]} if at_least else {}
     first = simplejpeg.decode_jpeg(jpegs[0], colorspace=colours, **options)
     clip = np.empty((len(jpegs), *first.shape), np.uint8)
     clip[0] = first
-    for place, jpeg in enumerate(jpegs[1:], 1):
-        simplejpeg.decode_jpeg(jpeg, colorspace=colours, buffer=clip[place], **options)
+    for t, jpeg in enumerate(jpegs[1:], 1):
+        simplejpeg.decode_jpeg(jpeg, colorspace=colours, buffer=clip[t], **options)
     return clip, (height, width)
 
 
-def _cropped(clip: np.ndarray, stored: Size, crop: Crop | None) -> np.ndarray:
+def _crop(clip: np.ndarray, stored: Size, crop: Crop | None) -> np.ndarray:
     if crop is None:
         return clip
     _refuse_outside(crop, *stored)
-    down, across = clip.shape[1] / stored[0], clip.shape[2] / stored[1]
-    top, height = round(crop[0] * down), round(crop[2] * down)
-    left, width = round(crop[1] * across), round(crop[3] * across)
+    scale_y, scale_x = clip.shape[1] / stored[0], clip.shape[2] / stored[1]
+    top, height = round(crop[0] * scale_y), round(crop[2] * scale_y)
+    left, width = round(crop[1] * scale_x), round(crop[3] * scale_x)
     return clip[:, top : top + height, left : left + width]
 
 
 def _refuse_outside(crop: Crop, height: int, width: int) -> None:
-    top, left, tall, wide = crop
-    if min(top, left) < 0 or top + tall > height or left + wide > width:
+    top, left, crop_height, crop_width = crop
+    if min(top, left) < 0 or top + crop_height > height or left + crop_width > width:
         raise UserError(f"the crop {crop} (top, left, height, width) is not inside pictures of {height}x{width}")
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """[begin, end) of each stretch of consecutive numbers in a sorted list."""
+    """The range [begin, end) of each run of consecutive numbers in a sorted list."""
     begin = 0
-    for place in range(1, len(numbers) + 1):
-        if place == len(numbers) or numbers[place] != numbers[place - 1] + 1:
-            yield numbers[begin], numbers[place - 1] + 1
-            begin = place
+    for end in range(1, len(numbers) + 1):
+        if end == len(numbers) or numbers[end] != numbers[end - 1] + 1:
+            yield numbers[begin], numbers[end - 1] + 1
+            begin = end

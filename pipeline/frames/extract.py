@@ -10,8 +10,8 @@ import ffmpeg
 import imageio_ffmpeg
 
 from pipeline.common.errors import UserError
-from pipeline.common.files import DISK_FULL, DiskFull
-from pipeline.formats.quarantine import Row
+from pipeline.common.files import DISK_FULL_ERRNOS, DiskFull
+from pipeline.formats.quarantine import QuarantineRow
 from pipeline.frames import video
 from pipeline.frames.decoders import DECODERS, Frames
 
@@ -35,23 +35,23 @@ class Pictures(NamedTuple):
     data: IO[bytes]
     lengths: list[int]
     fps: float
-    note: Row | None
+    note: QuarantineRow | None
 
 
 def extract(video_id: str, path: str, settings: Settings) -> Pictures:
     """Decode, resize and encode one video; a bad one comes back without pictures and with the reason."""
     try:
         pictures, doubt = whole(path, settings)
-        return pictures._replace(note=Row(video_id, "frames", "kept", doubt) if doubt else None)
+        return pictures._replace(note=QuarantineRow(video_id, "frames", "kept", doubt) if doubt else None)
     except video.BadVideo as error:
         reason = str(error)
     if settings.repair:
         try:
             pictures, verdict = repaired(path, settings)
-            return pictures._replace(note=Row(video_id, "frames", "repaired", f"{reason}; {verdict}"))
+            return pictures._replace(note=QuarantineRow(video_id, "frames", "repaired", f"{reason}; {verdict}"))
         except video.BadVideo as error:
             reason = f"{reason}; beyond repair: {error}"
-    return Pictures(tempfile.SpooledTemporaryFile(), [], 0.0, Row(video_id, "frames", "bad", reason))
+    return Pictures(tempfile.SpooledTemporaryFile(), [], 0.0, QuarantineRow(video_id, "frames", "bad", reason))
 
 
 def whole(path: str | Path, settings: Settings) -> tuple[Pictures, str]:
@@ -79,7 +79,7 @@ def encoded(path: str | Path, header: video.Header, settings: Settings) -> tuple
         lengths, decoded = _drain(frames, lambda planes: data.write(video.encode(planes, settings.quality)))
     except BaseException as error:
         data.close()
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
+        if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
             folder = Path(tempfile.gettempdir())
             raise DiskFull(folder / "(long videos wait here)", 0, shutil.disk_usage(folder).free) from error
         raise

@@ -9,10 +9,10 @@ from typing import Any
 from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import whole_file
-from pipeline.common.threads import in_order
+from pipeline.common.threads import ordered_map
 from pipeline.formats import manifest
-from pipeline.formats.jpeg_store import StoreWriter
-from pipeline.formats.quarantine import Row
+from pipeline.formats.jpeg_store import JpegStoreWriter
+from pipeline.formats.quarantine import QuarantineRow
 from pipeline.frames.extract import Pictures
 from pipeline.index import membership
 
@@ -23,12 +23,12 @@ def write_slice(
     out: Path,
     settings: dict[str, Any],
     threads: int,
-) -> list[Row]:
+) -> list[QuarantineRow]:
     """Write the slice's file; returns the quarantine rows."""
     rows, done, size = [], 0, 0
     with whole_file(out, lambda: size / max(done, 1) * len(videos)) as scratch:
-        writer = StoreWriter(scratch, settings)
-        results = in_order(work, videos, threads)
+        writer = JpegStoreWriter(scratch, settings)
+        results = ordered_map(work, videos, threads)
         for (video_id, _), pictures in log.progress(results, len(videos), f"frames {out.stem}"):
             if pictures.note:
                 rows.append(pictures.note)

@@ -32,8 +32,8 @@ def main(argv: Sequence[str]) -> None:
     fused = fuse(args.scores, args.train_scores, args.method, args.on, args.weights, args.seed)
     scores.write_videos(args.out, fused, "fused")
     log.say(
-        f"{args.out}: {len(fused.videos)} of {fused.facts['videos']} videos,"
-        f" top-1 {100 * class_counts.summarise(args.out):.1f} %"
+        f"{args.out}: {len(fused.videos)} of {fused.metadata['videos']} videos,"
+        f" top-1 {100 * class_counts.write_counts(args.out):.1f} %"
     )
 
 

@@ -77,8 +77,8 @@ def check_training_scores(
     """Check that a classifier may be fitted to `train` for `test`: the same runs, classes and split, other videos."""
     for train_path, a, test_path, b in zip(train_paths, train, test_paths, test, strict=True):
         for name in ("classes", "split", "fingerprint", "run", "seed"):
-            if differs(a.facts, b.facts, name):
-                values = first_difference(a.facts[name], b.facts[name])
+            if differs(a.metadata, b.metadata, name):
+                values = first_difference(a.metadata[name], b.metadata[name])
                 raise UserError(f"{train_path} does not train a fusion of {test_path}: their {name} are {values}")
     if both := sorted(set(train[0].videos) & set(test[0].videos)):
         raise UserError(

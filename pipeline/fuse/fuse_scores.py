@@ -31,7 +31,7 @@ def fuse(
     if not np.isfinite(fused.values).all():
         raise UserError(f"--method {method} --on {on} gives scores that are not finite: fuse probabilities or l2")
     fusion = {"method": method, "on": on, "weights": list(weights)}
-    return fused._replace(facts=fused_metadata(parts, fused.kind, fusion))
+    return fused._replace(metadata=fused_metadata(parts, fused.kind, fusion))
 
 
 def check_options(paths: Sequence[Path], train: Sequence[Path], method: str, on: str, weights: Sequence[float]) -> None:
@@ -66,7 +66,7 @@ def fuse_runs(
         )
     values = function(stack, np.array(weights)) if takes.weighted else function(stack)
     kind = takes.output or ("decisions" if on == "l2" else on)
-    return runs[0]._replace(values=values, kind=kind), [run.facts for run in runs]
+    return runs[0]._replace(values=values, kind=kind), [run.metadata for run in runs]
 
 
 def fuse_fitted(
@@ -78,7 +78,7 @@ def fuse_fitted(
     compatible.check_training_scores(train_paths, train, paths, runs)
     stacks = [np.stack([run.values for run in part]) for part in (train, runs)]
     values = function(stacks[0], train[0].labels, stacks[1], seed)
-    return runs[0]._replace(values=values, kind=takes.output), [run.facts for run in runs]
+    return runs[0]._replace(values=values, kind=takes.output), [run.metadata for run in runs]
 
 
 def fuse_views(paths: Sequence[Path], method: str, seed: int) -> tuple[VideoScores, list[dict[str, Any]]]:
@@ -88,24 +88,24 @@ def fuse_views(paths: Sequence[Path], method: str, seed: int) -> tuple[VideoScor
     """
     function, takes = METHODS[method]
     views, parts = average_views(paths)
-    videos, video = scores.numbered(views.table["video_id"])
+    videos, video = scores.factorize(views.table["video_id"])
     labels = views.table["label"].to_numpy()[np.unique(video, return_index=True)[1]]
     values = function(views.values, video, views.table["clip"].to_numpy(), seed)
-    return VideoScores(videos, labels, values, takes.output, views.facts), parts
+    return VideoScores(videos, labels, values, takes.output, views.metadata), parts
 
 
 def average_views(paths: Sequence[Path]) -> tuple[Views, list[dict[str, Any]]]:
     """The mean of the runs' probabilities, view by view, and the metadata of each run."""
     first = scores.read_views(paths[0], "probabilities")
-    if len(first.facts["classes"]) < 2:
+    if len(first.metadata["classes"]) < 2:
         raise UserError(f"{paths[0]} has one class, for which SCI is not defined: use --method average")
-    parts, total = [first.facts], first.values
+    parts, total = [first.metadata], first.values
     for path in paths[1:]:
         other = scores.read_views(path, "probabilities")
-        compatible.check_same_data(paths[0], first.facts, path, other.facts)
+        compatible.check_same_data(paths[0], first.metadata, path, other.metadata)
         compatible.check_same_views(paths[0], first, path, other)
         total += other.values
-        parts.append(other.facts)
+        parts.append(other.metadata)
     total /= len(paths)
     return first._replace(values=total), parts
 
@@ -115,9 +115,9 @@ def read_runs(paths: Sequence[Path], on: str) -> list[VideoScores]:
 
     Videos are matched by name, or by name without folder and suffix where that is unambiguous.
     """
-    runs = [scores.read(path, kind_to_read(on, scores.facts(path)["kind"])) for path in paths]
+    runs = [scores.read(path, kind_to_read(on, scores.read_metadata(path)["kind"])) for path in paths]
     for index, path in enumerate(paths[1:], 1):
-        compatible.check_same_data(paths[0], runs[0].facts, path, runs[index].facts)
+        compatible.check_same_data(paths[0], runs[0].metadata, path, runs[index].metadata)
         runs[index] = compatible.align_videos(paths[0], runs[0], path, runs[index])
     return [run._replace(values=l2_normalise(run.values)) for run in runs] if on == "l2" else runs
 

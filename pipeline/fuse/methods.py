@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from pipeline.config.fusion_methods import FUSION_METHODS, FusionMethod
-from pipeline.formats.scores import add_runs
+from pipeline.formats.scores import add_rows
 
 Stack = np.ndarray  # float (runs, videos, classes)
 Function = Callable[..., np.ndarray]
@@ -112,7 +112,7 @@ def sci(p: np.ndarray, video: np.ndarray, clip: np.ndarray, seed: int = 0) -> np
     means = np.zeros((len(clips), p.shape[1]))
     for begin in range(0, len(p), BLOCK):
         block = slice(begin, begin + BLOCK)
-        add_runs(means, clip_index[block], p[block] * weights[block, None])
+        add_rows(means, clip_index[block], p[block] * weights[block, None])
     means /= np.bincount(clip_index, weights)[:, None]
     return np.maximum.reduceat(means, np.flatnonzero(np.diff(clips[:, 0], prepend=-1)), axis=0)
 
@@ -138,7 +138,7 @@ def single_clip(p: np.ndarray, video: np.ndarray, clip: np.ndarray, seed: int) -
     keep = np.isin(clip_index.reshape(-1), chosen)
     means = np.zeros((len(chosen), p.shape[1]))
     rows = np.unique(video[keep], return_inverse=True)[1].reshape(-1)
-    add_runs(means, rows, p[keep])
+    add_rows(means, rows, p[keep])
     return means / np.bincount(rows)[:, None]
 
 

@@ -128,4 +128,4 @@ def run(a: argparse.Namespace) -> None:
         made = scores.VideoScores(videos, np.array(truth), values, "decisions", facts | more)
         path = a.out / f"{subset}.parquet"
         scores.write_videos(path, made, "whole video")
-        log.say(f"{path}: {len(videos)} of {len(table)} videos, top-1 {100 * class_counts.summarise(path):.1f} %")
+        log.say(f"{path}: {len(videos)} of {len(table)} videos, top-1 {100 * class_counts.write_counts(path):.1f} %")

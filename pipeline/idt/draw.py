@@ -11,7 +11,7 @@ import simplejpeg
 from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import whole_file
-from pipeline.formats.jpeg_store import Store
+from pipeline.formats.jpeg_store import JpegStore
 from pipeline.idt import videos
 from pipeline.idt.parameters import LENGTH, Parameters
 from pipeline.idt.tracks import tracks
@@ -54,7 +54,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     """See the module's docstring."""
     chosen = videos.parameters(a)
-    with Store(a.frames) as store:
+    with JpegStore(a.frames) as store:
         if a.video not in store.videos:
             raise UserError(f"{a.frames} has no video {a.video}: its first is {store.videos[0]}")
         number = store.videos.index(a.video)

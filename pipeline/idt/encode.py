@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.common import log
 from pipeline.common.code_hash import stage_hash
 from pipeline.common.errors import UserError
-from pipeline.common.threads import in_order
-from pipeline.formats.jpeg_store import Store
+from pipeline.common.threads import ordered_map
+from pipeline.formats.jpeg_store import JpegStore
 from pipeline.idt import files, videos
 from pipeline.idt.fisher import Encoder, Vocabulary
 from pipeline.idt.parameters import KINDS, Parameters
@@ -29,7 +29,7 @@ class Encoded(NamedTuple):
     vectors: list[np.ndarray]
 
 
-def encoded(store: Store, number: int, chosen: Parameters, vocabularies: Sequence[Vocabulary]) -> Encoded:
+def encoded(store: JpegStore, number: int, chosen: Parameters, vocabularies: Sequence[Vocabulary]) -> Encoded:
     """A video without tracks has zeros."""
     encoders = [Encoder(vocabulary) for vocabulary in vocabularies]
     count, waiting_count = 0, 0
@@ -75,11 +75,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     """See the module's docstring."""
     chosen = videos.parameters(a)
-    with Store(a.frames) as store:
+    with JpegStore(a.frames) as store:
         settings = videos.settings(store, chosen)
         vocabularies = read_vocabularies(a.vocabularies, settings)
         numbers = range(len(store.videos))
-        done = in_order(lambda n: encoded(store, n, chosen, list(vocabularies.values())), numbers, a.threads)
+        done = ordered_map(lambda n: encoded(store, n, chosen, list(vocabularies.values())), numbers, a.threads)
         about = {"stage": "idt_encode", "code": stage_hash("idt_encode"), **settings}
         counts = []
         with files.created(a.out, about) as file:

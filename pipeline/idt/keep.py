@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.common import log
 from pipeline.common.code_hash import code_hash
-from pipeline.formats.jpeg_store import Store
+from pipeline.formats.jpeg_store import JpegStore
 from pipeline.idt import files, videos
 from pipeline.idt.fisher import root
 from pipeline.idt.parameters import KINDS, LENGTH
@@ -47,7 +47,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     """See the module's docstring."""
     chosen = videos.parameters(a)
-    with Store(a.frames) as store:
+    with JpegStore(a.frames) as store:
         about = {"stage": "idt_keep", "code": code_hash("pipeline.idt.keep"), **videos.settings(store, chosen)}
         with files.created(a.out, about) as file:
             for name, (shape, kind) in COLUMNS.items():

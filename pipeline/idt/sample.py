@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.common import log
 from pipeline.common.code_hash import stage_hash
-from pipeline.common.threads import in_order
-from pipeline.formats.jpeg_store import Store
+from pipeline.common.threads import ordered_map
+from pipeline.formats.jpeg_store import JpegStore
 from pipeline.idt import files, videos
 from pipeline.idt.parameters import KINDS, Parameters
 
@@ -23,7 +23,7 @@ def generator(seed: int, video: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(hashlib.blake2b(video.encode()).digest()[:8], "little")])
 
 
-def drawn(store: Store, number: int, chosen: Parameters, window: int, count: int, seed: int) -> np.ndarray:
+def drawn(store: JpegStore, number: int, chosen: Parameters, window: int, count: int, seed: int) -> np.ndarray:
     """float16 (n, 426), n <= count: tracks of `window` frames, every one of them as likely."""
     random = generator(seed, store.videos[number])
     begin = int(random.integers(max(store.count(number) - window, 0) + 1))
@@ -48,9 +48,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     """See the module's docstring."""
     chosen = videos.parameters(a)
-    with Store(a.frames) as store:
+    with JpegStore(a.frames) as store:
         numbers = range(len(store.videos))
-        done = in_order(lambda n: drawn(store, n, chosen, a.window, a.count, a.seed), numbers, a.threads)
+        done = ordered_map(lambda n: drawn(store, n, chosen, a.window, a.count, a.seed), numbers, a.threads)
         parts = [part for _, part in log.progress(done, len(numbers), f"idt sample {a.out.stem}")]
         about = {"stage": "idt_sample", "code": stage_hash("idt_sample"), **videos.settings(store, chosen)}
         about |= {"window": a.window, "count": a.count, "seed": a.seed}

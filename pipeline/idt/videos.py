@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from pipeline.formats.jpeg_store import Store
+from pipeline.formats.jpeg_store import JpegStore
 from pipeline.idt import tracks
 from pipeline.idt.fisher import root
 from pipeline.idt.parameters import Parameters, checked
@@ -32,7 +32,7 @@ def parameters(a: argparse.Namespace) -> Parameters:
     return checked(Parameters(**{name: getattr(a, name) for name in Parameters._fields}))
 
 
-def grey(store: Store, number: int, begin: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
+def grey(store: JpegStore, number: int, begin: int = 0, end: int | None = None) -> Iterator[np.ndarray]:
     """Frames [begin, end) of a video, uint8 (H, W), one at a time."""
     for jpeg in islice(store.pictures(number), begin, end):
         yield simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")[..., 0]
@@ -44,7 +44,7 @@ def rooted(frames: Iterator[np.ndarray], chosen: Parameters) -> Iterator[Rooted]
         yield {kind: root(part) for kind, part in tracks.split(found.descriptors).items()}
 
 
-def settings(store: Store, chosen: Parameters) -> dict[str, Any]:
+def settings(store: JpegStore, chosen: Parameters) -> dict[str, Any]:
     """What decides the tracks: the frames' settings and the parameters."""
     return {"frame_size": store.attributes["size"], "frame_fps": store.attributes["fps"], **chosen._asdict()}
 

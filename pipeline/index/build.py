@@ -11,7 +11,7 @@ from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import write_tsv
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.quarantine import Row
+from pipeline.formats.quarantine import QuarantineRow
 from pipeline.index import annotations, membership, slices
 from pipeline.index.annotations import Annotations, Entry
 from pipeline.index.membership import LAYOUTS, match
@@ -30,7 +30,7 @@ class Built(NamedTuple):
     splits: pd.DataFrame
     classes: list[str]
     coverage: list[tuple[object, ...]]
-    quarantine: list[Row]
+    quarantine: list[QuarantineRow]
 
 
 class Found(NamedTuple):
@@ -40,16 +40,18 @@ class Found(NamedTuple):
     files: dict[str, str]  # list's spelling -> path
     classes: dict[str, str]
     ids: dict[str, str]
-    rows: list[Row]
+    rows: list[QuarantineRow]
 
 
 def of_folder(root: Path, videos: Mapping[str, int], draw: Draw) -> Found:
     """A folder of class folders: the class is the first folder below `root`; rows for loose videos, empty folders."""
     _, _, classes, ids = membership.of_folder(videos)
-    loose = [Row(name, "index", "ignored", "lies in no class folder") for name in videos if name not in classes]
+    loose = [
+        QuarantineRow(name, "index", "ignored", "lies in no class folder") for name in videos if name not in classes
+    ]
     known = set(classes.values())
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    empty = [Row(f"{name}/", "index", "missing", "the class folder holds no video")
+    empty = [QuarantineRow(f"{name}/", "index", "missing", "the class folder holds no video")
              for name in folders if name not in known]  # fmt: skip
     _refuse_none(root, classes)
     entries = draw(classes)
@@ -75,16 +77,18 @@ def split_table(found: Found, names: Sequence[str]) -> pd.DataFrame:
         path, name = found.files.get(entry.video), found.listed.videos[entry.video]
         video = entry.video if path is None else found.ids.get(path, path)
         rows.append((video, name, labels[name], entry.split, entry.role, path is not None))
-    table = pd.DataFrame(rows, columns=list(manifest.SPLITS))
+    table = pd.DataFrame(rows, columns=list(manifest.SPLIT_COLUMNS))
     _refuse_both_roles(table)
     return table
 
 
-def missing_rows(found: Found) -> list[Row]:
+def missing_rows(found: Found) -> list[QuarantineRow]:
     """A row for every listed video that has no file, with the list that names it."""
     sources = {entry.video: entry.source for entry in reversed(found.listed.entries)}
     return [
-        Row(video, "index", "missing", f"named in {sources.get(video, 'the lists')}, but there is no such file")
+        QuarantineRow(
+            video, "index", "missing", f"named in {sources.get(video, 'the lists')}, but there is no such file"
+        )
         for video in found.listed.videos
         if video not in found.files
     ]
@@ -132,7 +136,7 @@ def video_table(
     rows = [
         (ids[path], path, name, labels[name], sizes[path], places[ids[path]]) for path, name in found.classes.items()
     ]
-    return pd.DataFrame(sorted(rows), columns=list(manifest.MANIFEST))
+    return pd.DataFrame(sorted(rows), columns=list(manifest.VIDEO_COLUMNS))
 
 
 def write(out: Path, dataset: str, built: Built, count: int, part: str) -> None:
@@ -157,9 +161,9 @@ def write(out: Path, dataset: str, built: Built, count: int, part: str) -> None:
     )
 
 
-def _strange(path: str, taken: set[str]) -> Row:
+def _strange(path: str, taken: set[str]) -> QuarantineRow:
     reason = "is another copy of a listed clip" if PurePosixPath(path).stem in taken else "is in no list"
-    return Row(path, "index", "ignored", reason)
+    return QuarantineRow(path, "index", "ignored", reason)
 
 
 def _refuse_both_roles(table: pd.DataFrame) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.common.errors import UserError
-from pipeline.formats.quarantine import Row
+from pipeline.formats.quarantine import QuarantineRow
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts"}
@@ -61,11 +61,14 @@ def stem(video: str) -> str:
     return path.stem if is_video(video) else path.name
 
 
-def sort_files(files: Mapping[str, int]) -> tuple[dict[str, int], list[Row]]:
+def sort_files(files: Mapping[str, int]) -> tuple[dict[str, int], list[QuarantineRow]]:
     """The videos among `files` (by suffix), and a row for every other file."""
     videos = {name: size for name, size in files.items() if is_video(name)}
-    ignored = [Row(name, "index", "ignored", f"{PurePosixPath(name).suffix or 'no suffix'} is no video's suffix")
-               for name in files if name not in videos]  # fmt: skip
+    ignored = [
+        QuarantineRow(name, "index", "ignored", f"{PurePosixPath(name).suffix or 'no suffix'} is no video's suffix")
+        for name in files
+        if name not in videos
+    ]
     return videos, ignored
 
 

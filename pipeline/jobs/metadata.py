@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.common.files import sha256
-from pipeline.formats.manifest import KEY
+from pipeline.formats.manifest import METADATA_KEY
 
 HEADER = 64 << 20  # bytes of a safetensors header that are read
 DIGEST = 12  # hex digits of a hash that are kept
@@ -28,7 +28,7 @@ def own_facts(path: Path) -> dict[str, Any]:
 
 
 def _parquet(path: Path) -> dict[str, Any]:
-    return json.loads((pq.read_schema(path).metadata or {})[KEY])
+    return json.loads((pq.read_schema(path).metadata or {})[METADATA_KEY])
 
 
 def _safetensors(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.common.environment import of_log
+from pipeline.common.environment import read_log
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
 
@@ -92,7 +92,7 @@ def logged(folder: Path, record: Record | None) -> dict[str, Any]:
     for log in record.logs if record else []:
         if (folder / log).exists():
             with open(folder / log, encoding="utf-8", errors="replace") as file:
-                if found := of_log(file.read(LOG)):
+                if found := read_log(file.read(LOG)):
                     return found
     return {}
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.common.errors import UserError
 from pipeline.formats import weights
-from pipeline.formats.jpeg_store import require
+from pipeline.formats.jpeg_store import check_settings
 from pipeline.inputs.readers import Readers
 from pipeline.models import from_recipe
 
@@ -23,7 +23,7 @@ def load_net(path: Path, readers: Readers, device: torch.device) -> tuple[nn.Mod
         mine, theirs = next((pair for pair in pairs if pair[0] != pair[1]), ends)
         raise UserError(f"{path} knows other classes than {first.folder} ({mine} against {theirs}): train it on them")
     for modality, reader in readers.items():
-        require(reader.settings, facts["settings"][modality], reader.folder)
+        check_settings(reader.settings, facts["settings"][modality], reader.folder)
     net = from_recipe.build(facts["recipe"], len(facts["classes"]), facts["second_classes"])
     net.load_state_dict(tensors)
     return net.eval().to(device), facts

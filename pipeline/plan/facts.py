@@ -107,7 +107,7 @@ def _of_manifest(path: Path, splits: Path, found: Facts) -> Facts:
     found = found._replace(videos=len(videos), classes=len(facts["classes"]), bytes=exact(float(videos["bytes"].sum())))
     if not splits.exists():
         return found
-    table, _ = tables.read_parquet(splits, tables.SPLITS)
+    table, _ = tables.read_parquet(splits, tables.SPLIT_COLUMNS)
     first = table[(table["split"] == table["split"].min()) & table["present"]]["role"].value_counts()
     return found._replace(train=int(first.get("train", 0)), test=int(first.get("test", 0)))
 
@@ -125,6 +125,6 @@ def _pictures(path: Path) -> int:
 
 def _packed(index: Path) -> int:
     from pipeline.formats import manifest as tables
-    from pipeline.formats.shards import INDEX
+    from pipeline.formats.shards import INDEX_COLUMNS
 
-    return int(tables.read_parquet(index, INDEX)[0]["pictures"].sum())
+    return int(tables.read_parquet(index, INDEX_COLUMNS)[0]["pictures"].sum())

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from pipeline.common import cli, log
 from pipeline.formats import quarantine
-from pipeline.formats.manifest import SPLITS, read_parquet
-from pipeline.formats.quarantine import Row
+from pipeline.formats.manifest import SPLIT_COLUMNS, read_parquet
+from pipeline.formats.quarantine import QuarantineRow
 from pipeline.report import pages, style
 
 LISTED = 2000  # videos that the page names
@@ -30,9 +30,9 @@ class Share(NamedTuple):
     listed: int
 
 
-def shares(splits: Path, rows: Sequence[Row]) -> list[Share]:
+def shares(splits: Path, rows: Sequence[QuarantineRow]) -> list[Share]:
     """Every class in the order of its label."""
-    table, _ = read_parquet(splits, SPLITS)
+    table, _ = read_parquet(splits, SPLIT_COLUMNS)
     videos = table.drop_duplicates("video_id").sort_values("label", kind="stable")
     bad = {row.video_id for row in rows if row.verdict == "bad"}
     used = videos[videos["present"] & ~videos["video_id"].isin(bad)]["class"].value_counts()
@@ -71,7 +71,7 @@ def _bars(part: Axes, kept: Sequence[Share], most: int) -> None:
     part.grid(axis="y", visible=False)
 
 
-def body(found: Sequence[Share], rows: Sequence[Row]) -> Iterator[str]:
+def body(found: Sequence[Share], rows: Sequence[QuarantineRow]) -> Iterator[str]:
     """The page's parts: how many are used, how many rows of what kind, then each."""
     used, listed = (sum(getattr(share, name) for share in found) for name in ("used", "listed"))
     yield pages.paragraph(f"{used:,} of the {listed:,} videos that the splits list are used, of {len(found)} classes.")
@@ -87,7 +87,7 @@ def body(found: Sequence[Share], rows: Sequence[Row]) -> Iterator[str]:
     yield pages.heading("Every one of them" if len(rows) <= LISTED else f"The first {LISTED:,} of {len(rows):,}")
     if len(rows) > LISTED:
         yield pages.paragraph("The data set's quarantine.tsv, beside its manifest, names the others.")
-    yield pages.table(Row._fields, rows[:LISTED])
+    yield pages.table(QuarantineRow._fields, rows[:LISTED])
 
 
 def main(argv: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from pipeline.common import cli
 from pipeline.common.errors import UserError
 from pipeline.common.files import whole_file
 from pipeline.formats import scores
-from pipeline.formats.class_counts import within
+from pipeline.formats.class_counts import in_top_k
 from pipeline.formats.scores import VideoScores
 
 TOP = 5
@@ -105,13 +105,13 @@ def pairs(report: Report) -> list[tuple[str, str, int, int]]:
 
 def evaluate(found: VideoScores) -> Report:
     """The report of a score file; labels that its classes do not have are a UserError."""
-    classes = found.facts["classes"]
+    classes = found.metadata["classes"]
     if len(found.labels) and not 0 <= found.labels.min() <= found.labels.max() < len(classes):
         raise UserError(f"a label is {found.labels.max()}, but there are {len(classes)} classes, from 0: score again")
     count, top = len(found.videos), min(TOP, len(classes))
-    top1, topk = (_share(within(found.values, found.labels, k)) for k in (1, top))
+    top1, topk = (_share(in_top_k(found.values, found.labels, k)) for k in (1, top))
     confusion = confused(found.values, found.labels)
-    listed = int(found.facts["videos"])
+    listed = int(found.metadata["videos"])
     return Report(classes, count, listed, top1, topk, top, mean_class(confusion), confusion)
 
 
@@ -174,7 +174,7 @@ def run(a: Namespace) -> None:
     report = evaluate(found)
     if a.confusion:
         write_confusion(a.confusion, report)
-    print(as_json(report, found.facts) if a.json else text(report))
+    print(as_json(report, found.metadata) if a.json else text(report))
 
 
 def main(argv: Sequence[str]) -> None:

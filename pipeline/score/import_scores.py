@@ -118,7 +118,7 @@ def run(a: Namespace) -> None:
     }  # fmt: skip
     scores.write(a.out, columns(listed, values), facts)
     log.say(
-        f"{a.out}: {len(values)} videos x {values.shape[1]} views, top-1 {100 * class_counts.summarise(a.out):.1f} %"
+        f"{a.out}: {len(values)} videos x {values.shape[1]} views, top-1 {100 * class_counts.write_counts(a.out):.1f} %"
     )
 
 

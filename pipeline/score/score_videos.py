@@ -14,7 +14,7 @@ from pipeline.common import log
 from pipeline.common.code_hash import stage_hash
 from pipeline.common.environment import environment
 from pipeline.common.errors import UserError
-from pipeline.common.threads import in_order
+from pipeline.common.threads import ordered_map
 from pipeline.config.recipes import Recipe
 from pipeline.formats import class_counts, manifest, scores, weights
 from pipeline.inputs import clip_volumes, protocols
@@ -70,7 +70,7 @@ def score_videos(
         views = list(protocols.views(protocol, recipe, frame_count(readers, video)))
         return views, views_of(readers, recipe, video, views)
 
-    done = in_order(prepare, videos, threads)
+    done = ordered_map(prepare, videos, threads)
     for video, (views, samples) in log.progress(done, len(videos), "score"):
         yield video, views, logits(net, normalise, samples, classes)
 
@@ -131,4 +131,4 @@ def run(a: Namespace) -> None:
         "environment": environment(),
     }  # fmt: skip
     scores.write(a.out, made, about)
-    log.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * class_counts.summarise(a.out):.1f} %")
+    log.say(f"{a.out}: {len(videos)} of {len(table)} videos, top-1 {100 * class_counts.write_counts(a.out):.1f} %")

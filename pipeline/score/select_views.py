@@ -32,7 +32,7 @@ def select(
         keep &= _among(table["place"], crops, f"{source} has no crops at the place", "choose among")
     if flips:
         keep &= _among(table["flip"], FLIPS[flips], f"{source} has no views with flip", "choose")
-    videos, place = scores.numbered(table["video_id"])
+    videos, place = scores.factorize(table["video_id"])
     if not videos:
         raise UserError(f"{source} holds no views, of which some could be kept: score again")
     if clips is not None:
@@ -107,8 +107,8 @@ def run(a: Namespace) -> None:
     views = scores.read_views(a.scores)
     keep = select(views.table, a.clips, a.places, a.flips, a.scores)
     kept = views.table.filter(pa.array(keep))
-    protocol = words(str(views.facts.get("protocol", "its views")), a.clips, a.places, a.flips)
-    columns = {name: kept[name] for name in scores.VIEW} | {"scores": views.values[keep]}
-    scores.write(a.out, columns, {**views.facts, "protocol": protocol, "code": stage_hash("select_views")})
-    top1 = 100 * class_counts.summarise(a.out)
+    protocol = words(str(views.metadata.get("protocol", "its views")), a.clips, a.places, a.flips)
+    columns = {name: kept[name] for name in scores.VIEW_COLUMNS} | {"scores": views.values[keep]}
+    scores.write(a.out, columns, {**views.metadata, "protocol": protocol, "code": stage_hash("select_views")})
+    top1 = 100 * class_counts.write_counts(a.out)
     log.say(f"{a.out}: {keep.sum()} of {len(keep)} views, {protocol}, top-1 {top1:.1f} %")

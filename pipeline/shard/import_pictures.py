@@ -20,8 +20,8 @@ from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import scratch_folder
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.jpeg_store import StoreWriter
-from pipeline.formats.quarantine import Row
+from pipeline.formats.jpeg_store import JpegStoreWriter
+from pipeline.formats.quarantine import QuarantineRow
 from pipeline.index.video_files import stem
 from pipeline.shard import pack
 
@@ -88,15 +88,15 @@ def stacked(x: Path, y: Path, quality: int) -> bytes:
         raise BadFolder(f"{x.name} and {y.name} are no pair of JPEGs: {error}") from error
 
 
-def gather(root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, Any], how: How) -> list[Row]:
+def gather(root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, Any], how: How) -> list[QuarantineRow]:
     """Every video's pictures into one file in the form of a slice; returns a row for every video without."""
-    writer, rows = StoreWriter(store, settings), []
+    writer, rows = JpegStoreWriter(store, settings), []
     for video, name in log.progress(zip(videos["video_id"], videos["class"], strict=True), len(videos), "import"):
         try:
             jpegs = list(pictures_of(folder_of(root, name, video), how))
             writer.add_blocks(video, map(len, jpegs), jpegs, how.fps)
         except BadFolder as error:
-            rows.append(Row(video, "import", "bad", str(error)))
+            rows.append(QuarantineRow(video, "import", "bad", str(error)))
     writer.close()
     return rows
 
@@ -144,6 +144,6 @@ def run(a: argparse.Namespace) -> None:
     log.say(f"{a.out}: {len(videos) - len(rows)} of {len(videos)} videos, {describe(rows)}")
 
 
-def describe(rows: Sequence[Row]) -> str:
+def describe(rows: Sequence[QuarantineRow]) -> str:
     """`all whole`, or the first row."""
     return f"{len(rows)} bad (first: {rows[0].video_id}, {rows[0].reason})" if rows else "all whole"

@@ -17,8 +17,8 @@ from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import refuse_full_disk, sha256, whole_folder, write_tsv
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.jpeg_store import Store, StoreWriter, require
-from pipeline.formats.shards import INDEX, SHARDS
+from pipeline.formats.jpeg_store import JpegStore, JpegStoreWriter, check_settings
+from pipeline.formats.shards import INDEX_COLUMNS, SHARD_COLUMNS
 
 MODALITIES = ("rgb", "flow", "backward")  # frames; flow to the next frame; flow from the next frame
 
@@ -39,12 +39,12 @@ def members(slices: Iterable[Path], modality: str) -> tuple[list[Member], dict[s
     found: list[Member] = []
     settings: dict[str, Any] = {}
     for path in slices:
-        with Store(path) as store:
+        with JpegStore(path) as store:
             check_modality(store.attributes, modality, path)
-            require(store.attributes, settings, path)
+            check_settings(store.attributes, settings, path)
             settings = store.attributes
             for number, video in enumerate(store.videos):
-                begin, end = store.span(number)
+                begin, end = store.byte_range(number)
                 found.append(Member(video, path, number, store.count(number), end - begin, float(store.fps[number])))
     return found, settings
 
@@ -89,15 +89,15 @@ def group(found: Iterable[Member], limit: int) -> Iterator[list[Member]]:
 
 def pack(run: Sequence[Member], settings: dict[str, Any], path: Path) -> dict[str, int]:
     """Write one shard; returns where in the file its tables lie, for readers that `pread`."""
-    writer = StoreWriter(path, settings, total_bytes=sum(member.bytes for member in run))
+    writer = JpegStoreWriter(path, settings, total_bytes=sum(member.bytes for member in run))
     for source, its_members in itertools.groupby(run, key=lambda member: member.store):
-        with Store(source) as store:
+        with JpegStore(source) as store:
             for member in its_members:
                 lengths, blocks = store.lengths(member.number), store.blocks(member.number)
                 writer.add_blocks(member.video_id, lengths, blocks, member.fps)
     writer.close()
-    with Store(path) as packed:
-        return {"jpeg": packed.begins("jpeg"), "offsets": packed.begins("offsets")}
+    with JpegStore(path) as packed:
+        return {"jpeg": packed.file_offset("jpeg"), "offsets": packed.file_offset("offsets")}
 
 
 def index_rows(run: Sequence[Member], shard: str, labels: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -125,8 +125,8 @@ def write_shards(runs: Sequence[Sequence[Member]], labels: pd.DataFrame, out: Pa
             places[name] = pack(run, facts["settings"], path)
             sums.append((name, len(run), sum(m.pictures for m in run), path.stat().st_size, sha256(path)))
             rows += index_rows(run, name, labels)
-        write_tsv(scratch / "shards.tsv", SHARDS, sums)
-        index = pd.DataFrame(rows, columns=list(INDEX))
+        write_tsv(scratch / "shards.tsv", SHARD_COLUMNS, sums)
+        index = pd.DataFrame(rows, columns=list(INDEX_COLUMNS))
         manifest.write_parquet(scratch / "index.parquet", index, {**facts, "places": places})
     return rows
 

@@ -12,17 +12,17 @@ import pandas as pd
 from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv, sha256
-from pipeline.formats.jpeg_store import Store
+from pipeline.formats.jpeg_store import JpegStore
 from pipeline.formats.manifest import read_parquet
-from pipeline.formats.shards import INDEX, SHARDS
+from pipeline.formats.shards import INDEX_COLUMNS, SHARD_COLUMNS
 
 BEGIN, END = b"\xff\xd8", b"\xff\xd9"  # of every JPEG
 
 
 def problems(folder: Path) -> Iterator[str]:
     """A sentence for everything in `folder` that is not as its tables say."""
-    index, facts = read_parquet(folder / "index.parquet", INDEX)
-    listed = {row["shard"]: row for row in read_tsv(folder / "shards.tsv", SHARDS)}
+    index, facts = read_parquet(folder / "index.parquet", INDEX_COLUMNS)
+    listed = {row["shard"]: row for row in read_tsv(folder / "shards.tsv", SHARD_COLUMNS)}
     for name in sorted({path.stem for path in folder.glob("*.h5")} - set(listed)):
         yield f"{name}.h5 is not in shards.tsv"
     for name in sorted(set(index["shard"]) ^ set(listed)):
@@ -49,7 +49,7 @@ def of_file(path: Path, row: dict[str, str]) -> Iterator[str]:
 
 def of_contents(path: Path, index: pd.DataFrame, facts: dict) -> Iterator[str]:
     """What of a shard's settings, videos and pictures is not as recorded."""
-    with Store(path) as store:
+    with JpegStore(path) as store:
         if store.attributes != facts["settings"]:
             yield f"{path.name} was made with {store.attributes} but index.parquet says {facts['settings']}"
         if store.videos != index["video_id"].tolist():
@@ -67,7 +67,8 @@ def of_contents(path: Path, index: pd.DataFrame, facts: dict) -> Iterator[str]:
 def against_rgb(folder: Path, rgb: Path) -> Iterator[str]:
     """A sentence for every video whose flow is not its frames less one."""
     flow, frames = (
-        read_parquet(place / "index.parquet", INDEX)[0].set_index("video_id")["pictures"] for place in (folder, rgb)
+        read_parquet(place / "index.parquet", INDEX_COLUMNS)[0].set_index("video_id")["pictures"]
+        for place in (folder, rgb)
     )
     for video in sorted(set(flow.index) ^ set(frames.index)):
         yield f"{video} is not in both {folder} and {rgb}"
@@ -91,13 +92,13 @@ def run(a: argparse.Namespace) -> None:
         raise UserError(
             f"{a.folder} has {len(found)} problems (first: {found[0]}): delete the folder and make it again"
         )
-    rows = read_tsv(a.folder / "shards.tsv", SHARDS)
+    rows = read_tsv(a.folder / "shards.tsv", SHARD_COLUMNS)
     counts = {key: sum(int(row[key]) for row in rows) for key in ("videos", "pictures", "bytes")}
     log.say(
         f"{a.folder}: {len(rows)} shards, {', '.join(f'{n} {what}' for what, n in counts.items())}, all as recorded"
     )
 
 
-def _broken(store: Store, number: int) -> list[int]:
+def _broken(store: JpegStore, number: int) -> list[int]:
     pictures = enumerate(store.pictures(number))
     return [place for place, jpeg in pictures if not (jpeg.startswith(BEGIN) and jpeg.endswith(END))]

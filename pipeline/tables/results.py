@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pipeline.common.errors import UserError
 from pipeline.formats import class_counts
-from pipeline.formats.class_counts import Hits
+from pipeline.formats.class_counts import ClassCounts
 from pipeline.formats.scores import score_file
 from pipeline.score.evaluate import interval
 from pipeline.tables.entries import Choice, Missing, Row, asked, missing
@@ -42,7 +42,7 @@ class Score(NamedTuple):
 
     split: int
     seed: int
-    hits: Hits
+    hits: ClassCounts
 
 
 class Ask(NamedTuple):
@@ -59,7 +59,7 @@ def found(root: Path, dataset: str, row: Row, choice: Choice) -> list[Score]:
     """A row's scores that are there."""
     places = [(split, seed) for split in asked(row, choice) for seed in choice.seeds]
     paths = {place: score_file(root / dataset, *place, row.run) for place in places}
-    return [Score(*place, class_counts.of(path)) for place, path in paths.items() if path.exists()]
+    return [Score(*place, class_counts.read_or_count(path)) for place, path in paths.items() if path.exists()]
 
 
 def of_row(row: Row, dataset: str, choice: Choice, root: Path) -> Iterator[Line]:
@@ -114,7 +114,7 @@ def line(ask: Ask, cells: Sequence[Cell], scores: Sequence[Score], seeds: Sequen
         **measured(ask, scores, value),
         "splits": f"{len(done)}/{ask.needed}",
         "seeds": " ".join(str(seed) for seed in sorted({score.seed for score in scores})),
-        "protocol": " | ".join(sorted({str(score.hits.facts.get("protocol", "")) for score in scores})),
+        "protocol": " | ".join(sorted({str(score.hits.metadata.get("protocol", "")) for score in scores})),
         "status": "partial" if not whole else "reproduced" if value else "measured",
         "note": note(scores, len(done), ask.needed, seeds),
     }
@@ -122,8 +122,10 @@ def line(ask: Ask, cells: Sequence[Cell], scores: Sequence[Score], seeds: Sequen
 
 def measured(ask: Ask, scores: Sequence[Score], published: str) -> Line:
     """Accuracy in per cent, mean of the splits, then of the seeds; the 95 % interval of all the splits' videos."""
-    right = [class_counts.among(score.hits, getattr(score.hits, ask.metric), ask.classes) for score in scores]
-    shown = [class_counts.among(score.hits, score.hits.scored, ask.classes) for score in scores]
+    right = [
+        class_counts.sum_over_classes(score.hits, getattr(score.hits, ask.metric), ask.classes) for score in scores
+    ]
+    shown = [class_counts.sum_over_classes(score.hits, score.hits.scored, ask.classes) for score in scores]
     if not all(shown):
         return {"videos": "0"}
     seeds = sorted({score.seed for score in scores})
@@ -154,7 +156,7 @@ def videos(ask: Ask, scores: Sequence[Score], shown: Sequence[int]) -> Line:
 
 def note(scores: Sequence[Score], done: int, needed: int, seeds: Sequence[int]) -> str:
     """What a reader must know before comparing."""
-    facts = [score.hits.facts for score in scores]
+    facts = [score.hits.metadata for score in scores]
     presets = sorted({str(fact["preset"]) for fact in facts if "preset" in fact} - {"paper"})
     parts = [f"{done} of {needed} splits"] if done < needed else []
     parts += [f"{len(scores)} of {done * len(seeds)} seeds"] if len(scores) < done * len(seeds) else []

@@ -57,4 +57,4 @@ def test_made_up_scores_lie_under_every_name_with_their_hits(tmp_path, monkeypat
     made = placeholders.fill(tmp_path, paths, 1)
     assert made["ucf101"]["score_files"] == 2
     monkeypatch.delattr("pipeline.formats.scores.read")
-    assert [sum(class_counts.of(path).scored) for path in paths] == [4, 4]
+    assert [sum(class_counts.read_or_count(path).scored) for path in paths] == [4, 4]

@@ -48,5 +48,5 @@ def test_a_table_comes_back_as_written(tmp_path):
 
 def test_a_missing_column_is_named(tmp_path):
     write_tsv(tmp_path / "t.tsv", ("video", "role"), [])
-    with pytest.raises(UserError, match="needs split too"):
+    with pytest.raises(UserError, match="also needs split"):
         read_tsv(tmp_path / "t.tsv", ("video", "split"))

@@ -11,7 +11,7 @@ from pipeline.common.errors import UserError
 from pipeline.flow import __main__ as flow_command
 from pipeline.flow import flow_slices, tvl1
 from pipeline.formats.flow_levels import dequantise
-from pipeline.formats.jpeg_store import Store, StoreWriter
+from pipeline.formats.jpeg_store import JpegStore, JpegStoreWriter
 from tests.helpers.makevideo import pictures
 from tests.helpers.workflow import snakemake
 
@@ -19,7 +19,7 @@ SHIFT = 2
 
 
 def slice_of(path, *counts, width=64, order=1):
-    writer = StoreWriter(path, {"stage": "frames", "size": f"{width}x48"})
+    writer = JpegStoreWriter(path, {"stage": "frames", "size": f"{width}x48"})
     for count in counts:
         jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(p)) for p in pictures(count, width, 48)][::order]
         writer.add(f"v{count}", map(len, jpegs), io.BytesIO(b"".join(jpegs)), 25.0)
@@ -30,7 +30,7 @@ def slice_of(path, *counts, width=64, order=1):
 def run(tmp_path, *options, counts=(2, 5), order=1):
     frames = slice_of(tmp_path / "frames.h5", *counts, order=order)
     flow_command.main([str(frames), str(tmp_path / "flow.h5"), "--backend", "cpu", *options])
-    return Store(tmp_path / "flow.h5")
+    return JpegStore(tmp_path / "flow.h5")
 
 
 def flow_jpegs(tmp_path, *options, **video):
@@ -171,5 +171,5 @@ def test_bad_parameters_are_one_sentence(tmp_path, text, words):
 
 def test_a_frames_file_that_is_not_whole_is_one_sentence(tmp_path):
     (tmp_path / "frames.h5").write_bytes(b"half")
-    with pytest.raises(UserError, match="is not a whole frames or flow file"):
+    with pytest.raises(UserError, match="is not a complete frames or flow file"):
         flow_command.main([str(tmp_path / "frames.h5"), str(tmp_path / "flow.h5")])

@@ -25,13 +25,13 @@ def unread(monkeypatch):
 def test_scoring_writes_the_hits_with_the_scores(data, tmp_path, unread):  # noqa: F811
     scored(data, tmp_path, RECIPE, "1 frames x centre")
     unread()
-    assert sum(class_counts.of(tmp_path / "s.parquet").scored) == 2
+    assert sum(class_counts.read_or_count(tmp_path / "s.parquet").scored) == 2
 
 
 def test_importing_writes_the_hits_with_the_scores(place, unread):  # noqa: F811
     imported(place)
     unread()
-    assert class_counts.of(place / "out.parquet").top1 == [1, 0, 1]
+    assert class_counts.read_or_count(place / "out.parquet").top1 == [1, 0, 1]
 
 
 def test_fusing_and_taking_a_subset_write_the_hits_with_the_scores(tmp_path, unread, capsys):
@@ -43,15 +43,15 @@ def test_fusing_and_taking_a_subset_write_the_hits_with_the_scores(tmp_path, unr
     assert capsys.readouterr().err.count("top-1 70.0 %") == 2
     unread()
     assert (
-        sum(class_counts.of(tmp_path / "fused.parquet").top1)
-        == sum(class_counts.of(tmp_path / "part.parquet").top1)
+        sum(class_counts.read_or_count(tmp_path / "fused.parquet").top1)
+        == sum(class_counts.read_or_count(tmp_path / "part.parquet").top1)
         == 7
     )
 
 
 def test_top1_counts_ties_as_argmax_does(tmp_path):
     path = write_scores(tmp_path, 1, share(4))
-    assert class_counts.summarise(path) == scores.top1(scores.read(path)) == pytest.approx(0.4)
+    assert class_counts.write_counts(path) == scores.top1(scores.read(path)) == pytest.approx(0.4)
 
 
 def test_tables_that_count_the_same_file_at_once_leave_whole_hits_and_nothing_else(tmp_path):
@@ -65,4 +65,4 @@ def test_tables_that_count_the_same_file_at_once_leave_whole_hits_and_nothing_el
 def counted(path):
     """Counted anew."""
     path.with_suffix(".hits.json").unlink(missing_ok=True)
-    return class_counts.of(path)
+    return class_counts.read_or_count(path)

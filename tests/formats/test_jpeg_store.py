@@ -5,13 +5,13 @@ import io
 import pytest
 
 from pipeline.common.errors import UserError
-from pipeline.formats.jpeg_store import CHUNK, Store, StoreWriter, require
+from pipeline.formats.jpeg_store import CHUNK, JpegStore, JpegStoreWriter, check_settings
 
 VIDEOS = {"a/1.avi": [b"one", b"two!", b""], "b/2.avi": [b"x" * (CHUNK + 5), b"y"]}
 
 
 def write(path, videos=VIDEOS, total=None, **attributes):
-    writer = StoreWriter(path, attributes, total)
+    writer = JpegStoreWriter(path, attributes, total)
     for video, pictures in videos.items():
         writer.add(video, map(len, pictures), io.BytesIO(b"".join(pictures)), 25.0)
     writer.close()
@@ -20,7 +20,7 @@ def write(path, videos=VIDEOS, total=None, **attributes):
 
 @pytest.mark.parametrize("total", [None, CHUNK + 13])
 def test_pictures_come_back_as_they_went_in(tmp_path, total):
-    with Store(write(tmp_path / "s.h5", total=total)) as store:
+    with JpegStore(write(tmp_path / "s.h5", total=total)) as store:
         assert store.videos == list(VIDEOS)
         assert [list(store.pictures(n)) for n in range(2)] == list(VIDEOS.values())
         assert [b"".join(store.blocks(n)) for n in range(2)] == [b"".join(p) for p in VIDEOS.values()]
@@ -30,9 +30,9 @@ def test_pictures_come_back_as_they_went_in(tmp_path, total):
 
 def test_attributes_come_back_as_plain_values(tmp_path):
     given = {"stage": "flow", "bound": 20.0, "quality": 90, "scales": [1, 2], "median": True}
-    with Store(write(tmp_path / "s.h5", **given)) as store:
+    with JpegStore(write(tmp_path / "s.h5", **given)) as store:
         assert store.attributes == {**given, "scales": "[1, 2]"}
-        require(store.attributes, given, "s.h5")
+        check_settings(store.attributes, given, "s.h5")
 
 
 def test_the_same_videos_give_the_same_bytes(tmp_path):
@@ -41,34 +41,34 @@ def test_the_same_videos_give_the_same_bytes(tmp_path):
 
 
 def test_a_file_without_videos_is_whole(tmp_path):
-    with Store(write(tmp_path / "s.h5", {})) as store:
+    with JpegStore(write(tmp_path / "s.h5", {})) as store:
         assert (store.videos, len(store.offsets)) == ([], 1)
 
 
 def test_a_packed_file_lies_in_one_piece_and_a_slice_does_not(tmp_path):
     data = b"".join(b"".join(pictures) for pictures in VIDEOS.values())
-    with Store(write(tmp_path / "packed.h5", total=len(data))) as store:
-        begin = store.begins("jpeg")
+    with JpegStore(write(tmp_path / "packed.h5", total=len(data))) as store:
+        begin = store.file_offset("jpeg")
     assert (tmp_path / "packed.h5").read_bytes()[begin : begin + len(data)] == data
-    with Store(write(tmp_path / "slice.h5")) as store, pytest.raises(UserError, match="keeps jpeg in chunks"):
-        store.begins("jpeg")
+    with JpegStore(write(tmp_path / "slice.h5")) as store, pytest.raises(UserError, match="stores jpeg in chunks"):
+        store.file_offset("jpeg")
 
 
 def test_lengths_that_do_not_sum_to_the_bytes_are_refused(tmp_path):
-    writer = StoreWriter(tmp_path / "s.h5", {})
-    with pytest.raises(ValueError, match=r"a: 5 bytes came"):
+    writer = JpegStoreWriter(tmp_path / "s.h5", {})
+    with pytest.raises(ValueError, match=r"a has 5 bytes, but its lengths sum to 4"):
         writer.add("a", [2, 2], io.BytesIO(b"12345"), 0)
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x89HDF\r\n\x1a\n" + bytes(64)])
 def test_a_file_that_is_not_whole_is_one_sentence(tmp_path, data):
     (tmp_path / "s.h5").write_bytes(data)
-    with pytest.raises(UserError, match="is not a whole frames or flow file"):
-        Store(tmp_path / "s.h5")
+    with pytest.raises(UserError, match="is not a complete frames or flow file"):
+        JpegStore(tmp_path / "s.h5")
 
 
 def test_another_setting_is_refused_with_both_values():
-    with pytest.raises(UserError, match="was made with bound 32 but 20 is asked for"):
-        require({"bound": 32}, {"bound": 20}, "0007.h5")
-    with pytest.raises(UserError, match="does not say its bound"):
-        require({}, {"bound": 20}, "0007.h5")
+    with pytest.raises(UserError, match="was made with bound 32 but 20 is expected"):
+        check_settings({"bound": 32}, {"bound": 20}, "0007.h5")
+    with pytest.raises(UserError, match="does not record its bound"):
+        check_settings({}, {"bound": 20}, "0007.h5")

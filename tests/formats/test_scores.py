@@ -51,7 +51,7 @@ def test_top1_counts_videos_and_can_look_at_some_classes(tmp_path):
 
 def test_probabilities_do_not_turn_back_into_logits(tmp_path):
     path = write(tmp_path / "s.parquet", VIEWS, kind="probabilities")
-    with pytest.raises(UserError, match="holds probabilities, from which logits cannot be had"):
+    with pytest.raises(UserError, match="holds probabilities, which cannot be converted to logits"):
         scores.read(path, "logits")
 
 
@@ -91,7 +91,7 @@ def test_a_file_without_videos_is_whole(tmp_path):
 
 def test_scores_that_are_no_numbers_are_refused_with_the_first_video(tmp_path):
     path = write(tmp_path / "s.parquet", [VIEWS[0], ("u", 1, [float("nan"), 0.0])])
-    with pytest.raises(UserError, match="no numbers for 1 of 2 videos, the first u"):
+    with pytest.raises(UserError, match=r"NaN scores for 1 of 2 videos \(first: u"):
         scores.read(path)
 
 
@@ -119,9 +119,9 @@ def test_a_flipped_byte_in_the_scores_is_noticed(tmp_path):
 def test_scores_for_other_classes_than_named_are_refused(tmp_path):
     path = write(tmp_path / "s.parquet", VIEWS)
     table = pq.read_table(path)
-    facts = table.schema.metadata[manifest.KEY].replace(b'["a", "b"]', b'["a", "b", "c"]')
-    pq.write_table(table.replace_schema_metadata({manifest.KEY: facts}), path)
-    with pytest.raises(UserError, match="2 scores a view for 3 classes"):
+    facts = table.schema.metadata[manifest.METADATA_KEY].replace(b'["a", "b"]', b'["a", "b", "c"]')
+    pq.write_table(table.replace_schema_metadata({manifest.METADATA_KEY: facts}), path)
+    with pytest.raises(UserError, match="2 scores per view for 3 classes"):
         scores.read(path)
 
 

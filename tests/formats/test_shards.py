@@ -10,7 +10,7 @@ import simplejpeg
 import torch
 
 from pipeline.common.errors import UserError
-from pipeline.formats.shards import OPEN, ShardReader
+from pipeline.formats.shards import MAX_OPEN, ShardReader
 from tests.helpers.makeshards import COUNTS, jpegs, packed
 
 
@@ -48,14 +48,14 @@ def test_a_pickle_carries_no_handle(tmp_path):
 
 
 def test_shards_stay_within_the_files_a_process_may_open(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.formats.shards.OPEN", 2)
+    monkeypatch.setattr("pipeline.formats.shards.MAX_OPEN", 2)
     reader = ShardReader(packed(tmp_path))
     before = len(os.listdir("/proc/self/fd"))
     assert [len(reader.jpegs(video, range(2))) for video in COUNTS] == [2] * 4
     assert len(os.listdir("/proc/self/fd")) == before + 2
     reader.close()
     assert len(os.listdir("/proc/self/fd")) == before
-    assert OPEN < 1024
+    assert MAX_OPEN < 1024
 
 
 @pytest.mark.parametrize("numbers", [[0], [8], [3, 4, 5], [7, 2, 2, 0], [8, 8]])
@@ -113,15 +113,15 @@ def test_flow_of_either_direction_comes_as_x_and_y(tmp_path, modality):
 
 
 def test_another_bound_is_refused_with_both_values(tmp_path):
-    with pytest.raises(UserError, match="was made with bound 32 but 20 is asked for"):
+    with pytest.raises(UserError, match="was made with bound 32 but 20 is expected"):
         ShardReader(packed(tmp_path, "flow", bound=32), {"bound": 20})
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda reader: reader.jpegs("a/2.avi", [3, 9]), "a/2.avi has 9 rgb pictures but number 9 is asked for"),
-        (lambda reader: reader.jpegs("a/2.avi", [-1]), "number -1 is asked for"),
+        (lambda reader: reader.jpegs("a/2.avi", [3, 9]), "a/2.avi has 9 rgb pictures, so number 9 does not exist"),
+        (lambda reader: reader.jpegs("a/2.avi", [-1]), "number -1 does not exist"),
         (lambda reader: reader.count("z.avi"), "z.avi is not among the 4 videos"),
         (lambda reader: reader.rgb("a/2.avi", [0], (20, 0, 32, 32)), "is not inside pictures of 48x64"),
     ],

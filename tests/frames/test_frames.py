@@ -13,9 +13,8 @@ import simplejpeg
 
 from pipeline.common.errors import UserError
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.jpeg_store import Store
+from pipeline.formats.jpeg_store import JpegStore
 from pipeline.frames import __main__ as frames_command
-from pipeline.frames import frame_slices
 from pipeline.frames.decoders import resample
 from pipeline.frames.extract import Settings, extract
 from tests.helpers.makevideo import (
@@ -60,7 +59,7 @@ def shared(name):
 def run(folder, videos, *options, name="0000"):
     """The stage's command on `videos`; returns the files it wrote."""
     rows = [(str(i), str(path), "a", 0, 1, "0000") for i, path in enumerate(videos)]
-    table = pd.DataFrame(rows, columns=list(manifest.MANIFEST))
+    table = pd.DataFrame(rows, columns=list(manifest.VIDEO_COLUMNS))
     manifest.write_parquet(folder / "manifest.parquet", table, {})
     out, bad = folder / f"{name}.h5", folder / f"{name}.tsv"
     arguments = [str(folder / "manifest.parquet"), str(out), "--slice", "0000", "--quarantine", str(bad)]
@@ -220,7 +219,7 @@ def test_a_slice_holds_the_good_videos_and_names_the_bad(tmp_path):
     good = [video(tmp_path / f"{n}.avi", 5 + n) for n in range(4)]
     (tmp_path / "bad.avi").write_bytes(b"")
     out, bad = run(tmp_path, [good[0], tmp_path / "bad.avi", *good[1:]])
-    with Store(out) as store:
+    with JpegStore(out) as store:
         assert store.videos == ["0", "2", "3", "4"]
         assert [store.count(n) for n in range(4)] == [5, 6, 7, 8]
         assert (store.attributes["size"], store.attributes["fps"]) == ("64x48", "native")
@@ -238,18 +237,6 @@ def test_too_many_bad_videos_fail_in_one_sentence_and_keep_the_list(tmp_path):
     with pytest.raises(UserError, match=r"1 of 2 videos are bad, a larger share than frames.max_bad_share 0.2"):
         run(tmp_path, [good, tmp_path / "absent.avi"])
     assert (tmp_path / "0000.tsv").exists()
-
-
-def test_results_keep_the_order_whoever_is_first():
-    items = list(range(20))
-    assert [n for _, n in frame_slices.in_order(lambda n: n * 2, iter(items), 4)] == [n * 2 for n in items]
-
-
-def test_no_more_videos_wait_in_memory_than_threads_allow():
-    begun = []
-    results = frame_slices.in_order(begun.append, range(100), threads=2)
-    next(results)
-    assert len(begun) <= 2 * 2 + 1
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def made(tmp_path_factory):
     videos = [video(folder / f"{n}.mp4", 100, (320, 240), vcodec="libx264", preset="ultrafast") for n in range(6)]
     videos += [truncate(video(folder / "bad.avi", 60), 0.5)]
     rows = [(path.name, str(path), "a", 0, 1, "0000") for path in videos]
-    manifest.write_parquet(folder / "videos.parquet", pd.DataFrame(rows, columns=list(manifest.MANIFEST)), {})
+    manifest.write_parquet(folder / "videos.parquet", pd.DataFrame(rows, columns=list(manifest.VIDEO_COLUMNS)), {})
     frames_command.main([*arguments("frames", folder, folder / "few.h5"), "--size", "48x36"])
     manifest_file(folder)
     slices(folder)

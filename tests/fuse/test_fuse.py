@@ -90,7 +90,7 @@ def test_two_classes_have_two_decisions(tmp_path):
 
 
 def test_the_fused_file_names_its_runs_classes_and_videos(two, tmp_path):
-    facts = fused(two, tmp_path / "f.parquet").facts
+    facts = fused(two, tmp_path / "f.parquet").metadata
     assert facts["fusion"]["of"] == ["e.a", "e.b"]
     assert (facts["classes"], facts["videos"]) == (["a", "b", "c"], 4)
 
@@ -131,7 +131,7 @@ def test_missing_weights_and_training_scores_are_one_sentence(two):
 
 def test_runs_of_different_seeds_fuse_and_the_fused_file_has_no_seed(tmp_path):
     pair = [write(tmp_path / f"{n}_test.parquet", A, videos=list("vwxy"), seed=n) for n in (0, 1)]
-    assert "seed" not in fused(pair, tmp_path / "f.parquet").facts
+    assert "seed" not in fused(pair, tmp_path / "f.parquet").metadata
 
 
 def test_videos_in_another_order_are_aligned_with_the_first_file(tmp_path):
@@ -146,7 +146,7 @@ def test_names_without_folders_and_suffixes_are_matched_where_they_are_unambiguo
     ours = write(tmp_path / "a.parquet", A, videos=[f"Run/{v}.avi" for v in "vwxy"])
     theirs = write(tmp_path / "b.parquet", A, videos=list("vwxy"), split=None, fingerprint=None)
     result = fused([theirs, ours], tmp_path / "f.parquet")
-    assert (result.facts["split"], result.facts["fingerprint"]) == (1, "f")
+    assert (result.metadata["split"], result.metadata["fingerprint"]) == (1, "f")
     ambiguous = write(tmp_path / "c.parquet", A, videos=["Run/v", "Walk/v", "Run/w", "Run/x"])
     with pytest.raises(UserError, match="videos are v and Run/v at number 1"):
         fuse_scores.read_runs([theirs, ambiguous], "logits")
@@ -168,7 +168,7 @@ def test_fused_scores_fuse_again_with_an_svms_decisions(two, tmp_path):
     nets, svm = softmax((A + B) / 2, 1), 5 * B - 7
     expected = nets / np.linalg.norm(nets, axis=1, keepdims=True) + svm / np.linalg.norm(svm, axis=1, keepdims=True)
     assert result.values == pytest.approx(expected / 2, abs=1e-6)
-    assert result.facts["run"] == "average(average(e.a, e.b), idt)"
+    assert result.metadata["run"] == "average(average(e.a, e.b), idt)"
 
 
 def test_idt_with_weight_a_quarter_is_actionvlads_fusion(two, tmp_path):
@@ -244,7 +244,7 @@ def views(path, p, crops=(0, 1, 0, 1, 0), **facts):
 def test_the_views_of_one_run_are_fused_by_sci(tmp_path):
     result = fused([views(tmp_path / "a.parquet", P)], tmp_path / "f.parquet", "--method", "sci")
     assert result.values == pytest.approx(methods.sci(P, VIDEO, CLIP), abs=1e-6)
-    assert (result.kind, result.labels.tolist(), result.facts["run"]) == ("probabilities", [0, 1], "sci(e.n)")
+    assert (result.kind, result.labels.tolist(), result.metadata["run"]) == ("probabilities", [0, 1], "sci(e.n)")
 
 
 def test_a_single_clip_is_drawn_from_each_videos_clips_by_the_seed(tmp_path):
@@ -254,7 +254,7 @@ def test_a_single_clip_is_drawn_from_each_videos_clips_by_the_seed(tmp_path):
     first = [next(n for n, mean in enumerate(clips) if np.allclose(one.values[0], mean, atol=1e-6)) for one in drawn]
     assert set(first) == {0, 1}
     assert all(one.values[1] == pytest.approx(P[4], abs=1e-6) for one in drawn)
-    assert drawn[0].facts["run"] == "single(e.n)"
+    assert drawn[0].metadata["run"] == "single(e.n)"
 
 
 def test_the_views_of_several_runs_are_averaged_before_sci_and_must_be_the_same(tmp_path):

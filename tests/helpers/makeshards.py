@@ -7,7 +7,7 @@ import pandas as pd
 import simplejpeg
 
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.jpeg_store import StoreWriter
+from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.shard import __main__ as shard_command
 from tests.helpers.makevideo import pictures
 
@@ -25,7 +25,7 @@ def jpegs(video, modality="rgb", size=(64, 48)):
 
 
 def slice_file(path, videos, modality="rgb", size=(64, 48), **settings):
-    writer = StoreWriter(path, {"stage": modality, **settings})
+    writer = JpegStoreWriter(path, {"stage": modality, **settings})
     for video in videos:
         data = jpegs(video, modality, size)
         writer.add(video, map(len, data), io.BytesIO(b"".join(data)), 25.0)
@@ -36,8 +36,8 @@ def slice_file(path, videos, modality="rgb", size=(64, 48), **settings):
 def manifest_file(folder, videos=tuple(COUNTS), bad=()):
     rows = [(v, v, v[0], "ab".index(v[0]), 1, "0000") for v in videos]
     facts = {"dataset": "d", "classes": ["a", "b"], "fingerprint": "f" * 12}
-    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.MANIFEST)), facts)
-    quarantine.write(folder / "quarantine.tsv", [quarantine.Row(v, "frames", "bad", "why") for v in bad])
+    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.VIDEO_COLUMNS)), facts)
+    quarantine.write(folder / "quarantine.tsv", [quarantine.QuarantineRow(v, "frames", "bad", "why") for v in bad])
     return folder / "manifest.parquet"
 
 

@@ -8,8 +8,8 @@ import simplejpeg
 
 from pipeline.config import recipes
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.jpeg_store import StoreWriter
-from pipeline.formats.quarantine import Row
+from pipeline.formats.jpeg_store import JpegStoreWriter
+from pipeline.formats.quarantine import QuarantineRow
 from pipeline.formats.shards import ShardReader
 from pipeline.shard import pack
 
@@ -27,9 +27,9 @@ def tiny_shards(folder, videos, modality, classes=("left", "right"), bad=()):
     names = sorted([*videos, *bad])
     rows = [(v, v, classes[n % len(classes)], n % len(classes), 1, "0000") for n, v in enumerate(names)]
     facts = {"dataset": "tiny", "classes": list(classes), "fingerprint": "f"}
-    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.MANIFEST)), facts)
-    quarantine.write(folder / "quarantine.tsv", [Row(video, "frames", "bad", "torn") for video in bad])
-    writer = StoreWriter(folder / "0000.h5", {"stage": modality, "bound": 20, "size": "64x64"})
+    manifest.write_parquet(folder / "manifest.parquet", pd.DataFrame(rows, columns=list(manifest.VIDEO_COLUMNS)), facts)
+    quarantine.write(folder / "quarantine.tsv", [QuarantineRow(video, "frames", "bad", "torn") for video in bad])
+    writer = JpegStoreWriter(folder / "0000.h5", {"stage": modality, "bound": 20, "size": "64x64"})
     for video, pictures in videos.items():
         jpegs = [encode(picture, modality) for picture in pictures]
         writer.add(video, map(len, jpegs), io.BytesIO(b"".join(jpegs)), 25.0)
@@ -59,5 +59,5 @@ def tiny_splits(path, names, classes=("left", "right"), test=()):
         (v, classes[n % len(classes)], n % len(classes), 1, "test" if v in test else "train", True)
         for n, v in enumerate(sorted(names))
     ]
-    manifest.write_parquet(path, pd.DataFrame(rows, columns=list(manifest.SPLITS)), {"dataset": "tiny"})
+    manifest.write_parquet(path, pd.DataFrame(rows, columns=list(manifest.SPLIT_COLUMNS)), {"dataset": "tiny"})
     return path

@@ -7,7 +7,7 @@ import simplejpeg
 
 from pipeline.common.errors import UserError
 from pipeline.formats import class_counts, manifest, scores
-from pipeline.formats.jpeg_store import StoreWriter
+from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.idt import classify, files
 from pipeline.idt.__main__ import main
 from pipeline.idt.vocabulary import read
@@ -29,7 +29,7 @@ def videos():
 
 
 def slice_of(path, chosen):
-    writer = StoreWriter(path, {"stage": "frames", "size": "80x60", "fps": "native"})
+    writer = JpegStoreWriter(path, {"stage": "frames", "size": "80x60", "fps": "native"})
     for name, frames, *_ in chosen:
         jpegs = [simplejpeg.encode_jpeg(np.repeat(frame[..., None], 3, 2), quality=95) for frame in frames]
         writer.add_blocks(name, list(map(len, jpegs)), jpegs, 25.0)
@@ -90,7 +90,7 @@ def test_directions_are_told_apart_and_scores_have_the_networks_form(made):
         "subset": "test",
         "videos": 5,
     }
-    assert {key: found.facts[key] for key in told} == told
+    assert {key: found.metadata[key] for key in told} == told
     assert len(scores.read(made / "train.parquet").videos) == 10
 
 
@@ -99,7 +99,7 @@ def test_videos_without_tracks_have_an_empty_encoding_that_is_counted(made, caps
     assert [found.counts[name] for name in ODD] == [0, 0, 0]
     assert not found.rows(list(ODD)).any()
     assert np.linalg.norm(found.rows(["left5"])) == pytest.approx(5**0.5, rel=1e-3)  # five kinds of length 1
-    assert scores.read(made / "test.parquet").facts["empty"] == 3
+    assert scores.read(made / "test.parquet").metadata["empty"] == 3
     encode(made, 0, tmp_path / "e.h5")
     assert "2 without any track (first: short)" in capsys.readouterr().err
 
@@ -159,7 +159,7 @@ def test_a_class_without_training_videos_scores_least():
          "is not a whole file"),
         (["classify", "--encodings", "encoded0.h5", "--manifest", "manifest.parquet", "--splits", "splits.parquet",
           "--split", "2", "--out", "x"], "no encodings under the vocabulary of split2.seed0"),
-        (["cook"], "pipeline.idt was given the command cook"),
+        (["cook"], "pipeline.idt has no command cook"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_sentence(made, command, said, monkeypatch):
@@ -193,5 +193,7 @@ def test_tracks_are_drawn_over_a_frame(made, tmp_path):
 
 def test_the_scores_hits_lie_beside_them_for_the_tables(made, monkeypatch):
     monkeypatch.delattr(scores, "read")
-    counted = {subset: sum(class_counts.of(made / f"{subset}.parquet").scored) for subset in ("test", "train")}
+    counted = {
+        subset: sum(class_counts.read_or_count(made / f"{subset}.parquet").scored) for subset in ("test", "train")
+    }
     assert counted == {subset: len(manifest.read_splits(made / "splits.parquet", 1, subset)) for subset in counted}

@@ -30,7 +30,7 @@ def run(root, out, *options):
 
 
 def splits(out, split=1):
-    table, _ = manifest.read_parquet(out / "splits.parquet", manifest.SPLITS)
+    table, _ = manifest.read_parquet(out / "splits.parquet", manifest.SPLIT_COLUMNS)
     chosen = table[table["split"] == split]
     return {row.video_id: (row.role, row.present) for row in chosen.itertuples()}
 

@@ -11,7 +11,7 @@ from pipeline.common.files import read_tsv
 from pipeline.config import recipes
 from pipeline.config.settings import DATASET_DEFAULTS, load_yaml
 from pipeline.fetch.sources import TABLE as SOURCES
-from pipeline.formats.jpeg_store import StoreWriter
+from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.jobs.dry_run import ROOT, Job, parse
 from pipeline.plan import (
     computing,
@@ -93,7 +93,7 @@ def test_a_data_sets_frames_are_counted_as_far_as_slices_are_there(there):
     before = facts.facts(config(), "demo")
     Path("data/demo/frames").mkdir(parents=True)
     for number in range(2):
-        writer = StoreWriter(f"data/demo/frames/000{number}.h5", {"stage": "frames"})
+        writer = JpegStoreWriter(f"data/demo/frames/000{number}.h5", {"stage": "frames"})
         writer.add("v", [1] * 3000, io.BytesIO(bytes(3000)), 25.0)
         writer.close()
     after = facts.facts(config(), "demo")

@@ -78,7 +78,9 @@ def test_what_a_job_ran_in_is_told_with_what_differs_from_the_lock(made, capsys)
 
 
 def test_a_log_tells_it_where_the_file_does_not(made, capsys):
-    (made / "logs/flow.log").write_text(f"{environment.MARK}{json.dumps({**RAN_IN, 'commit': 'aaaaaaaaaaaa'})}\nwork\n")
+    (made / "logs/flow.log").write_text(
+        f"{environment.LOG_PREFIX}{json.dumps({**RAN_IN, 'commit': 'aaaaaaaaaaaa'})}\nwork\n"
+    )
     assert "ran in: commit aaaaaaaaaaaa" in told(made, capsys)
 
 
@@ -166,7 +168,7 @@ def test_the_environment_is_this_commit_this_lock_and_plain_json():
     head = subprocess.run(["git", "-C", str(environment.ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
     assert facts["commit"] == (head.stdout[:12] or None)
     assert facts["lock"] == tree.sha256(environment.LOCK)[:12]
-    assert environment.of_log(environment.line()) == facts
+    assert environment.read_log(environment.log_line()) == facts
 
 
 def test_the_gpus_are_those_that_the_job_was_given(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.common.errors import UserError
-from pipeline.formats.quarantine import Row
+from pipeline.formats.quarantine import QuarantineRow
 from pipeline.report import (
     compared,
     coverage,
@@ -65,7 +65,7 @@ def test_a_curve_ends_where_the_metrics_end(tmp_path):
 
 def test_coverage_counts_what_is_there_and_whole(tmp_path):
     tiny_splits(tmp_path / "splits.parquet", ["v0", "v1", "v2", "v3"], ("left", "right"), test=("v3",))
-    found = coverage.shares(tmp_path / "splits.parquet", [Row("v2", "frames", "bad", "truncated")])
+    found = coverage.shares(tmp_path / "splits.parquet", [QuarantineRow("v2", "frames", "bad", "truncated")])
     assert sum(share.used for share in found) == 3
     assert sum(share.listed for share in found) == 4
     coverage.draw(found, "a data set", tmp_path / "coverage.svg")
@@ -74,7 +74,9 @@ def test_coverage_counts_what_is_there_and_whole(tmp_path):
 def test_the_quarantine_page_says_so_when_nothing_was_left_out_and_names_what_was():
     share = [coverage.Share("left", 4, 4)]
     assert "Nothing is in quarantine" in " ".join(coverage.body(share, []))
-    assert "truncated &lt;b&gt;" in " ".join(coverage.body(share, [Row("v2", "frames", "bad", "truncated <b>")]))
+    assert "truncated &lt;b&gt;" in " ".join(
+        coverage.body(share, [QuarantineRow("v2", "frames", "bad", "truncated <b>")])
+    )
 
 
 def test_frames_are_shown_evenly_and_within_the_video():

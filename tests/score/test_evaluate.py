@@ -37,10 +37,10 @@ def test_nothing_measured_leaves_everything_possible():
 
 
 def test_top_k_looks_at_the_k_best_and_breaks_ties_as_the_argmax_does():
-    assert class_counts.within(VALUES, LABELS, 1).tolist() == [True, False, True, False, False]
-    assert class_counts.within(VALUES, LABELS, 2).tolist() == [True, True, True, False, True]
+    assert class_counts.in_top_k(VALUES, LABELS, 1).tolist() == [True, False, True, False, False]
+    assert class_counts.in_top_k(VALUES, LABELS, 2).tolist() == [True, True, True, False, True]
     tied = np.zeros((2, 3))
-    assert class_counts.within(tied, np.array([0, 2]), 2).tolist() == [True, False]
+    assert class_counts.in_top_k(tied, np.array([0, 2]), 2).tolist() == [True, False]
 
 
 def test_the_confusion_matrix_has_own_classes_in_rows():

@@ -37,7 +37,11 @@ def test_hdf5_and_csv_become_the_same_score_file(place, source):
     found = imported(place, source)
     assert (found.videos, found.labels.tolist()) == (["Run/v1", "Sit/v2"], [0, 2])
     assert found.values == pytest.approx(VALUES)
-    assert (found.facts["classes"], found.facts["videos"], found.facts["kind"]) == (["run", "walk", "sit"], 2, "logits")
+    assert (found.metadata["classes"], found.metadata["videos"], found.metadata["kind"]) == (
+        ["run", "walk", "sit"],
+        2,
+        "logits",
+    )
 
 
 def test_views_are_kept_a_row_each(place):
@@ -48,7 +52,7 @@ def test_views_are_kept_a_row_each(place):
 
 
 def test_name_split_and_kind_are_the_users(place):
-    facts = imported(place, "s.csv", "--run", "idt", "--split", "1", "--kind", "decisions").facts
+    facts = imported(place, "s.csv", "--run", "idt", "--split", "1", "--kind", "decisions").metadata
     assert (facts["run"], facts["split"], facts["kind"], facts["average"]) == ("idt", 1, "decisions", "decisions")
 
 

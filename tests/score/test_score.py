@@ -191,7 +191,7 @@ def test_one_view_that_does_not_fit_is_a_sentence(data):
 
 def test_shards_of_another_bound_than_the_weights_are_refused_with_both(data, tmp_path):
     settings = {**open_shards(folders(data, FLOW), FLOW)["flow"].settings, "bound": 32}
-    with pytest.raises(UserError, match="flow was made with bound 20 but 32 is asked for"):
+    with pytest.raises(UserError, match="flow was made with bound 20 but 32 is expected"):
         scored(data, tmp_path, FLOW, "1 frame x centre", settings={"flow": settings})
 
 

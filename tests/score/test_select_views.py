@@ -50,7 +50,7 @@ def test_what_is_kept_averages_as_if_it_had_been_scored_so(tmp_path):
 
 
 def test_the_file_says_what_was_kept_of_what_and_keeps_n_of_n(tmp_path):
-    facts = kept(scored(tmp_path / "s.parquet"), "--clips", "3", "--places", "centre", "--flips", "no").facts
+    facts = kept(scored(tmp_path / "s.parquet"), "--clips", "3", "--places", "centre", "--flips", "no").metadata
     assert facts["protocol"] == "3 clips x centre x flips: no of 5 clips x 4 crops"
     assert (facts["videos"], facts["run"]) == (3, "e.r")
 
@@ -107,5 +107,5 @@ def test_videos_of_different_clips_are_not_thinned(tmp_path):
 
 
 def test_the_commands_old_name_is_refused_with_its_new_one():
-    with pytest.raises(UserError, match="pipeline.score subset is called select-views now"):
+    with pytest.raises(UserError, match="pipeline.score subset has been renamed: use pipeline.score select-views"):
         score_command.main(["subset", "--scores", "s.parquet"])

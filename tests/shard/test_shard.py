@@ -14,8 +14,8 @@ import simplejpeg
 from pipeline.common import files
 from pipeline.common.errors import UserError
 from pipeline.formats import manifest, quarantine
-from pipeline.formats.jpeg_store import Store
-from pipeline.formats.shards import INDEX, SHARDS, ShardReader
+from pipeline.formats.jpeg_store import JpegStore
+from pipeline.formats.shards import INDEX_COLUMNS, SHARD_COLUMNS, ShardReader
 from pipeline.shard import __main__ as shard_command
 from pipeline.shard import verify
 from tests.helpers.makeshards import (
@@ -53,10 +53,10 @@ def test_a_video_lies_in_one_piece(tmp_path):
 
 def test_the_index_and_the_checksums_say_what_there_is(tmp_path):
     out = packed(tmp_path)
-    index, facts = manifest.read_parquet(out / "index.parquet", INDEX)
+    index, facts = manifest.read_parquet(out / "index.parquet", INDEX_COLUMNS)
     assert dict(zip(index["video_id"], index["pictures"], strict=True)) == COUNTS
     assert (facts["modality"], facts["classes"], facts["settings"]["stage"]) == ("rgb", ["a", "b"], "rgb")
-    rows = files.read_tsv(out / "shards.tsv", SHARDS)
+    rows = files.read_tsv(out / "shards.tsv", SHARD_COLUMNS)
     assert [files.sha256(out / f"{row['shard']}.h5") for row in rows] == [row["sha256"] for row in rows]
 
 
@@ -89,7 +89,7 @@ def test_a_video_twice_or_unknown_is_refused(tmp_path):
 def test_slices_of_different_settings_are_refused_with_both_values(tmp_path):
     a = slice_file(tmp_path / "a.h5", ["a/1.avi", "a/2.avi"], quality=90)
     b = slice_file(tmp_path / "b.h5", ["b/1.avi", "b/2.avi"], quality=95)
-    with pytest.raises(UserError, match="was made with quality 95 but 90 is asked for"):
+    with pytest.raises(UserError, match="was made with quality 95 but 90 is expected"):
         packed(tmp_path, files=[a, b])
 
 
@@ -116,7 +116,7 @@ def test_a_slice_of_another_modality_is_refused_with_both(tmp_path, asked, holds
 def test_a_truncated_slice_is_refused_by_name(tmp_path):
     broken = slices(tmp_path)
     broken[1].write_bytes(broken[1].read_bytes()[:-500])
-    with pytest.raises(UserError, match=r"rgb1.h5 is not a whole frames or flow file"):
+    with pytest.raises(UserError, match=r"rgb1.h5 is not a complete frames or flow file"):
         packed(tmp_path, files=broken)
 
 
@@ -127,8 +127,8 @@ def test_whole_shards_have_no_problems(tmp_path):
 
 
 def flip_a_byte(out):
-    with Store(out / "0001.h5") as store:
-        begin = store.begins("jpeg")
+    with JpegStore(out / "0001.h5") as store:
+        begin = store.file_offset("jpeg")
     data = bytearray((out / "0001.h5").read_bytes())
     data[begin] ^= 1
     (out / "0001.h5").write_bytes(data)
@@ -139,7 +139,7 @@ def flip_a_byte(out):
     [
         (flip_a_byte, ["0001.h5 has sha256", "picture 0 is no JPEG"]),
         (lambda out: (out / "0002.h5").unlink(), ["0002.h5 is missing"]),
-        (lambda out: (out / "0002.h5").write_bytes(b"short"), ["0002.h5 has 5 bytes", "is not a whole"]),
+        (lambda out: (out / "0002.h5").write_bytes(b"short"), ["0002.h5 has 5 bytes", "is not a complete"]),
         (lambda out: shutil.copy(out / "0000.h5", out / "0009.h5"), ["0009.h5 is not in shards.tsv"]),
         (lambda out: shutil.copy(out / "0000.h5", out / "0001.h5"), ["0001.h5 has", "not the 1 of index.parquet"]),
     ],

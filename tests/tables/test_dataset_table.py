@@ -129,7 +129,7 @@ def test_groups_of_classes_have_lines_of_their_own(tmp_path):
 
 def test_a_group_of_unknown_classes_is_refused(tmp_path):
     write_scores(tmp_path, 1, share(6))
-    with pytest.raises(UserError, match="groups name the class z"):
+    with pytest.raises(UserError, match="groups names the class z"):
         gathered(tmp_path, groups={"odd": ["z"]})
 
 
@@ -173,15 +173,15 @@ def test_a_table_takes_exactly_the_score_files_of_its_rows(tmp_path):
 
 def test_hits_are_counted_once_and_again_when_the_scores_change(tmp_path):
     path = write_scores(tmp_path, 1, share(6))
-    assert sum(class_counts.of(path).top1) == 6
+    assert sum(class_counts.read_or_count(path).top1) == 6
     beside = path.with_suffix(".hits.json")
     beside.write_text(beside.read_text().replace("[3, 3,", "[4, 3,"))
-    assert sum(class_counts.of(path).top1) == 7  # read from the JSON
+    assert sum(class_counts.read_or_count(path).top1) == 7  # read from the JSON
     write_scores(tmp_path, 1, share(9))
     os.utime(path, ns=(1, 1))
-    assert sum(class_counts.of(path).top1) == 9
+    assert sum(class_counts.read_or_count(path).top1) == 9
     beside.write_text("no JSON")
-    assert sum(class_counts.of(path).top1) == 9
+    assert sum(class_counts.read_or_count(path).top1) == 9
 
 
 def test_markdown_and_latex_escape_what_they_would_read_as_markup():

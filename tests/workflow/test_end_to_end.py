@@ -81,7 +81,7 @@ def test_every_job_left_a_log_and_a_benchmark(demo):
 
 
 def test_every_jobs_log_tells_what_it_ran_with(demo):
-    told = {environment.of_log(path.read_text()).get("lock") for path in (demo / "logs").rglob("*.log")}
+    told = {environment.read_log(path.read_text()).get("lock") for path in (demo / "logs").rglob("*.log")}
     assert told == {environment.versions()["lock"]}
 
 
