@@ -27,7 +27,7 @@ class Planned(NamedTuple):
 def planned(said: str) -> list[Planned]:
     """The jobs of what `snakemake -n --printshellcmds` said."""
     commands = re.findall(r"^Shell command: (.*)$", said, re.M)
-    return [Planned(*pair) for pair in zip(dry_run.parse(said), commands, strict=True)]
+    return [Planned(*pair) for pair in zip(dry_run.parse_jobs(said), commands, strict=True)]
 
 
 def before(jobs: Sequence[Planned]) -> list[set[int]]:

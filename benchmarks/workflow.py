@@ -122,7 +122,7 @@ def planning(folder: Path, cores: int, parts: Sequence[str], share: float) -> di
     config, tables = placeholders.begin(folder, share)
     options: dict[str, Any] = {"configs": [config], "cores": cores}
     nothing = snakemake(folder, "-n", "--", *tables, **options)
-    jobs = dry_run.parse(nothing.said)
+    jobs = dry_run.parse_jobs(nothing.said)
     result: dict[str, Any] = {"tables": len(tables), "jobs": len(jobs), "nothing_there": nothing.facts()}
     say(f"nothing there: {json.dumps(result)}")
     snakemake(folder, "--touch", "--", *tables, **options)  # writes the records of files that are not there yet

@@ -1,1 +1,1 @@
-"""Snakemake's records, dry runs and the metadata of result files."""
+"""Snakemake's dry runs, its records of finished jobs, and the metadata of result files."""

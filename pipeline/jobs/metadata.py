@@ -1,4 +1,4 @@
-"""What a file of this pipeline says of itself: a Parquet file's or weights' metadata, a store's attributes."""
+"""The metadata inside a result file: of a Parquet or safetensors file, the attributes of an HDF5 store."""
 
 import json
 from pathlib import Path
@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 from pipeline.common.files import sha256
 from pipeline.formats.manifest import METADATA_KEY
 
-HEADER = 64 << 20  # bytes of a safetensors header that are read
-DIGEST = 12  # hex digits of a hash that are kept
+MAX_HEADER = 64 << 20  # bytes; a safetensors header that claims more is refused
+DIGITS = 12  # hex digits of a SHA-256 that are shown
 
 
-def own_facts(path: Path) -> dict[str, Any]:
-    """What a file of this pipeline says of itself; a file that cannot be read says so."""
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata of a file or a folder of shards; {} if it has none, {"unreadable": reason} if it is damaged."""
     try:
         if path.is_dir():
             index = path / "index.parquet"
-            return {**_parquet(index), "shards_tsv": sha256(path / "shards.tsv")[:DIGEST]} if index.exists() else {}
+            return {**_parquet(index), "shards_tsv": sha256(path / "shards.tsv")[:DIGITS]} if index.exists() else {}
         reader = {".parquet": _parquet, ".safetensors": _safetensors, ".h5": _hdf5}.get(path.suffix)
         return reader(path) if reader else {}
     except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
@@ -34,7 +34,7 @@ def _parquet(path: Path) -> dict[str, Any]:
 def _safetensors(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")
-        if size > HEADER:
+        if size > MAX_HEADER:
             raise ValueError(f"its header claims {size:,} bytes")
         return json.loads(json.loads(file.read(size))["__metadata__"]["actionbench"])
 

@@ -1,4 +1,4 @@
-"""Snakemake's own records of the jobs that made files: rule, inputs, params, times; read from .snakemake/metadata."""
+"""Snakemake's records of the jobs that made files (rule, inputs, params, times), read from .snakemake/metadata."""
 
 import ast
 import json
@@ -12,27 +12,28 @@ from pipeline.common.environment import read_log
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
 
-PART = 254  # characters of a file name that Snakemake fills before it begins a folder
-LARGEST = 64 << 20  # bytes of a record that is read
+MAX_NAME = 254  # characters of an encoded path; Snakemake splits longer ones into folders
+MAX_RECORD = 64 << 20  # bytes; a larger record is not read
+MAX_LOG = 1 << 20  # characters of a log that are read
 
 
 class Record(NamedTuple):
-    """The job that made a file; `settings` are the stage's params, `begun` and `ended` are seconds since 1970.
+    """The job that made a file; `settings` are the stage's params, times are seconds since 1970.
 
-    `folder` is the user's own folder of videos that it read, which is none of Snakemake's files, or "".
+    `video_folder` is the user's own folder of videos that the job read, which Snakemake does not track; "" for others.
     """
 
     rule: str
     inputs: list[str]
     logs: list[str]
     settings: dict[str, Any]
-    begun: float | None
-    ended: float | None
-    folder: str = ""
+    start_time: float | None
+    end_time: float | None
+    video_folder: str = ""
 
 
-def home(path: Path | str) -> Path:
-    """The folder that Snakemake worked in: the nearest one above `path` that has its .snakemake."""
+def workflow_folder(path: Path | str) -> Path:
+    """The working directory of Snakemake: the nearest folder above `path` that holds .snakemake."""
     for folder in Path(path).absolute().parents:
         if (folder / ".snakemake").is_dir():
             return folder
@@ -40,32 +41,32 @@ def home(path: Path | str) -> Path:
 
 
 def read(folder: Path, output: str) -> Record | None:
-    """The record of a file by its path below `folder`, as rules name it; None where there is none that can be read."""
+    """The record of a file, by its path relative to `folder` as rules name it; None without a readable record."""
     name = urlsafe_b64encode(output.encode()).decode()
-    parts = [name[start : start + PART] for start in range(0, len(name), PART)]
+    parts = [name[start : start + MAX_NAME] for start in range(0, len(name), MAX_NAME)]
     path = folder.joinpath(".snakemake", "metadata", *(f"@{part}" for part in parts[:-1]), parts[-1])
     try:
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > MAX_RECORD:
             return None
-        found = json.loads(path.read_text("utf-8"))
+        record = json.loads(path.read_text("utf-8"))
         return Record(
-            str(found["rule"]), list(found.get("input") or []), list(found.get("log") or []),
-            settings(found.get("params") or []), found.get("starttime"), found.get("endtime"),
-            own_folder(str(found.get("shellcmd"))),
+            str(record["rule"]), list(record.get("input") or []), list(record.get("log") or []),
+            parse_settings(record.get("params") or []), record.get("starttime"), record.get("endtime"),
+            video_folder(str(record.get("shellcmd"))),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def own_folder(command: str) -> str:
-    """The folder of videos in the command of a job of frames or index; "" where it is the workflow's own."""
+def video_folder(command: str) -> str:
+    """The user's folder of videos in the command of a frames or index job; "" if the workflow fetched the videos."""
     match = re.search(r"-m pipeline\.(?:frames|index\b.* --videos) ('[^']*'|\S+) ", command)
     folder = shlex.split(match[1])[0] if match else ""
     return "" if folder.startswith("data/raw/") else folder
 
 
-def settings(params: list[Any]) -> dict[str, Any]:
-    """A stage's settings among a job's params, which Snakemake keeps as the text of Python values, without names."""
+def parse_settings(params: list[Any]) -> dict[str, Any]:
+    """The stage's settings among a job's params, which Snakemake stores as unnamed texts of Python literals."""
     for text in params:
         try:
             value = ast.literal_eval(str(text))
@@ -76,29 +77,26 @@ def settings(params: list[Any]) -> dict[str, Any]:
     return {}
 
 
-LOG = 1 << 20  # characters of a log that are read
+def wall_seconds(folder: Path, record: Record) -> float | None:
+    """A job's wall time, from its benchmark file or else from the times of its record."""
+    benchmark = benchmark_row(folder, record).get("s")
+    if benchmark:
+        return float(benchmark)
+    return record.end_time - record.start_time if record.end_time and record.start_time else None
 
 
-def seconds(folder: Path, record: Record) -> float | None:
-    """A job's wall time: its benchmark's, else what Snakemake's records span."""
-    measured = benchmark(folder, record).get("s")
-    if measured:
-        return float(measured)
-    return record.ended - record.begun if record.ended and record.begun else None
-
-
-def logged(folder: Path, record: Record | None) -> dict[str, Any]:
-    """The environment that the job's log tells."""
+def logged_environment(folder: Path, record: Record | None) -> dict[str, Any]:
+    """The environment at the beginning of the job's log; {} if no log has it."""
     for log in record.logs if record else []:
         if (folder / log).exists():
             with open(folder / log, encoding="utf-8", errors="replace") as file:
-                if found := read_log(file.read(LOG)):
-                    return found
+                if environment := read_log(file.read(MAX_LOG)):
+                    return environment
     return {}
 
 
-def benchmark(folder: Path, record: Record) -> dict[str, str]:
-    """The row of the job's benchmark, which lies under results/benchmarks as its log under logs."""
+def benchmark_row(folder: Path, record: Record) -> dict[str, str]:
+    """The last row of the job's benchmark file: results/benchmarks/X.tsv for logs/X.log; {} without one."""
     for log in record.logs:
         path = folder / "results" / "benchmarks" / Path(*Path(log).parts[1:]).with_suffix(".tsv")
         if path.exists() and (rows := read_tsv(path)):

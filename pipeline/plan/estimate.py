@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.common.errors import UserError
 from pipeline.config.settings import load_yaml, merge
-from pipeline.jobs.dry_run import Job, dry_run, parse
+from pipeline.jobs.dry_run import Job, dry_run, parse_jobs
 from pipeline.plan import (
     computing,
     disk,
@@ -54,7 +54,7 @@ def jobs_of(targets: Sequence[str], options: Sequence[str], cores: int, folder: 
     made = (folder / "data").exists() or (folder / "results").exists()
     ways = [[*options], [*options, FORCED]][: 1 + made]
     with ThreadPoolExecutor(len(ways)) as pool:
-        found = list(pool.map(lambda way: parse(dry_run(targets, way, cores)), ways))
+        found = list(pool.map(lambda way: parse_jobs(dry_run(targets, way, cores)), ways))
     found = [[job for job in jobs if job.outputs] for jobs in found]
     return found[0], found[-1]
 

@@ -1,1 +1,1 @@
-"""Where a result comes from."""
+"""The files and jobs that a result was made from."""

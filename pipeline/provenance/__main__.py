@@ -1,7 +1,7 @@
-"""Where a result comes from: every file that it was made of, with settings, code, hashes, commit, machine and time.
+"""All files that a result was made from, as a tree: settings, code, hashes, commit, machine and time of each.
 
-`python -m pipeline.provenance results/tables/ucf101.csv` reads what the files themselves keep, Snakemake's records of
-the jobs and their benchmarks. Nothing is guessed: what is recorded nowhere is said to be unknown, at the end.
+`python -m pipeline.provenance results/tables/ucf101.csv` reads the metadata inside the files, Snakemake's records of
+the jobs and their benchmarks. Nothing is guessed: what is not recorded is listed as unknown at the end.
 """
 
 from collections.abc import Sequence
@@ -11,23 +11,23 @@ from pipeline.common import cli
 from pipeline.common.errors import UserError
 from pipeline.common.files import whole_file
 from pipeline.jobs import records
-from pipeline.provenance.tree import Seen, tree
+from pipeline.provenance.tree import Walk, tree
 
 
 def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
+    """Print the tree, and write it to --out if that is given."""
     parser = cli.parser(__doc__)
     parser.add_argument("result", type=Path, help="a table, a score file, weights, shards: anything the workflow made")
-    parser.add_argument("--out", type=Path, help="also write it to this file")
-    a = parser.parse_args(argv)
-    if not a.result.exists():
-        raise UserError(f"{a.result} does not exist: make it first, or mend the path")
-    folder, seen = records.home(a.result), Seen(set(), {})
-    lines = list(tree(folder, a.result.absolute().relative_to(folder).as_posix(), seen))
-    lines += [f"unknown: {what}, of {count} files" for what, count in seen.unknown.items()]
+    parser.add_argument("--out", type=Path, help="also write the tree to this file")
+    args = parser.parse_args(argv)
+    if not args.result.exists():
+        raise UserError(f"{args.result} does not exist: make it first, or correct the path")
+    folder, walk = records.workflow_folder(args.result), Walk(set(), {})
+    lines = list(tree(folder, args.result.absolute().relative_to(folder).as_posix(), walk))
+    lines += [f"unknown: {name}, of {count} files" for name, count in walk.unknown.items()]
     print("\n".join(lines))
-    if a.out:
-        with whole_file(a.out) as scratch:
+    if args.out:
+        with whole_file(args.out) as scratch:
             scratch.write_text("\n".join([*lines, ""]), "utf-8")
 
 

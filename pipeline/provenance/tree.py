@@ -1,4 +1,4 @@
-"""Every file that a result was made of, as an indented tree of lines."""
+"""The files that a result was made from, as an indented tree of lines."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,140 +7,142 @@ from typing import Any, NamedTuple
 
 from pipeline.common.files import sha256
 from pipeline.jobs import records
-from pipeline.jobs.metadata import DIGEST, own_facts
-from pipeline.jobs.records import benchmark, logged, seconds
+from pipeline.jobs.metadata import DIGITS, read_metadata
+from pipeline.jobs.records import benchmark_row, logged_environment, wall_seconds
 
-ALIKE = 3  # files of one kind that are each shown; of more, the first
-LONGEST = 90  # characters of a value that are shown
-SLACK = 2.0  # seconds between a job's end and its file's time that mean nothing
-HASHED = 1 << 30  # bytes up to which a file is hashed
+MAX_SINGLE = 3  # similar inputs that are listed one by one; more of them become one entry
+MAX_LENGTH = 90  # characters of a value that are shown
+CLOCK_TOLERANCE = 2.0  # seconds between the end of a job and its file's modification time that are ignored
+MAX_HASHED = 1 << 30  # bytes; a larger file is not hashed
 
 
-class Seen(NamedTuple):
-    """What the walk has come by: files already shown, and what was not known about how many."""
+class Walk(NamedTuple):
+    """The state of a walk through the tree: files that were printed, and unknown property -> number of files."""
 
-    files: set[str]
+    printed: set[str]
     unknown: dict[str, int]
 
-    def miss(self, what: str) -> str:
-        self.unknown[what] = self.unknown.get(what, 0) + 1
-        return f"{what} is not known"
+    def count_unknown(self, name: str) -> str:
+        """Count a property that is not recorded; returns the line that says so."""
+        self.unknown[name] = self.unknown.get(name, 0) + 1
+        return f"{name} is not known"
 
 
-def tree(folder: Path, output: str, seen: Seen | None = None, like: Sequence[str] = ()) -> Iterator[str]:
-    """Lines about a file, then, indented, about what it was made of; `like` are files that differ in name alone."""
-    seen = seen or Seen(set(), {})
-    also = f" and {len(like)} like it" if like else ""
-    if output in seen.files:
-        yield f"{output}{also} (see above)"
+def tree(folder: Path, output: str, walk: Walk | None = None, similar: Sequence[str] = ()) -> Iterator[str]:
+    """The lines of a file and, indented, of the files that it was made from.
+
+    `folder` is the working directory of the workflow and `output` a path in it. `similar` are further files of the
+    same rule and settings, which the same entry describes.
+    """
+    walk = walk or Walk(set(), {})
+    title = f"{output} and {len(similar)} like it" if similar else output
+    if output in walk.printed:
+        yield f"{title} (see above)"
         return
-    seen.files.update([output, *like])
+    walk.printed.update([output, *similar])
     record = records.read(folder, output)
-    yield f"{output}{also}"
-    yield from (f"    {line}" for line in about(folder, output, record, seen, like))
-    for first, *rest in alike(folder, made_of(record) if record else []):
-        yield from (f"  | {line}" for line in tree(folder, first, seen, rest))
+    yield title
+    yield from (f"    {line}" for line in describe(folder, output, record, walk, similar))
+    for first, *others in group_inputs(folder, input_paths(record) if record else []):
+        yield from (f"  | {line}" for line in tree(folder, first, walk, others))
 
 
-def about(
-    folder: Path, output: str, record: records.Record | None, seen: Seen, like: Sequence[str] = ()
+def describe(
+    folder: Path, output: str, record: records.Record | None, walk: Walk, similar: Sequence[str] = ()
 ) -> Iterator[str]:
-    """What is known of one file: its job, its settings, its own facts, what it ran in."""
+    """The lines about one file: its job, settings, hash, metadata and environment."""
     path = folder / output
     if not path.exists():
         yield "gone: deleted since, or temporary"
-    facts = own_facts(path) if path.exists() else {}
-    ran_in = facts.pop("environment", None) or logged(folder, record)
+    metadata = read_metadata(path) if path.exists() else {}
+    environment = metadata.pop("environment", None) or logged_environment(folder, record)
     if record is None:
-        yield seen.miss("the job that made it") if not given(output) else "given, not made by the workflow"
+        is_made = output.startswith(("data/", "results/"))
+        yield walk.count_unknown("the job that made it") if is_made else "a file of yours, not made by the workflow"
     else:
-        yield made_by(folder, record, like)
-        yield from words("settings", {k: v for k, v in record.settings.items() if k != "code"})
+        yield job_line(folder, record, similar)
+        yield from values_line("settings", {key: value for key, value in record.settings.items() if key != "code"})
     if path.is_file():
-        yield f"sha256: {digest(path)}, {path.stat().st_size:,} bytes"
-        if record and record.ended and abs(path.stat().st_mtime - record.ended) > SLACK:
-            yield f"CHANGED since its job ended: its time is {moment(path.stat().st_mtime)}"
-    yield from words("facts", facts)
-    if ran_in:
-        yield in_words(ran_in)
+        yield f"sha256: {short_sha256(path)}, {path.stat().st_size:,} bytes"
+        if record and record.end_time and abs(path.stat().st_mtime - record.end_time) > CLOCK_TOLERANCE:
+            yield f"CHANGED since its job ended: its time is {local_time(path.stat().st_mtime)}"
+    yield from values_line("metadata", metadata)
+    if environment:
+        yield environment_line(environment)
     elif record is not None:
-        seen.miss("commit, lock, GPU and driver")
+        walk.count_unknown("commit, lock, GPU and driver")
 
 
-def made_of(record: records.Record) -> list[str]:
-    """A job's inputs, and the user's own folder of videos, which is none of Snakemake's files."""
-    return [*record.inputs, *filter(None, [record.folder])]
+def input_paths(record: records.Record) -> list[str]:
+    """A job's inputs and the user's own folder of videos, which Snakemake does not track."""
+    return [*record.inputs, *filter(None, [record.video_folder])]
 
 
-def made_by(folder: Path, record: records.Record, like: Sequence[str]) -> str:
-    """Rule, time, duration, memory, code."""
+def group_inputs(folder: Path, inputs: Sequence[str]) -> list[list[str]]:
+    """Inputs in groups of the same folder, suffix, rule and settings; up to MAX_SINGLE similar ones stay single."""
+    groups: dict[str, list[str]] = {}
+    for path in inputs:
+        record = records.read(folder, path)
+        job = record and (record.rule, {**record.settings, "videos": ""})  # the hash of a slice's videos always differs
+        key = f"{Path(path).parent} {''.join(Path(path).suffixes)} {job}"
+        groups.setdefault(key, []).append(path)
+    entries = ([paths] if len(paths) > MAX_SINGLE else [[path] for path in paths] for paths in groups.values())
+    return [entry for group in entries for entry in group]
+
+
+def job_line(folder: Path, record: records.Record, similar: Sequence[str]) -> str:
+    """Rule, end, wall time, peak memory and code hash of a job; the summed time if there are `similar` files."""
     parts = [f"made by: {record.rule}"]
-    if record.ended:
-        parts.append(moment(record.ended))
-    parts.append(took(folder, record))
-    if like:
-        others = filter(None, (records.read(folder, path) for path in like))
-        total = sum(seconds(folder, each) or 0 for each in (record, *others))
-        parts.append(f"all {len(like) + 1} {total:.0f} s")
+    if record.end_time:
+        parts.append(local_time(record.end_time))
+    parts.append(job_cost(folder, record))
+    if similar:
+        others = filter(None, (records.read(folder, path) for path in similar))
+        total = sum(wall_seconds(folder, job) or 0 for job in (record, *others))
+        parts.append(f"all {len(similar) + 1} {total:.0f} s")
     code = record.settings.get("code")
     return ", ".join([*parts, *([f"code {code}"] if code else [])])
 
 
-def took(folder: Path, record: records.Record) -> str:
-    """Wall time and largest memory, of the attempt that finished."""
-    lasted = seconds(folder, record)
-    peak = benchmark(folder, record).get("max_rss", "-").replace("NA", "-")
-    return f"{'wall time unknown' if lasted is None else f'{lasted:.1f} s'}{'' if peak == '-' else f', {peak} MB'}"
+def job_cost(folder: Path, record: records.Record) -> str:
+    """Wall time and peak memory of a job's last attempt."""
+    seconds = wall_seconds(folder, record)
+    peak = benchmark_row(folder, record).get("max_rss", "-").replace("NA", "-")
+    return f"{'wall time unknown' if seconds is None else f'{seconds:.1f} s'}{'' if peak == '-' else f', {peak} MB'}"
 
 
-def digest(path: Path) -> str:
-    """The beginning of a file's SHA-256; of archives it is `fetched.tsv` that knows."""
-    return sha256(path)[:DIGEST] if path.stat().st_size <= HASHED else "not taken of a file so large"
+def values_line(title: str, values: dict[str, Any]) -> Iterator[str]:
+    """`title: name value; name value`, without empty values; no line if all are empty."""
+    texts = [f"{name} {_shorten(value)}" for name, value in values.items() if value not in (None, "", [], {})]
+    if texts:
+        yield f"{title}: {'; '.join(texts)}"
 
 
-def alike(folder: Path, inputs: Sequence[str]) -> list[list[str]]:
-    """Inputs grouped where more than a few were made by one rule with the same settings into one folder."""
-    groups: dict[str, list[str]] = {}
-    for path in inputs:
-        record = records.read(folder, path)
-        job = record and (record.rule, {**record.settings, "videos": ""})  # a slice's own, and no setting
-        kind = f"{Path(path).parent} {''.join(Path(path).suffixes)} {job}"
-        groups.setdefault(kind, []).append(path)
-    return [part for group in groups.values() for part in ([group] if len(group) > ALIKE else [[p] for p in group])]
+def environment_line(environment: dict[str, Any]) -> str:
+    """The environment of a job (`pipeline.common.environment`) in a line."""
+    dirty = {True: " with changes", False: "", None: ""}[environment.get("dirty")]
+    differing = environment.get("not_as_locked") or {}
+    lock = f"lock {environment.get('lock') or 'unknown'}" + (f" (but {_shorten(differing)})" if differing else "")
+    gpu = " + ".join(environment.get("gpu") or ["no GPU"])
+    driver = f", driver {environment['driver']}" if environment.get("driver") else ""
+    versions = f"Python {environment.get('python')}, torch {environment.get('torch')}"
+    return f"ran in: commit {environment.get('commit') or 'unknown'}{dirty}, {lock}, {versions}, {gpu}{driver}"
 
 
-def words(title: str, values: dict[str, Any]) -> Iterator[str]:
-    """`title: name value, name value`, without what is empty or too long to read."""
-    shown = [f"{name} {_short(value)}" for name, value in values.items() if value not in (None, "", [], {})]
-    if shown:
-        yield f"{title}: {'; '.join(shown)}"
+def short_sha256(path: Path) -> str:
+    """The first digits of a file's SHA-256; not computed for large files (fetched.tsv has those of archives)."""
+    return sha256(path)[:DIGITS] if path.stat().st_size <= MAX_HASHED else "not computed for a file so large"
 
 
-def in_words(facts: dict[str, Any]) -> str:
-    """An environment as a line."""
-    dirty = {True: " with changes", False: "", None: ""}[facts.get("dirty")]
-    differing = facts.get("not_as_locked") or {}
-    lock = f"lock {facts.get('lock') or 'unknown'}" + (f" (but {_short(differing)})" if differing else "")
-    gpu = " + ".join(facts.get("gpu") or ["no GPU"])
-    driver = f", driver {facts['driver']}" if facts.get("driver") else ""
-    versions = f"Python {facts.get('python')}, torch {facts.get('torch')}"
-    return f"ran in: commit {facts.get('commit') or 'unknown'}{dirty}, {lock}, {versions}, {gpu}{driver}"
-
-
-def given(output: str) -> bool:
-    """Whether a path is a user's own, outside what the workflow makes."""
-    return not output.startswith(("data/", "results/"))
-
-
-def moment(time: float) -> str:
-    """Local time to the second."""
+def local_time(time: float) -> str:
+    """Seconds since 1970 as local date and time."""
     return datetime.fromtimestamp(time).isoformat(" ", "seconds")
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     if isinstance(value, dict):
-        value = ", ".join(f"{name} {_short(each)}" for name, each in value.items())
+        value = ", ".join(f"{name} {_shorten(item)}" for name, item in value.items())
     text = " ".join(str(value).split())
-    if len(text) <= LONGEST:
+    if len(text) <= MAX_LENGTH:
         return text
-    return f"({len(value)} of them)" if isinstance(value, list) else f"{text[:LONGEST]}..."
+    return f"({len(value)} of them)" if isinstance(value, list) else f"{text[:MAX_LENGTH]}..."

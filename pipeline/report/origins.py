@@ -13,8 +13,8 @@ from pipeline.common import cli, log
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv, sha256
 from pipeline.jobs import records
-from pipeline.jobs.metadata import DIGEST, own_facts
-from pipeline.jobs.records import benchmark, logged, seconds
+from pipeline.jobs.metadata import DIGITS, read_metadata
+from pipeline.jobs.records import benchmark_row, logged_environment, wall_seconds
 from pipeline.report import pages, stages
 
 HASHED = 1 << 30  # bytes up to which a file is hashed
@@ -53,10 +53,10 @@ def jobs(folder: Path, output: str) -> Iterator[Job]:
 def score_rows(folder: Path, scores: Iterable[Path]) -> Iterator[list[str]]:
     """A row a score file: run, split, seed, recipe, data, its own and its weights' hash, when and how long."""
     for path in scores:
-        facts, record = own_facts(folder / path), records.read(folder, path.as_posix())
+        facts, record = read_metadata(folder / path), records.read(folder, path.as_posix())
         weights = path.with_name("weights.safetensors")
         trained = records.read(folder, weights.as_posix())
-        spent = [f"{seconds(folder, each) or 0:.0f}" if each else UNKNOWN for each in (trained, record)]
+        spent = [f"{wall_seconds(folder, each) or 0:.0f}" if each else UNKNOWN for each in (trained, record)]
         yield [
             path.parent.name, path.parts[-4].removeprefix("split"), path.parts[-3].removeprefix("seed"),
             str(facts.get("recipe_hash") or "-"), str(facts.get("fingerprint") or UNKNOWN), digest(folder / weights),
@@ -67,7 +67,8 @@ def score_rows(folder: Path, scores: Iterable[Path]) -> Iterator[list[str]]:
 
 def environment(folder: Path, path: Path) -> dict[str, Any]:
     """What the job that made a file ran in, by the file itself or by the job's log; empty where neither tells."""
-    return own_facts(folder / path).get("environment") or logged(folder, records.read(folder, path.as_posix()))
+    metadata, record = read_metadata(folder / path), records.read(folder, path.as_posix())
+    return metadata.get("environment") or logged_environment(folder, record)
 
 
 def environments(folder: Path, scores: Sequence[Path]) -> Iterator[list[str]]:
@@ -82,9 +83,9 @@ def data_rows(folder: Path, dataset: str) -> Iterator[list[str]]:
     """A row an archive by its hash, and one a kind of shards by what they were made with."""
     fetched = folder / "data" / "raw" / dataset / "fetched.tsv"
     for line in read_tsv(fetched) if fetched.exists() else []:
-        yield ["archive", line["file"], line["sha256"][:DIGEST], f"{int(line['bytes']):,} bytes, {line['source']}"]
+        yield ["archive", line["file"], line["sha256"][:DIGITS], f"{int(line['bytes']):,} bytes, {line['source']}"]
     for shards in sorted((folder / "data" / dataset / "shards").glob("*/")):
-        facts = own_facts(shards)
+        facts = read_metadata(shards)
         settings = "; ".join(f"{name} {value}" for name, value in sorted(facts.get("settings", {}).items()))
         yield ["shards", shards.name, str(facts.get("shards_tsv", UNKNOWN)), settings]
 
@@ -111,7 +112,7 @@ def digest(path: Path) -> str:
     """The beginning of a file's SHA-256; none of a file that is not there or is very large."""
     if not path.exists():
         return "-"
-    return sha256(path)[:DIGEST] if path.stat().st_size <= HASHED else "too large"
+    return sha256(path)[:DIGITS] if path.stat().st_size <= HASHED else "too large"
 
 
 def body(folder: Path, dataset: str, scores: Sequence[Path], found: Sequence[Job]) -> Iterator[str]:
@@ -142,9 +143,9 @@ def below(folder: Path, path: Path) -> Path:
 
 
 def _cost(folder: Path, record: records.Record) -> tuple[float | None, float | None]:
-    peak = benchmark(folder, record).get("max_rss", "")
+    peak = benchmark_row(folder, record).get("max_rss", "")
     megabytes = float(peak) if peak.replace(".", "", 1).isdigit() else 0.0
-    return seconds(folder, record), megabytes or None  # a job of a moment is over before it is measured
+    return wall_seconds(folder, record), megabytes or None  # a job of a moment is over before it is measured
 
 
 def _plain(name: str, facts: dict[str, Any]) -> str:
@@ -164,7 +165,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--plot", required=True, type=Path, help="an SVG of the stages")
     parser.add_argument("--page", required=True, type=Path, help="an HTML page")
     a = parser.parse_args(argv)
-    folder, dataset = records.home(a.table), a.table.stem
+    folder, dataset = records.workflow_folder(a.table), a.table.stem
     table, *scores = (below(folder, path) for path in (a.table, *a.scores))
     found = list(jobs(folder, table.as_posix()))
     stages.draw(edges(found), {row[0]: row[1:] for row in rule_rows(found)}, f"{dataset}: what made its table", a.plot)

@@ -1,1 +1,1 @@
-"""Why a target would be made again."""
+"""Why Snakemake would run a target's jobs again."""

@@ -1,4 +1,4 @@
-"""Snakemake's reasons in words, by its records of the jobs that made what is there."""
+"""Snakemake's reasons for running jobs, in words, with the details from its records of the earlier jobs."""
 
 import ast
 import re
@@ -10,85 +10,103 @@ from pipeline.jobs import records
 from pipeline.jobs.dry_run import Job
 from pipeline.why.code_changes import code_change
 
-NAMED = 3  # files of a group that are named
-LONGEST = 60  # characters of a value that are shown
-BY_ANOTHER = "Input files updated by another job: "
-HASHED = {  # settings that are hashes of what lies in a folder, which say nothing themselves
+MAX_FILES = 3  # files of a group that are named
+MAX_LENGTH = 60  # characters of a value that are shown
+INPUT_REMADE = "Input files updated by another job: "
+HASHED_SETTINGS = {  # settings whose value is a hash of a folder's content, which means nothing to a reader
     "videos": "videos of the slice changed",
     "files": "videos of the folder or its lists changed",
     "others": "files that are no listed videos changed",
 }
-PLAIN = {
+REASONS = {  # beginning of Snakemake's reason: our words, with {} for the files that follow it
     "Missing output files: ": "not made yet: {}",
-    "Incomplete output files: ": "a job that made it was cut off: {}",
-    "Updated input files: ": "newer than what was made of it: {}",
-    "Forced execution": "its job was cut off, or it is forced",
+    "Incomplete output files: ": "the job that made it was interrupted: {}",
+    "Updated input files: ": "an input is newer: {}",
+    "Forced execution": "its job was interrupted, or it is forced",
     "Code has changed since last execution": "the rule's command in rules/ has changed",
     "Software environment definition has changed since last execution": "its file in envs/ has changed",
 }
 
 
-def causes(job: Job, makers: dict[str, str], folder: Path) -> Iterator[str]:
-    """Why a job would run, a clause each; `makers` says which rule would make a file anew."""
-    for part in re.split(r"; (?=[A-Z])", job.reason):
-        if part.startswith(BY_ANOTHER):
-            made = dict.fromkeys(makers.get(path, "another job") for path in part.removeprefix(BY_ANOTHER).split(", "))
-            yield f"made of what {' and '.join(made)} would make anew"
-        elif part.startswith("Set of input files"):
+def explain(jobs: Sequence[Job], folder: Path) -> Iterator[str]:
+    """A line per rule and set of reasons: the number of jobs, the reasons, and on a second line the files.
+
+    `folder` is the working directory of the workflow.
+    """
+    makers = {path: job.rule for job in jobs for path in job.outputs}
+    groups: dict[tuple[str, str], list[Job]] = {}
+    for job in jobs:
+        if job.outputs:
+            clauses = (re.sub(r"^not made yet: .*", "not made yet", clause) for clause in reasons(job, makers, folder))
+            groups.setdefault((job.rule, "; ".join(dict.fromkeys(clauses))), []).append(job)
+    for (rule, why), members in groups.items():
+        yield f"{rule}, {count_jobs(members)}: {why}\n    {first_files(sorted(job.outputs[0] for job in members))}"
+
+
+def reasons(job: Job, makers: dict[str, str], folder: Path) -> Iterator[str]:
+    """The reasons why a job would run, a clause each. `makers` maps a file to the rule that would make it again."""
+    for reason in re.split(r"; (?=[A-Z])", job.reason):
+        if reason.startswith(INPUT_REMADE):
+            paths = reason.removeprefix(INPUT_REMADE).split(", ")
+            rules = dict.fromkeys(makers.get(path, "another job") for path in paths)
+            yield f"its input is made again by {' and '.join(rules)}"
+        elif reason.startswith("Set of input files"):
             yield changed_inputs(job, folder)
-        elif part.startswith("Params have changed"):
-            yield from changed_settings(job, part, folder)
+        elif reason.startswith("Params have changed"):
+            yield from changed_settings(job, reason, folder)
         else:
-            yield plain(part)
+            yield rephrase(reason)
 
 
-def plain(part: str) -> str:
-    """A reason of Snakemake's that needs no more than other words."""
-    for theirs, ours in PLAIN.items():
-        if part.startswith(theirs):
-            return ours.format(named(part.removeprefix(theirs).split(", ")))
-    return part[:1].lower() + part[1:]
+def rephrase(reason: str) -> str:
+    """A reason that needs no details, in the words of REASONS."""
+    for beginning, text in REASONS.items():
+        if reason.startswith(beginning):
+            return text.format(first_files(reason.removeprefix(beginning).split(", ")))
+    return reason[:1].lower() + reason[1:]
 
 
 def changed_inputs(job: Job, folder: Path) -> str:
-    """Which inputs came and went."""
+    """The input files that were added and removed since the recorded job."""
     record = _record(job, folder)
     before = record.inputs if record else []
-    come = [path for path in job.inputs if path not in before]
-    gone = [path for path in before if path not in job.inputs]
-    parts = [f"{named(come)} came"] * bool(come) + [f"{named(gone)} went"] * bool(gone)
+    added = [path for path in job.inputs if path not in before]
+    removed = [path for path in before if path not in job.inputs]
+    parts = [f"{first_files(added)} added"] * bool(added) + [f"{first_files(removed)} removed"] * bool(removed)
     return f"other inputs: {', '.join(parts) or 'in another order'}"
 
 
-def changed_settings(job: Job, part: str, folder: Path) -> Iterator[str]:
-    """Old and new values of the settings that differ; of code, the modules."""
-    before, _, now = part.partition("now: ")
-    record, new = _record(job, folder), literal(now)
-    old = record.settings if record else literal(before)
+def changed_settings(job: Job, reason: str, folder: Path) -> Iterator[str]:
+    """The settings that differ, with both values; for the code hash, the modules that changed."""
+    before, _, now = reason.partition("now: ")
+    record, new = _record(job, folder), parse_settings(now)
+    old = record.settings if record else parse_settings(before)
     if not (old and new):
-        yield f"other parameters: {_short(before.partition('before: ')[2])} -> {_short(now)}"
+        yield f"other parameters: {_shorten(before.partition('before: ')[2])} -> {_shorten(now)}"
         return
     if old.get("code") != new.get("code"):
-        yield code_change(job.rule, folder / job.outputs[0], record.begun if record else None)
-    yield from (words for name, words in HASHED.items() if old.get(name) != new.get(name))
-    told = dict.fromkeys(("code", *HASHED), 0)
-    yield from differences({**old, **told}, {**new, **told}, job.rule)
+        yield code_change(job.rule, folder / job.outputs[0], record.start_time if record else None)
+    yield from (text for name, text in HASHED_SETTINGS.items() if old.get(name) != new.get(name))
+    ignored = dict.fromkeys(("code", *HASHED_SETTINGS), 0)
+    yield from differences({**old, **ignored}, {**new, **ignored}, job.rule)
 
 
 def differences(old: Any, new: Any, name: str) -> Iterator[str]:
-    """`name.key old -> new` for what differs in two values, as deep as mappings go."""
+    """`name.key old -> new` for every difference of two values; mappings are compared key by key, at any depth."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
             yield from differences(old.get(key), new.get(key), f"{name}.{key}")
     elif old != new and isinstance(old, list) and isinstance(new, list):
-        gone, come = ([each for each in one if each not in other] for one, other in ((old, new), (new, old)))
-        yield f"{name}: {len(come) or len(gone)} of {len(new)} changed, first {_pair(gone[:1], come[:1])}"
+        removed = [item for item in old if item not in new]
+        added = [item for item in new if item not in old]
+        change = _change(removed[:1], added[:1])
+        yield f"{name}: {len(added) or len(removed)} of {len(new)} changed, first {change}"
     elif old != new:
-        yield f"{name} {_pair(old, new)}"
+        yield f"{name} {_change(old, new)}"
 
 
-def literal(text: str) -> dict[str, Any]:
-    """The settings in a text of parameters: the Python mapping that begins with the code's hash."""
+def parse_settings(text: str) -> dict[str, Any]:
+    """The stage's settings in Snakemake's text of all params: the Python mapping that begins with the code hash."""
     start = text.find("{'code'")
     for end in (match.end() for match in re.finditer("}", text[start:]) if start >= 0):
         try:
@@ -98,43 +116,32 @@ def literal(text: str) -> dict[str, Any]:
     return {}
 
 
-def explain(jobs: Sequence[Job], folder: Path) -> Iterator[str]:
-    """One line a rule and set of causes, in the order of the stages, with how many jobs and which files."""
-    makers = {path: job.rule for job in jobs for path in job.outputs}
-    groups: dict[tuple[str, str], list[Job]] = {}
-    for job in jobs:
-        if job.outputs:
-            clauses = dict.fromkeys(
-                re.sub(r"^not made yet: .*", "not made yet", c) for c in causes(job, makers, folder)
-            )
-            groups.setdefault((job.rule, "; ".join(clauses)), []).append(job)
-    for (rule, why), members in groups.items():
-        yield f"{rule}, {_count(members)}: {why}\n    {named(sorted(job.outputs[0] for job in members))}"
+def first_files(paths: Sequence[str]) -> str:
+    """The first MAX_FILES paths, and the number of the others."""
+    more = f" and {len(paths) - MAX_FILES} more" if len(paths) > MAX_FILES else ""
+    return ", ".join(paths[:MAX_FILES]) + more
 
 
-def named(paths: Sequence[str]) -> str:
-    """The first few paths and how many more."""
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-    return ", ".join(paths[:NAMED]) + more
+def count_jobs(jobs: Sequence[Job]) -> str:
+    """`1 job` or `N jobs`."""
+    return "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
 
 
 def _record(job: Job, folder: Path) -> records.Record | None:
     return next(filter(None, (records.read(folder, path) for path in job.outputs)), None)
 
 
-def _count(members: Sequence[Job]) -> str:
-    return "1 job" if len(members) == 1 else f"{len(members)} jobs"
-
-
-def _pair(old: Any, new: Any) -> str:
-    before, after = _short(old), _short(new)
+def _change(old: Any, new: Any) -> str:
+    """`old -> new`; of long values the part around the first difference."""
+    before, after = _shorten(old), _shorten(new)
     if before != after:
         return f"{before} -> {after}"
-    place = next((n for n, (a, b) in enumerate(zip(str(old), str(new), strict=False)) if a != b), LONGEST)
-    start = max(0, place - LONGEST // 2)
-    return f"...{_short(str(old)[start:])} -> ...{_short(str(new)[start:])}"
+    pairs = enumerate(zip(str(old), str(new), strict=False))
+    first = next((index for index, (a, b) in pairs if a != b), MAX_LENGTH)
+    start = max(0, first - MAX_LENGTH // 2)
+    return f"...{_shorten(str(old)[start:])} -> ...{_shorten(str(new)[start:])}"
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = " ".join(str(value).split())
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}..."

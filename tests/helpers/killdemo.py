@@ -28,7 +28,8 @@ def moments(whole: Path, begun: float, count: int, seed: int) -> list[Moment]:
 
     The first that falls after trainings have begun is moved to when one of them has its first checkpoint.
     """
-    jobs = {r.logs[0]: (r.begun - begun, r.ended - begun) for r in killchecks.recorded(whole).values() if r.logs}
+    records = [record for record in killchecks.recorded(whole).values() if record.logs]
+    jobs = {record.logs[0]: (record.start_time - begun, record.end_time - begun) for record in records}
     order = sorted(jobs, key=lambda log: jobs[log])
     lasts, generator = max(end for _, end in jobs.values()), random.Random(seed)
     found = []

@@ -12,7 +12,7 @@ from pipeline.config import recipes
 from pipeline.config.settings import DATASET_DEFAULTS, load_yaml
 from pipeline.fetch.sources import TABLE as SOURCES
 from pipeline.formats.jpeg_store import JpegStoreWriter
-from pipeline.jobs.dry_run import ROOT, Job, parse
+from pipeline.jobs.dry_run import ROOT, Job, parse_jobs
 from pipeline.plan import (
     computing,
     facts,
@@ -38,7 +38,7 @@ def config():
 
 
 def test_a_dry_runs_jobs_are_read_with_what_a_plan_needs():
-    (job,) = parse(
+    (job,) = parse_jobs(
         "rule flow:\n    input: a.h5\n    output: b.h5\n    jobid: 3\n    benchmark: t.tsv\n    reason: Missing\n"
         "    wildcards: dataset=demo, slice=0001\n    threads: 2\n    resources: tmpdir=/tmp, gpu=1\n"
     )

@@ -1,4 +1,4 @@
-"""`python -m pipeline.provenance`: where a result comes from, and what is not known."""
+"""`python -m pipeline.provenance`: the tree of files that a result was made from, and what is not known."""
 
 import json
 import os
@@ -27,11 +27,11 @@ def record(folder, output, rule, inputs, /, ended=None, command="", **settings):
     """What Snakemake keeps of a job."""
     ended = ended or (folder / output).stat().st_mtime
     log = f"logs/{rule}.log"
-    facts = {"rule": rule, "input": inputs, "log": [log], "params": ["''", repr({"code": "c0de", **settings})]}
-    facts["shellcmd"] = f"set -euo pipefail; {command} --slice 0000"
+    fields = {"rule": rule, "input": inputs, "log": [log], "params": ["''", repr({"code": "c0de", **settings})]}
+    fields["shellcmd"] = f"set -euo pipefail; {command} --slice 0000"
     path = folder / ".snakemake" / "metadata" / urlsafe_b64encode(output.encode()).decode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**facts, "starttime": ended - 5, "endtime": ended}))
+    path.write_text(json.dumps({**fields, "starttime": ended - 5, "endtime": ended}))
 
 
 @pytest.fixture
@@ -47,62 +47,62 @@ def made(tmp_path):
     weights.save(tmp_path / WEIGHTS, {"w": torch.zeros(3)}, {"recipe_hash": "beef", "environment": RAN_IN})
     record(tmp_path, WEIGHTS, "train", slices, seed=7)
     (tmp_path / "results/benchmarks/train.tsv").write_text("s\tmax_rss\n123.4\t456\n")
-    facts = {"fingerprint": "f1f2", "protocol": "25 frames", "classes": [str(n) for n in range(400)]}
-    manifest.write_parquet(tmp_path / "results/runs/d/test.parquet", pd.DataFrame({"a": [1]}), facts)
+    metadata = {"fingerprint": "f1f2", "protocol": "25 frames", "classes": [str(n) for n in range(400)]}
+    manifest.write_parquet(tmp_path / "results/runs/d/test.parquet", pd.DataFrame({"a": [1]}), metadata)
     record(tmp_path, "results/runs/d/test.parquet", "score", [WEIGHTS])
     (tmp_path / "results/tables/d.csv").write_text("table")
     record(tmp_path, "results/tables/d.csv", "table", ["results/runs/d/test.parquet", WEIGHTS])
     return tmp_path
 
 
-def told(made, capsys, result="results/tables/d.csv"):
+def output(made, capsys, result="results/tables/d.csv"):
     provenance_command.main([str(made / result)])
     return capsys.readouterr().out
 
 
-def test_the_tree_tells_rules_settings_hashes_and_facts_from_the_table_to_the_archive(made, capsys):
-    out = told(made, capsys)
-    for words in ("made by: table", "facts: classes (400 of them); fingerprint f1f2; protocol 25 frames",
+def test_the_tree_shows_rules_settings_hashes_and_metadata_from_the_table_to_the_archive(made, capsys):
+    text = output(made, capsys)
+    for words in ("made by: table", "metadata: classes (400 of them); fingerprint f1f2; protocol 25 frames",
                   "settings: seed 7", "settings: bound 20", "recipe_hash beef", "code c0de"):  # fmt: skip
-        assert words in out
-    assert f"sha256: {tree.sha256(made / WEIGHTS)[:12]}" in out
-    assert "archives/d.rar\n" in out
-    assert "given, not made by the workflow" in out
+        assert words in text
+    assert f"sha256: {tree.sha256(made / WEIGHTS)[:12]}" in text
+    assert "archives/d.rar\n" in text
+    assert "a file of yours, not made by the workflow" in text
 
 
-def test_what_a_job_ran_in_is_told_with_what_differs_from_the_lock(made, capsys):
+def test_the_environment_of_a_job_is_shown_with_its_differences_from_the_lock(made, capsys):
     assert (
         "ran in: commit 0123456789ab with changes, lock fedcba987654 (but torch 2.12.0), Python 3.11.7, torch 2.12.0,"
-        " NVIDIA H100, driver 550.1" in told(made, capsys)
+        " NVIDIA H100, driver 550.1" in output(made, capsys)
     )
 
 
-def test_a_log_tells_it_where_the_file_does_not(made, capsys):
+def test_the_environment_is_read_from_the_log_if_the_file_has_none(made, capsys):
     (made / "logs/flow.log").write_text(
         f"{environment.LOG_PREFIX}{json.dumps({**RAN_IN, 'commit': 'aaaaaaaaaaaa'})}\nwork\n"
     )
-    assert "ran in: commit aaaaaaaaaaaa" in told(made, capsys)
+    assert "ran in: commit aaaaaaaaaaaa" in output(made, capsys)
 
 
-def test_wall_time_is_the_benchmarks_else_the_records(made, capsys):
-    out = told(made, capsys)
-    assert "123.4 s, 456 MB" in out
-    assert "5.0 s, code" in out
+def test_wall_time_comes_from_the_benchmark_or_else_from_the_record(made, capsys):
+    text = output(made, capsys)
+    assert "123.4 s, 456 MB" in text
+    assert "5.0 s, code" in text
 
 
-def test_slices_of_one_kind_are_one_entry_with_their_time_together(made, capsys):
-    out = told(made, capsys)
-    assert "data/d/flow/0000.h5 and 5 like it" in out
-    assert "all 6 30 s" in out
-    assert "0003.h5" not in out
+def test_similar_slices_are_one_entry_with_their_summed_time(made, capsys):
+    text = output(made, capsys)
+    assert "data/d/flow/0000.h5 and 5 like it" in text
+    assert "all 6 30 s" in text
+    assert "0003.h5" not in text
 
 
-def test_a_slice_made_with_other_settings_stands_alone(made, capsys):
+def test_a_slice_made_with_other_settings_is_an_entry_of_its_own(made, capsys):
     record(made, "data/d/flow/0003.h5", "flow", ["archives/d.rar"], bound=15)
-    assert "data/d/flow/0003.h5\n" in told(made, capsys)
+    assert "data/d/flow/0003.h5\n" in output(made, capsys)
 
 
-def test_slices_of_ones_own_videos_are_one_entry_that_leads_to_their_folder(made, capsys):
+def test_slices_of_the_users_videos_are_one_entry_with_their_folder_below(made, capsys):
     for number in range(6):
         path = f"data/d/flow/{number:04d}.h5"
         record(
@@ -113,62 +113,63 @@ def test_slices_of_ones_own_videos_are_one_entry_that_leads_to_their_folder(made
             command=f"python -m pipeline.frames {made / 'archives'} {path}",
             videos=f"hash{number}",
         )
-    out = told(made, capsys)
-    assert "data/d/flow/0000.h5 and 5 like it" in out
-    assert f"| {made / 'archives'}\n" in out
-    assert out.index(str(made / "archives") + "\n") < out.index("given, not made by the workflow")
+    text = output(made, capsys)
+    assert "data/d/flow/0000.h5 and 5 like it" in text
+    assert f"| {made / 'archives'}\n" in text
+    assert text.index(str(made / "archives") + "\n") < text.index("a file of yours, not made by the workflow")
 
 
-def test_what_is_recorded_nowhere_is_said_to_be_unknown(made, capsys):
+def test_what_is_not_recorded_is_listed_as_unknown(made, capsys):
     (made / "results/benchmarks/train.tsv").unlink()
     for path in (made / ".snakemake" / "metadata").glob("cmVz*"):  # what begins with res
         path.unlink()
-    out = told(made, capsys)
-    assert "the job that made it is not known" in out
-    assert "unknown: the job that made it, of 1 files" in out
+    text = output(made, capsys)
+    assert "the job that made it is not known" in text
+    assert "unknown: the job that made it, of 1 files" in text
 
 
-def test_a_file_that_was_changed_after_its_job_is_told(made, capsys):
+def test_a_file_that_was_changed_after_its_job_is_marked(made, capsys):
     os.utime(made / WEIGHTS, (0, 0))
-    assert "CHANGED since its job ended" in told(made, capsys)
+    assert "CHANGED since its job ended" in output(made, capsys)
 
 
-def test_a_file_that_is_gone_is_told(made, capsys):
+def test_a_deleted_file_is_marked(made, capsys):
     for number in range(6):
         (made / f"data/d/flow/{number:04d}.h5").unlink()
-    assert "gone: deleted since, or temporary" in told(made, capsys)
+    assert "gone: deleted since, or temporary" in output(made, capsys)
 
 
-def test_the_tree_can_be_kept_beside_the_result(made, capsys):
+def test_the_tree_can_be_written_to_a_file(made, capsys):
     out = made / "results/tables/d.provenance.txt"
     provenance_command.main([str(made / "results/tables/d.csv"), "--out", str(out)])
     assert out.read_text() == capsys.readouterr().out
 
 
-def test_a_torn_file_and_a_torn_record_stop_nothing(made, capsys):
+def test_a_damaged_file_and_a_damaged_record_are_no_error(made, capsys):
     (made / WEIGHTS).write_bytes(b"torn")
     record_of = made / ".snakemake" / "metadata" / urlsafe_b64encode(WEIGHTS.encode()).decode()
     record_of.write_text("{")
-    assert "unreadable" in told(made, capsys)
+    assert "unreadable" in output(made, capsys)
 
 
-@pytest.mark.parametrize(("path", "words"), [("none.csv", "does not exist"), ("logs", "no folder above .* has a")])
-def test_a_mistake_is_a_sentence(tmp_path, path, words):
+@pytest.mark.parametrize(("path", "message"), [("none.csv", "does not exist"), ("logs", "no folder above .* has a")])
+def test_a_mistake_is_reported_in_one_sentence(tmp_path, path, message):
     (tmp_path / "logs").mkdir()
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=message):
         provenance_command.main([str(tmp_path / path)])
 
 
-def test_settings_with_code_in_them_are_read_and_never_run():
-    assert records.settings(["__import__('os').abort()", "{'code': 'a', 'bound': 20}"]) == {"code": "a", "bound": 20}
+def test_settings_with_code_in_them_are_parsed_and_never_run():
+    params = ["__import__('os').abort()", "{'code': 'a', 'bound': 20}"]
+    assert records.parse_settings(params) == {"code": "a", "bound": 20}
 
 
 def test_the_environment_is_this_commit_this_lock_and_plain_json():
-    facts = environment.environment()
+    values = environment.environment()
     head = subprocess.run(["git", "-C", str(environment.ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
-    assert facts["commit"] == (head.stdout[:12] or None)
-    assert facts["lock"] == tree.sha256(environment.LOCK)[:12]
-    assert environment.read_log(environment.log_line()) == facts
+    assert values["commit"] == (head.stdout[:12] or None)
+    assert values["lock"] == tree.sha256(environment.LOCK)[:12]
+    assert environment.read_log(environment.log_line()) == values
 
 
 def test_the_gpus_are_those_that_the_job_was_given(tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ def plan(tmp_path_factory):
     assert run.returncode == 0, run.stdout + run.stderr
     with contextlib.chdir(folder):
         rows = {name: table_targets.gathered_scores(merged, name) for name in DATASETS}
-    return rows, {path: job for job in dry_run.parse(run.stdout + run.stderr) for path in job.outputs}
+    return rows, {path: job for job in dry_run.parse_jobs(run.stdout + run.stderr) for path in job.outputs}
 
 
 def behind(path, makers):

@@ -42,7 +42,7 @@ class Workflow:
         return run.stdout + run.stderr
 
     def jobs(self, **settings):
-        return dry_run.parse(self.run("-n", **settings))
+        return dry_run.parse_jobs(self.run("-n", **settings))
 
     def planned(self, **settings):
         """What a dry run lists."""
@@ -135,7 +135,7 @@ def made(tmp_path_factory):
 def test_a_comment_a_docstring_and_an_unrelated_module_plan_nothing(made):
     comment = made.edited("pipeline/formats/flow_levels.py", '"""\n\n', '"""\n\n# A comment.\n')
     docstring = made.edited("pipeline/flow/flow_slices.py", '"""', '"""Other words. ')
-    unrelated = made.edited("pipeline/provenance/tree.py", "ALIKE = 3", "ALIKE = 4")
+    unrelated = made.edited("pipeline/provenance/tree.py", "MAX_SINGLE = 3", "MAX_SINGLE = 4")
     with comment, docstring, unrelated:
         assert made.planned() == []
 
@@ -272,7 +272,7 @@ def test_one_more_split_of_archives_fetches_decodes_and_packs_nothing_anew(tmp_p
     def planned(*splits):
         run = snakemake(tmp_path, "-n", *files, config={"datasets": {"demo": {"splits": list(splits)}}})
         assert run.returncode == 0, run.stdout + run.stderr
-        return dry_run.parse(run.stdout)
+        return dry_run.parse_jobs(run.stdout)
 
     first = planned(1)
     assert {job.rule for job in first} >= {"fetch", "index", "splits", "frames", "flow", "shard", "idt_sample"}
