@@ -10,7 +10,7 @@ import pandas as pd
 import simplejpeg
 
 from pipeline.config.recipes import Recipe
-from pipeline.flow.flow_slices import encode
+from pipeline.flow.flow_slices import encode_flow
 from pipeline.formats import manifest, quarantine
 from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.formats.shards import ShardReader
@@ -62,7 +62,7 @@ def fields(number: int) -> Iterator[np.ndarray]:
 def jpegs(modality: str, number: int) -> list[bytes]:
     """A video's pictures as the frames and flow stages store them."""
     if modality != "rgb":
-        return [encode(field, BOUND, QUALITY) for field in fields(number)]
+        return [encode_flow(field, BOUND, QUALITY) for field in fields(number)]
     how = {"quality": QUALITY, "colorsubsampling": "420"}
     return [simplejpeg.encode_jpeg(np.ascontiguousarray(picture), **how) for picture in pictures(number)]
 
@@ -83,7 +83,7 @@ def made(folder: Path, modality: str) -> Path:
         encoded = jpegs(modality, number)
         writer.add(name, map(len, encoded), io.BytesIO(b"".join(encoded)), 25.0)
     writer.close()
-    pack.write([slice_file], folder / "manifest.parquet", [folder / "quarantine.tsv"], out, modality, 1)
+    pack.pack_shards([slice_file], folder / "manifest.parquet", [folder / "quarantine.tsv"], out, modality, 1)
     return out
 
 

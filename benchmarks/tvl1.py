@@ -28,7 +28,7 @@ from pipeline.common.errors import UserError
 from pipeline.flow import tvl1
 from pipeline.flow.tvl1 import cpu, cuda, driver, vector
 from pipeline.flow.tvl1.parameters import resolve
-from pipeline.flow.tvl1.pyramid import sizes
+from pipeline.flow.tvl1.pyramid import level_sizes
 
 CLIPS = Path(__file__).parents[2] / "shared" / "clips"
 NAMES = ("test.avi", "arm_wrestling.mp4", "demo.mp4", "surveillance_fights/fight/fi005.mp4")
@@ -127,7 +127,7 @@ def scaling(frames: np.ndarray) -> list[dict[str, float]]:
 
     Where threads do not hinder each other the processor's time a pair stays the same, even on a busy machine.
     """
-    counts = sorted({1, *(2**k for k in range(1, 12) if 2**k < tvl1.cores()), tvl1.cores()})
+    counts = sorted({1, *(2**k for k in range(1, 12) if 2**k < tvl1.available_cores()), tvl1.available_cores()})
     clip = np.concatenate([frames, frames[-2:0:-1]] * 4)
     runs: dict[int, list[tuple[float, float]]] = {count: [] for count in counts}
     for _ in range(3):
@@ -176,7 +176,7 @@ def share(frames: np.ndarray, rounds: int, parameters: dict[str, Any]) -> dict[s
     for _ in range(rounds):
         taken, _ = timed(lambda: multiply_add(numbers, CHAINS))
         peaks.append(12 * 2 * vector.LANES * CHAINS / taken)
-        taken, iterations = timed(lambda: cpu.run(frames, out, parameters))
+        taken, iterations = timed(lambda: cpu.flow_of_run(frames, out, parameters))
         rates.append(iterations / taken)
     flops = sum(FLOPS.values())
     return {
@@ -191,7 +191,7 @@ def machine() -> dict[str, Any]:
     """What was measured, and on what."""
     return {
         "processor": f"{host.processor()} ({llvmlite.binding.get_host_cpu_name()})",
-        "cores": tvl1.cores(),
+        "cores": tvl1.available_cores(),
         "opencv": cv2.__version__,
         "numba": numba.__version__,
         "numpy": np.__version__,
@@ -236,10 +236,10 @@ def on_cpu(options: argparse.Namespace) -> dict[str, Any]:
 
 def on_cuda(options: argparse.Namespace) -> dict[str, Any]:
     """The whole GPU measurement: speed by preset and batch, its floors, and the difference to OpenCV."""
-    if missing := driver.why_not():
+    if missing := driver.unavailable_reason():
         raise UserError(f"TV-L1 cannot be measured on a GPU because {missing}: leave out --device cuda")
     found = clips(options.clips, options.pairs + 1)
-    gpu = driver.device()
+    gpu = driver.open_device()
     per_clip = {name: compare(frames, options.rounds, "cuda") for name, frames in found.items()}
     frames = np.concatenate([turned(clip, 65) for clip in found.values()])
     presets = ("opencv-cuda", "opencv")
@@ -260,7 +260,7 @@ def turned(frames: np.ndarray, count: int) -> np.ndarray:
 def batches(gpu: driver.Gpu, frames: np.ndarray, rounds: int, preset: str) -> list[dict[str, float]]:
     """Pairs a second, transfers included, at several batch sizes; the larger floor and the share of it."""
     parameters = resolve(preset)
-    levels = sizes(*frames.shape[1:], parameters["scales"], parameters["scale_step"])
+    levels = level_sizes(*frames.shape[1:], parameters["scales"], parameters["scale_step"])
     rows = []
     for pairs in (8, 64, 256):
         clip, out = turned(frames, pairs + 1), np.empty((pairs, 2, *frames.shape[1:]), np.float32)

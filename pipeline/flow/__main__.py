@@ -31,7 +31,9 @@ def main(argv: Sequence[str]) -> None:
     parameters = tvl1.resolve(args.preset, **parse_parameters(args.parameters))
     settings = {"stage": "flow", "code": stage_hash("flow"), "bound": args.bound, "quality": args.quality}
     with JpegStore(args.frames) as frames:
-        flow_slice(frames, args.out, settings, parameters, args.direction, tvl1.choose(args.backend), args.threads)
+        flow_slice(
+            frames, args.out, settings, parameters, args.direction, tvl1.choose_backend(args.backend), args.threads
+        )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ STEPS = (15, 6, 4, 11, 13, 6)
 DARKER = 0.75  # what lies beyond the bound
 
 
-def wheel() -> np.ndarray:
+def colour_wheel() -> np.ndarray:
     """The 55 colours (55, 3), RGB 0..255; the first, red, points right and they go round by way of down."""
     following = np.roll(HUES, -1, axis=0)
     parts = [
@@ -18,7 +18,7 @@ def wheel() -> np.ndarray:
     return np.floor(np.concatenate(parts))
 
 
-def picture(flow: np.ndarray, bound: float | None = None) -> np.ndarray:
+def flow_to_rgb(flow: np.ndarray, bound: float | None = None) -> np.ndarray:
     """float (..., 2, H, W) pixels -> uint8 RGB (..., H, W, 3).
 
     No motion is white; `bound` pixels (default: the longest motion) have the full colour, and longer a darker one.
@@ -26,7 +26,7 @@ def picture(flow: np.ndarray, bound: float | None = None) -> np.ndarray:
     x, y = np.moveaxis(np.asarray(flow, np.float64), -3, 0)
     length = np.hypot(x, y)
     length = length / (bound or max(float(length.max(initial=0)), np.finfo(np.float32).tiny))
-    colours = wheel()
+    colours = colour_wheel()
     turn = (np.arctan2(-y, -x) / np.pi + 1) / 2 * (len(colours) - 1)  # 0..54: right is 0, down a quarter
     below = np.floor(turn).astype(int)
     share = (turn - below)[..., None]

@@ -20,39 +20,39 @@ from pipeline.flow import tvl1
 from pipeline.formats.flow_levels import quantise
 from pipeline.formats.jpeg_store import JpegStore, JpegStoreWriter
 
-ROOM = 256 << 20  # bytes of flow computed at a time, which bounds the memory whatever the video's length and size
-MOST_PAIRS = 256  # at a time; a GPU gains nothing from more
+BATCH_BYTES = 256 << 20  # of flow computed at a time, which bounds the memory
+MAX_PAIRS = 256  # of frames at a time; larger batches are no faster on a GPU
 
-Engine = Callable[[np.ndarray], np.ndarray]  # uint8 (T, H, W) -> float32 (T-1, 2, H, W)
-Each = Callable[..., Iterable[Any]]  # `map`, or a thread pool's
+FlowFunction = Callable[[np.ndarray], np.ndarray]  # uint8 (T, H, W) -> float32 (T-1, 2, H, W)
+Map = Callable[..., Iterable[Any]]  # `map`, or a thread pool's
 
 DIRECTIONS = ("forward", "backward")
 
 
-def grey(jpeg: bytes) -> np.ndarray:
+def decode_grey(jpeg: bytes) -> np.ndarray:
     """A JPEG's luma, uint8 (H, W)."""
     return simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")[..., 0]
 
 
-def decoded(jpegs: Iterator[bytes], each: Each) -> Iterator[np.ndarray]:
+def decode_frames(jpegs: Iterator[bytes], each: Map) -> Iterator[np.ndarray]:
     """The frames of JPEGs, uint8 (H, W), decoded some at a time."""
-    while some := list(islice(jpegs, MOST_PAIRS)):
-        yield from each(grey, some)
+    while some := list(islice(jpegs, MAX_PAIRS)):
+        yield from each(decode_grey, some)
 
 
-def batches(frames: Iterator[np.ndarray], pairs: int = MOST_PAIRS) -> Iterator[np.ndarray]:
+def batches(frames: Iterator[np.ndarray], pairs: int = MAX_PAIRS) -> Iterator[np.ndarray]:
     """Runs of up to `pairs` + 1 frames, (T, H, W), each beginning with the last frame of the one before.
 
     Fewer where frames are so large that their flow would not fit the room there is.
     """
     last = list(islice(frames, 1))
-    pairs = min(pairs, max(1, ROOM // (8 * max(1, last[0].size)))) if last else 0
+    pairs = min(pairs, max(1, BATCH_BYTES // (8 * max(1, last[0].size)))) if last else 0
     while following := list(islice(frames, pairs)):
         yield np.stack(last + following)
         last = following[-1:]
 
 
-def backward(engine: Engine) -> Engine:
+def backward_flow(engine: FlowFunction) -> FlowFunction:
     """The flow of the reversed frames, reversed: from frame t + 1 to frame t, at the place t.
 
     Pairs do not depend on each other, so a video may be reversed a batch at a time.
@@ -60,30 +60,32 @@ def backward(engine: Engine) -> Engine:
     return lambda run: engine(run[::-1])[::-1]
 
 
-def encode(field: np.ndarray, bound: float, quality: int) -> bytes:
+def encode_flow(field: np.ndarray, bound: float, quality: int) -> bytes:
     """float32 (2, H, W) in pixels -> a grey JPEG, x above y."""
     levels = quantise(field, bound).reshape(-1, field.shape[-1], 1)  # (2H, W, 1)
     return simplejpeg.encode_jpeg(levels, quality=quality, colorspace="GRAY")
 
 
-def flow_of(jpegs: Iterator[bytes], engine: Engine, bound: float, quality: int, each: Each = map) -> list[bytes]:
+def video_flow(
+    jpegs: Iterator[bytes], engine: FlowFunction, bound: float, quality: int, each: Map = map
+) -> list[bytes]:
     """One video's frames as JPEGs -> its flow pictures as JPEGs, one fewer; `each` decodes and encodes."""
 
     def encoded(field: np.ndarray) -> bytes:
-        return encode(field, bound, quality)
+        return encode_flow(field, bound, quality)
 
-    return [picture for run in batches(decoded(jpegs, each)) for picture in each(encoded, engine(run))]
+    return [picture for run in batches(decode_frames(jpegs, each)) for picture in each(encoded, engine(run))]
 
 
 def write_slice(
-    frames: JpegStore, engine: Engine, out: Path, settings: dict[str, Any], each: Each = map, what: str = "flow"
+    frames: JpegStore, engine: FlowFunction, out: Path, settings: dict[str, Any], each: Map = map, what: str = "flow"
 ) -> None:
     """Flow of every video in `frames` into `out`."""
     numbers, number, size = range(len(frames.videos)), 0, 0
     with whole_file(out, lambda: size / max(number, 1) * len(numbers)) as scratch:
         writer = JpegStoreWriter(scratch, settings)
         for number in log.progress(numbers, len(numbers), f"{what} {out.stem}"):
-            pictures = flow_of(frames.pictures(number), engine, settings["bound"], settings["quality"], each)
+            pictures = video_flow(frames.pictures(number), engine, settings["bound"], settings["quality"], each)
             if len(pictures) != frames.count(number) - 1:
                 raise RuntimeError(f"{frames.videos[number]}: {len(pictures)} flows of {frames.count(number)} frames")
             data = io.BytesIO(b"".join(pictures))
@@ -110,5 +112,5 @@ def flow_slice(
         attributes["direction"] = "backward"  # forward files say nothing, as before there were two
     # On one thread, decoding and encoding would take longer than a GPU takes for the flow.
     with ThreadPoolExecutor(threads) as pool:
-        directed = backward(engine) if direction == "backward" else engine
+        directed = backward_flow(engine) if direction == "backward" else engine
         write_slice(frames, directed, out, attributes, pool.map, f"{direction} flow on {backend}")

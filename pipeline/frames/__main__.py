@@ -18,7 +18,7 @@ from pipeline.frames.frame_slices import slice_videos, write_slice
 from pipeline.index import membership
 
 
-def arguments(argv: Sequence[str]) -> Namespace:
+def parse_args(argv: Sequence[str]) -> Namespace:
     """The command's."""
     parser = cli.parser(__doc__)
     parser.add_argument("videos", type=Path, help="folder of all the videos, or the index's manifest.parquet")
@@ -45,7 +45,7 @@ def arguments(argv: Sequence[str]) -> Namespace:
 
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
-    a = arguments(argv)
+    a = parse_args(argv)
     size, fps, videos = parse_size(a.size), parse_fps(a.fps), slice_videos(a)
     how = Settings(size, a.quality, fps, a.decoder, a.max_missing, a.repair)
     settings = {

@@ -23,27 +23,27 @@ from pipeline.frames.video import (
     Header,
     Planes,
     Size,
-    fit,
-    frames_of,
-    opened,
+    decode_frames,
+    open_video,
+    output_size,
 )
 
 Frames = Generator[Planes, None, int]
 
-COMPLAINT = re.compile(r".*?\[(error|fatal|panic)\] (.*)")
-JUMP = 60  # seconds between two frames that no clip of an action has; filling the gap would take the disk
+FFMPEG_ERROR = re.compile(r".*?\[(error|fatal|panic)\] (.*)")
+MAX_GAP = 60  # seconds between two frames that no clip of an action has; filling the gap would take the disk
 
 
 def pyav_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
     """Decode in this process; raises BadVideo where decoding stops or marks a frame as corrupt."""
-    width, height = fit(header, size)
+    width, height = output_size(header, size)
     turns = header.rotation // 90 % 4
     scaler = Scaler((height, width) if turns % 2 else (width, height))
-    with opened(path) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the stage runs one video a thread
-        source = Counted(_sound(frames_of(container, stream)))
-        for frame in resample(timed(source, header), fps) if fps else source:
+        source = CountingIterable(_sound(decode_frames(container, stream)))
+        for frame in resample(with_times(source, header), fps) if fps else source:
             planes = scaler(frame)
             yield tuple(np.rot90(plane, turns) for plane in planes) if turns else planes  # type: ignore[misc]
     return source.count
@@ -51,7 +51,7 @@ def pyav_frames(path: Path | str, header: Header, size: Size, fps: float = 0) ->
 
 def ffmpeg_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
     """The same through an ffmpeg process, which turns the picture itself; raises BadVideo with ffmpeg's own words."""
-    width, height = fit(header, size)
+    width, height = output_size(header, size)
     # A file, because ffmpeg waits for ever once it has filled a pipe that nobody reads.
     with tempfile.TemporaryFile() as log:
         command = _ffmpeg_command(path, header, width, height, fps)
@@ -109,7 +109,7 @@ class Scaler:
         return graph
 
 
-class Counted:
+class CountingIterable:
     """Passes items through and counts them."""
 
     def __init__(self, items: Iterable[Any]) -> None:
@@ -122,7 +122,7 @@ class Counted:
             yield item
 
 
-def timed(frames: Iterable[Any], header: Header) -> Iterator[tuple[Any, Fraction, Fraction]]:
+def with_times(frames: Iterable[Any], header: Header) -> Iterator[tuple[Any, Fraction, Fraction]]:
     """Each frame with its time and duration in seconds; where it has none, by the header's frame rate."""
     period = 1 / Fraction(header.fps).limit_denominator(100_000) if header.fps else Fraction(1, 25)
     time = Fraction(0)
@@ -143,7 +143,7 @@ def resample(frames: Iterable[tuple[Any, Fraction, Fraction]], fps: float) -> It
     held, place, end = None, 0, 0
     for number, (frame, time, duration) in enumerate(frames):
         start = _nearest(time * rate)
-        if number and start - place > JUMP * rate:
+        if number and start - place > MAX_GAP * rate:
             raise BadVideo(f"its time stamps jump by {float((start - place) / rate):.0f} s at frame {number}")
         for _ in range(start - place if number else 0):
             yield held
@@ -179,7 +179,7 @@ def _decoded(log: IO[bytes]) -> int:
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
     # `[h264 @ 0x5627945881c0] [error] words`: the address differs from run to run, the words do not.
-    complaint = next(filter(None, map(COMPLAINT.match, lines)), None)
+    complaint = next(filter(None, map(FFMPEG_ERROR.match, lines)), None)
     if complaint:
         raise BadVideo(f"ffmpeg says: {complaint.group(2)}")
     return sum(int(count) for line in lines for count in re.findall(r"(\d+) frames decoded", line)[:1])

@@ -29,7 +29,7 @@ class Settings(NamedTuple):
     repair: bool = False
 
 
-class Pictures(NamedTuple):
+class ExtractedVideo(NamedTuple):
     """One video's JPEGs end to end, rewound, and their lengths; `note` is the quarantine row that it earned, if any."""
 
     data: IO[bytes]
@@ -38,28 +38,28 @@ class Pictures(NamedTuple):
     note: QuarantineRow | None
 
 
-def extract(video_id: str, path: str, settings: Settings) -> Pictures:
+def extract(video_id: str, path: str, settings: Settings) -> ExtractedVideo:
     """Decode, resize and encode one video; a bad one comes back without pictures and with the reason."""
     try:
-        pictures, doubt = whole(path, settings)
+        pictures, doubt = extract_complete(path, settings)
         return pictures._replace(note=QuarantineRow(video_id, "frames", "kept", doubt) if doubt else None)
     except video.BadVideo as error:
         reason = str(error)
     if settings.repair:
         try:
-            pictures, verdict = repaired(path, settings)
+            pictures, verdict = extract_repaired(path, settings)
             return pictures._replace(note=QuarantineRow(video_id, "frames", "repaired", f"{reason}; {verdict}"))
         except video.BadVideo as error:
             reason = f"{reason}; beyond repair: {error}"
-    return Pictures(tempfile.SpooledTemporaryFile(), [], 0.0, QuarantineRow(video_id, "frames", "bad", reason))
+    return ExtractedVideo(tempfile.SpooledTemporaryFile(), [], 0.0, QuarantineRow(video_id, "frames", "bad", reason))
 
 
-def whole(path: str | Path, settings: Settings) -> tuple[Pictures, str]:
+def extract_complete(path: str | Path, settings: Settings) -> tuple[ExtractedVideo, str]:
     """The pictures, and a doubt or "" about them; raises BadVideo where not all frames are there."""
     header = video.read_header(path)
     video.refuse_cut_off(header)
-    pictures, decoded = encoded(path, header, settings)
-    missing = video.shortfall(header, decoded)
+    pictures, decoded = decode_to_jpegs(path, header, settings)
+    missing = video.missing_frames(header, decoded)
     try:
         if missing > settings.max_missing:
             raise video.BadVideo(f"the header promises {decoded + missing} frames but {decoded} decode")
@@ -71,12 +71,12 @@ def whole(path: str | Path, settings: Settings) -> tuple[Pictures, str]:
     return pictures, f"the header says {header.frames} frames and {decoded} decode" if missing else ""
 
 
-def encoded(path: str | Path, header: video.Header, settings: Settings) -> tuple[Pictures, int]:
+def decode_to_jpegs(path: str | Path, header: video.Header, settings: Settings) -> tuple[ExtractedVideo, int]:
     """Whatever decodes as JPEGs, and how many frames that was before any change of the frame rate."""
     data: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115 (its reader closes it)
     frames = DECODERS[settings.decoder](path, header, settings.size, settings.fps)
     try:
-        lengths, decoded = _drain(frames, lambda planes: data.write(video.encode(planes, settings.quality)))
+        lengths, decoded = _drain(frames, lambda planes: data.write(video.encode_jpeg(planes, settings.quality)))
     except BaseException as error:
         data.close()
         if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
@@ -84,10 +84,10 @@ def encoded(path: str | Path, header: video.Header, settings: Settings) -> tuple
             raise DiskFull(folder / "(long videos wait here)", 0, shutil.disk_usage(folder).free) from error
         raise
     data.seek(0)
-    return Pictures(data, lengths, settings.fps or header.fps, None), decoded
+    return ExtractedVideo(data, lengths, settings.fps or header.fps, None), decoded
 
 
-def repaired(path: str | Path, settings: Settings) -> tuple[Pictures, str]:
+def extract_repaired(path: str | Path, settings: Settings) -> tuple[ExtractedVideo, str]:
     """The pictures of a lossless copy of what ffmpeg can save, damage patched over; raises BadVideo where it cannot."""
     with tempfile.NamedTemporaryFile(suffix=".mkv") as copy:
         stream = ffmpeg.input(str(path), err_detect="ignore_err", fflags="+genpts", threads=1)["v:0"]
@@ -97,7 +97,7 @@ def repaired(path: str | Path, settings: Settings) -> tuple[Pictures, str]:
         except ffmpeg.Error as error:
             raise video.BadVideo("ffmpeg cannot read it either") from error
         header = video.read_header(copy.name)
-        pictures, decoded = encoded(copy.name, header, settings)
+        pictures, decoded = decode_to_jpegs(copy.name, header, settings)
     if len(pictures.lengths) < 2:
         pictures.data.close()
         raise video.BadVideo(f"{len(pictures.lengths)} frames can be saved, and flow takes two")

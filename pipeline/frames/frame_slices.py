@@ -13,13 +13,13 @@ from pipeline.common.threads import ordered_map
 from pipeline.formats import manifest
 from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.formats.quarantine import QuarantineRow
-from pipeline.frames.extract import Pictures
+from pipeline.frames.extract import ExtractedVideo
 from pipeline.index import membership
 
 
 def write_slice(
     videos: Sequence[tuple[str, str]],
-    work: Callable[[tuple[str, str]], Pictures],
+    work: Callable[[tuple[str, str]], ExtractedVideo],
     out: Path,
     settings: dict[str, Any],
     threads: int,
@@ -45,8 +45,8 @@ def slice_videos(a: Namespace) -> list[tuple[str, str]]:
     if not a.videos.exists():
         raise UserError(f"{a.videos} does not exist: give the folder of the videos, or the index's manifest.parquet")
     if a.videos.is_dir():
-        found = membership.of_slice(a.videos, a.layout, a.lists, a.slices, a.seed, a.slice)
-        membership.refuse_change(a.videos, a.slice, found, a.planned)
+        found = membership.slice_members(a.videos, a.layout, a.lists, a.slices, a.seed, a.slice)
+        membership.refuse_changed_slice(a.videos, a.slice, found, a.planned)
         return [(member.video_id, f"{a.videos}/{member.path}") for member in found]
     table, _ = manifest.read_manifest(a.videos)
     chosen = table[table["slice"] == a.slice]

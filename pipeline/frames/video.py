@@ -34,9 +34,9 @@ class BadVideo(Exception):
 
 def read_header(path: Path | str) -> Header:
     """The header, and the first frame for the rotation; raises BadVideo where there is no picture."""
-    with opened(path) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
-        first = next(frames_of(container, stream), None)
+        first = next(decode_frames(container, stream), None)
         if first is None:
             raise BadVideo("no frame decodes")
         fps = float(stream.average_rate or 0)
@@ -44,7 +44,7 @@ def read_header(path: Path | str) -> Header:
     return header if header.frames else Header(*header[:6], *_packets(path))
 
 
-def fit(header: Header, size: Size) -> tuple[int, int]:
+def output_size(header: Header, size: Size) -> tuple[int, int]:
     """(width, height) in pixels of the upright picture at `size`; even, since chroma has half the resolution."""
     if not isinstance(size, int):
         return size
@@ -53,12 +53,12 @@ def fit(header: Header, size: Size) -> tuple[int, int]:
     return tuple(max(2, round(side * size / short / 2) * 2) for side in upright)  # type: ignore[return-value]
 
 
-def encode(planes: Planes, quality: int) -> bytes:
+def encode_jpeg(planes: Planes, quality: int) -> bytes:
     """A colour JPEG, 4:2:0, straight from the planes: no conversion to RGB and back."""
     return simplejpeg.encode_jpeg_yuv_planes(*(np.ascontiguousarray(plane) for plane in planes), quality=quality)
 
 
-def shortfall(header: Header, decoded: int) -> int:
+def missing_frames(header: Header, decoded: int) -> int:
     """How many frames fewer decoded than the header promises; negative where there are more.
 
     An edit list hides frames that the count still has, so the duration counts where it promises fewer. A container
@@ -76,19 +76,19 @@ def refuse_cut_off(header: Header) -> None:
         raise BadVideo(f"the header promises {header.seconds:.2f} s but the pictures end at {header.end:.2f} s")
 
 
-def opened(path: Path | str):
+def open_video(path: Path | str):
     """An open container with a video stream in it, or BadVideo."""
     try:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
-        raise BadVideo(f"cannot be opened: {words(error)}") from error
+        raise BadVideo(f"cannot be opened: {error_text(error)}") from error
     if not container.streams.video:
         container.close()
         raise BadVideo("there is no video stream in it")
     return container
 
 
-def frames_of(container, stream) -> Iterator:
+def decode_frames(container, stream) -> Iterator:
     """The decoder's frames; raises BadVideo where it stops."""
     frames = container.decode(stream)
     count = 0
@@ -96,14 +96,14 @@ def frames_of(container, stream) -> Iterator:
         try:
             frame = next(frames, None)
         except (av.error.FFmpegError, OSError) as error:
-            raise BadVideo(f"decoding stops after frame {count}: {words(error)}") from error
+            raise BadVideo(f"decoding stops after frame {count}: {error_text(error)}") from error
         if frame is None:
             return
         count += 1
         yield frame
 
 
-def words(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What an error says, without its numbers and paths."""
     return getattr(error, "strerror", None) or str(error)
 
@@ -111,7 +111,7 @@ def words(error: Exception) -> str:
 def _packets(path: Path | str) -> tuple[int, float]:
     """(packets, the time in seconds at which the last one's picture ends) of the first video stream, undecoded."""
     count, end = 0, 0.0
-    with opened(path) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         try:
             for packet in container.demux(stream):
@@ -119,7 +119,7 @@ def _packets(path: Path | str) -> tuple[int, float]:
                     count += 1
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         except (av.error.FFmpegError, OSError) as error:
-            raise BadVideo(f"reading stops after packet {count}: {words(error)}") from error
+            raise BadVideo(f"reading stops after packet {count}: {error_text(error)}") from error
     return count, end
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.common.errors import UserError
 from pipeline.formats.scores import VideoScores, Views
-from pipeline.index.video_files import stem
+from pipeline.index.video_files import video_stem
 
 SHARED = ("classes", "split", "subset", "fingerprint")  # metadata that must agree where both files state them
 
@@ -38,7 +38,7 @@ def align_videos(first: Path, a: VideoScores, second: Path, b: VideoScores) -> V
     elif sorted(a.videos) == sorted(b.videos):
         names, other_names = a.videos, b.videos
     else:
-        names, other_names = [stem(video) for video in a.videos], [stem(video) for video in b.videos]
+        names, other_names = [video_stem(video) for video in a.videos], [video_stem(video) for video in b.videos]
     if len(set(names)) < len(names) or sorted(names) != sorted(other_names):
         raise UserError(f"{first} and {second} do not fuse: their videos are {first_difference(a.videos, b.videos)}")
     index = {name: row for row, name in enumerate(other_names)}

@@ -15,9 +15,9 @@ from pipeline.flow.tvl1.vector import (
     LANES,
     floor,
     lane,
-    least,
     load,
-    most,
+    maximum,
+    minimum,
     quarter0,
     quarter1,
     quarter2,
@@ -25,7 +25,7 @@ from pipeline.flow.tvl1.vector import (
     reciprocal,
     splat,
     store,
-    store_whole,
+    store_int,
 )
 
 RADIUS = 7  # pixels that a polynomial is fitted to, in each direction
@@ -273,9 +273,9 @@ def equations(first, seen, u, v, trust, ring, y, size):
 @inline
 def apart(position, length, whole, fraction, x):
     """Whole and fractional parts of 16 coordinates; those beyond the picture stay beyond it."""
-    near = least(most(position, splat(np.float32(-1))), splat(np.float32(length)))
+    near = minimum(maximum(position, splat(np.float32(-1))), splat(np.float32(length)))
     below = floor(near)
-    store_whole(whole, x, below)
+    store_int(whole, x, below)
     store(fraction, x, near - below)
 
 

@@ -1,1 +1,1 @@
-"""Which videos a data set has, their classes, splits and slices."""
+"""The index of a data set: its videos, classes, splits and slices."""

@@ -1,4 +1,4 @@
-"""Who is in which split: the official lists, a user's own table, or a seeded stratified draw."""
+"""The splits of a data set: the official lists, a user's table, or a seeded stratified draw."""
 
 import re
 from collections import defaultdict
@@ -12,12 +12,12 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
 
 ROLES = ("train", "test")
-DRAWN = 3  # splits that are drawn at least, so that asking for a second one later changes no split
+MIN_DRAWN_SPLITS = 3  # so that selecting a second or third split later changes no table
 HMDB51_ROLES = {"0": "", "1": "train", "2": "test"}
 
 
-class Entry(NamedTuple):
-    """One video's place in one split; `video` is a path below the videos' folder, as the list writes it."""
+class SplitEntry(NamedTuple):
+    """One video in one split. `video` is its name in the list, a path below the folder of the videos."""
 
     video: str
     split: int
@@ -26,32 +26,31 @@ class Entry(NamedTuple):
 
 
 class Annotations(NamedTuple):
-    """Class names in label order, every list's entries in the lists' order, and video -> class of all that are listed.
+    """The contents of the lists; a video may be listed without being in a split."""
 
-    A video may be listed and in no split.
-    """
-
-    classes: list[str]
-    entries: list[Entry]
-    videos: dict[str, str]
+    classes: list[str]  # in label order
+    entries: list[SplitEntry]  # in the order of the lists
+    videos: dict[str, str]  # listed video -> class
 
 
-def ucf101(folder: Path | str) -> Annotations:
-    """UCF-101's classInd.txt (`1 Archery`), trainlistNN.txt (`Archery/clip.avi 3`), testlistNN.txt (no label)."""
+def read_ucf101(folder: Path | str) -> Annotations:
+    """Read UCF-101's classInd.txt (`1 Archery`), trainlistNN.txt (`Archery/clip.avi 3`), testlistNN.txt (no label)."""
     folder = Path(folder)
     classes = _class_index(folder / "classInd.txt")
     lists = sorted(path for path in folder.glob("*list*.txt") if re.fullmatch(r"(train|test)list\d+\.txt", path.name))
     if not lists:
         raise UserError(f"{folder} has no trainlist01.txt or testlist01.txt: put UCF-101's split lists there")
     entries = [entry for path in lists for entry in _ucf101_list(path)]
-    odd = next((entry for entry in entries if entry.video.split("/")[0] not in classes), None)
-    if odd is not None:
-        raise UserError(f"{folder / odd.source} names {odd.video}, whose class is not in classInd.txt: add it there")
+    unknown = next((entry for entry in entries if entry.video.split("/")[0] not in classes), None)
+    if unknown is not None:
+        raise UserError(
+            f"{folder / unknown.source} names {unknown.video}, whose class is not in classInd.txt: add it there"
+        )
     return Annotations(classes, entries, {entry.video: entry.video.split("/")[0] for entry in entries})
 
 
-def hmdb51(folder: Path | str) -> Annotations:
-    """HMDB51's CLASS_test_splitN.txt: lines `clip.avi 1`, where 1 trains, 2 tests and 0 is in no set."""
+def read_hmdb51(folder: Path | str) -> Annotations:
+    """Read HMDB51's CLASS_test_splitN.txt: lines `clip.avi 1`, where 1 is train, 2 is test and 0 is neither."""
     folder = Path(folder)
     matches = [re.fullmatch(r"(.+)_test_split(\d+)\.txt", path.name) for path in sorted(folder.glob("*.txt"))]
     lists = [(folder / match.group(0), match.group(1), int(match.group(2))) for match in matches if match]
@@ -62,26 +61,28 @@ def hmdb51(folder: Path | str) -> Annotations:
     for path, name, split in lists:
         for video, role in _hmdb51_list(path):
             videos[f"{name}/{video}"] = name
-            entries += [Entry(f"{name}/{video}", split, role, path.name)] if role else []
+            entries += [SplitEntry(f"{name}/{video}", split, role, path.name)] if role else []
     return Annotations(sorted({name for _, name, _ in lists}), entries, videos)
 
 
-def label_map(path: Path | str, classes: Sequence[str]) -> list[str]:
-    """`classes` in the order of a file with one name a line, such as that of released weights."""
+def read_label_map(path: Path | str, classes: Sequence[str]) -> list[str]:
+    """`classes` in the order of a file with one name per line, such as the label map of released weights."""
     try:
         names = [line.strip() for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a list of class names: {error}") from error
-    if odd := sorted(set(names) ^ set(classes)) or sorted({name for name in names if names.count(name) > 1}):
-        where = "the label map alone" if odd[0] not in classes else "the data set alone"
-        where = "the label map twice" if len(names) > len(set(names)) else where
-        raise UserError(f"{path} has {len(names)} classes and the data set {len(classes)}; {odd[0]!r} is in {where}: "
-                        "mend the file")  # fmt: skip
+    if differing := sorted(set(names) ^ set(classes)) or sorted({name for name in names if names.count(name) > 1}):
+        where = "only in the label map" if differing[0] not in classes else "only in the data set"
+        where = "twice in the label map" if len(names) > len(set(names)) else where
+        raise UserError(
+            f"{path} has {len(names)} classes and the data set {len(classes)}; {differing[0]!r} is {where}:"
+            " correct the label map"
+        )
     return names
 
 
-def split_file(path: Path | str) -> list[Entry]:
-    """A user's table: the columns video, split (a number) and role (train or test)."""
+def read_split_file(path: Path | str) -> list[SplitEntry]:
+    """Read a user's table with the columns video, split (a number) and role (train or test)."""
     entries = []
     for line, row in enumerate(read_tsv(path, ("video", "split", "role")), 2):
         if row["role"] not in ROLES or not row["split"].isdigit():
@@ -89,20 +90,23 @@ def split_file(path: Path | str) -> list[Entry]:
                 f"{path} line {line} has split {row['split']!r} and role {row['role']!r}:"
                 " write a number and train or test"
             )
-        entries.append(Entry(row["video"], int(row["split"]), row["role"], Path(path).name))
+        entries.append(SplitEntry(row["video"], int(row["split"]), row["role"], Path(path).name))
     return entries
 
 
-def stratified(videos: Mapping[str, str], splits: Sequence[int], test_share: float, seed: int) -> list[Entry]:
-    """A draw per class (`videos` maps video -> class) that keeps the share, with at least one video on each side.
+def stratified_splits(
+    videos: Mapping[str, str], splits: Sequence[int], test_share: float, seed: int
+) -> list[SplitEntry]:
+    """Draw `splits` at random: `test_share` of each class, but at least one video, in the test part.
 
-    A class of one video trains only. A video's side depends on the seed, the split and its class's videos alone.
+    `videos` maps video -> class. The video of a class with only one is in the train part. The draw of a class depends
+    only on the seed, the split and the videos of that class.
     """
     by_class = defaultdict(list)
     for video, name in sorted(videos.items()):
         by_class[name].append(video)
     return [
-        Entry(video, split, "test" if rank < _test_count(len(members), test_share) else "train", "stratified draw")
+        SplitEntry(video, split, "test" if rank < _test_count(len(members), test_share) else "train", "stratified draw")
         for split in splits
         for name, members in sorted(by_class.items())
         for rank, video in enumerate(_shuffled(members, f"{seed}/{split}/{name}"))
@@ -122,20 +126,20 @@ def _class_index(path: Path) -> list[str]:
     return [name for _, name in numbered]
 
 
-def _ucf101_list(path: Path) -> list[Entry]:
+def _ucf101_list(path: Path) -> list[SplitEntry]:
     match = re.fullmatch(r"(train|test)list(\d+)\.txt", path.name)
     role, split = match.group(1), int(match.group(2))  # type: ignore[union-attr]
     lines = path.read_text("utf-8").splitlines()
-    # A train list's line ends with the label; names hold no spaces, but a user's own lists might.
-    return [Entry(re.sub(r"\s+\d+$", "", line.strip()), split, role, path.name) for line in lines if line.strip()]
+    # In a train list a line ends with the label. The official names have no spaces, but those of other lists may.
+    return [SplitEntry(re.sub(r"\s+\d+$", "", line.strip()), split, role, path.name) for line in lines if line.strip()]
 
 
 def _hmdb51_list(path: Path) -> Iterator[tuple[str, str]]:
-    """(file, role) a line; role is empty for clips in no set. Names hold any character, spaces too."""
+    """Yield (file, role) for each line; the role is empty for clips in neither part. Names may contain spaces."""
     for line, text in enumerate(path.read_text("utf-8").splitlines(), 1):
         video, _, number = text.strip().rpartition(" ")
         if text.strip() and number not in HMDB51_ROLES:
-            raise UserError(f"{path} line {line} ends with {number!r}, but HMDB51's lists have 0, 1 or 2: mend it")
+            raise UserError(f"{path} line {line} ends with {number!r}, but must end with 0, 1 or 2: correct it")
         if text.strip():
             yield video.strip(), HMDB51_ROLES[number]
 

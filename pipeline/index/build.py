@@ -13,18 +13,18 @@ from pipeline.common.files import write_tsv
 from pipeline.formats import manifest, quarantine
 from pipeline.formats.quarantine import QuarantineRow
 from pipeline.index import annotations, membership, slices
-from pipeline.index.annotations import Annotations, Entry
-from pipeline.index.membership import LAYOUTS, match
-from pipeline.index.video_files import scan, sort_files
+from pipeline.index.annotations import Annotations, SplitEntry
+from pipeline.index.membership import LAYOUTS, MatchedVideos, match_paths
+from pipeline.index.video_files import file_sizes, select_videos
 
 PARTS = ("manifest", "splits", "coverage")
-COVERAGE = ("class", "label", "listed", "present", "unlisted", "bytes")
+COVERAGE = ("class", "label", "listed", "present", "unlisted", "bytes")  # the columns of coverage.tsv
 
-Draw = Callable[[Mapping[str, str]], list[Entry]]  # video -> class, to entries
+MakeSplits = Callable[[Mapping[str, str]], list[SplitEntry]]  # from a mapping video -> class
 
 
-class Built(NamedTuple):
-    """What one data set's index holds; the tables' columns are manifest.MANIFEST, manifest.SPLITS and COVERAGE."""
+class IndexTables(NamedTuple):
+    """The index of a data set; the columns are manifest.VIDEO_COLUMNS, manifest.SPLIT_COLUMNS and COVERAGE."""
 
     videos: pd.DataFrame
     splits: pd.DataFrame
@@ -33,161 +33,158 @@ class Built(NamedTuple):
     quarantine: list[QuarantineRow]
 
 
-class Found(NamedTuple):
-    """Lists and files brought together. `classes` is path -> class of the videos that count, `ids` path -> video_id."""
+def build_tables(
+    root: Path,
+    make_splits: MakeSplits,
+    layout: str,
+    lists: str | None,
+    slice_count: int,
+    seed: int,
+    label_map: str | None = None,
+) -> IndexTables:
+    """Index the videos below `root`; without official lists (layout `folder`), `make_splits` makes the splits."""
+    sizes, rows = select_videos(file_sizes(root))
+    if layout == "folder":
+        matched, more_rows = match_class_folders(root, sizes, make_splits)
+    else:
+        matched, more_rows = match_lists(root, sizes, layout, lists or str(root))
+    listed_classes = matched.listed.classes
+    classes = annotations.read_label_map(label_map, listed_classes) if label_map else listed_classes
+    _refuse_one_class(root, classes)
+    videos = video_table(matched, sizes, classes, slice_count, seed)
+    rows += more_rows + missing_rows(matched)
+    return IndexTables(videos, split_table(matched, classes), classes, coverage(matched, sizes, classes), rows)
 
-    listed: Annotations
-    files: dict[str, str]  # list's spelling -> path
-    classes: dict[str, str]
-    ids: dict[str, str]
-    rows: list[QuarantineRow]
 
-
-def of_folder(root: Path, videos: Mapping[str, int], draw: Draw) -> Found:
-    """A folder of class folders: the class is the first folder below `root`; rows for loose videos, empty folders."""
-    _, _, classes, ids = membership.of_folder(videos)
-    loose = [
-        QuarantineRow(name, "index", "ignored", "lies in no class folder") for name in videos if name not in classes
-    ]
-    known = set(classes.values())
+def match_class_folders(
+    root: Path, sizes: Mapping[str, int], make_splits: MakeSplits
+) -> tuple[MatchedVideos, list[QuarantineRow]]:
+    """The videos in class folders below `root`, with their splits, and rows for other videos and empty folders."""
+    videos = membership.match_class_folders(sizes)
+    classes, names = videos.classes, set(videos.classes.values())
+    reason = "lies in no class folder"
+    loose = [QuarantineRow(path, "index", "ignored", reason) for path in sizes if path not in classes]
     folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    empty = [QuarantineRow(f"{name}/", "index", "missing", "the class folder holds no video")
-             for name in folders if name not in known]  # fmt: skip
-    _refuse_none(root, classes)
-    entries = draw(classes)
-    files = match((entry.video for entry in entries), classes)
-    named = {entry.video: classes.get(files.get(entry.video, ""), entry.video.split("/")[0]) for entry in entries}
-    _refuse_unknown_classes(entries, named, known)
-    return Found(Annotations(sorted(known), entries, named), files, classes, ids, loose + empty)
+    reason = "the class folder holds no video"
+    empty = [QuarantineRow(f"{name}/", "index", "missing", reason) for name in folders if name not in names]
+    _refuse_no_videos(root, classes)
+    entries = make_splits(classes)
+    files = match_paths((entry.video for entry in entries), classes)
+    listed = {entry.video: classes.get(files.get(entry.video, ""), entry.video.split("/")[0]) for entry in entries}
+    _refuse_unknown_classes(entries, listed, names)
+    return videos._replace(listed=Annotations(sorted(names), entries, listed), files=files), loose + empty
 
 
-def of_lists(root: Path, videos: Mapping[str, int], layout: str, lists: str) -> Found:
-    """The official lists' videos, wherever they lie below `root`; rows for files that are not among them."""
-    listed, files, classes, ids = membership.of_lists(list(videos), LAYOUTS[layout], lists)
-    _refuse_none(root, videos)
-    names = {PurePosixPath(path).stem for path in files.values()} - {""}
-    return Found(listed, files, classes, ids, [_strange(path, names) for path in videos if path not in classes])
+def match_lists(
+    root: Path, sizes: Mapping[str, int], layout: str, lists: str
+) -> tuple[MatchedVideos, list[QuarantineRow]]:
+    """The videos of the official lists, anywhere below `root`, and rows for the videos that are in no list."""
+    videos = membership.match_lists(list(sizes), LAYOUTS[layout], lists)
+    _refuse_no_videos(root, sizes)
+    names = {PurePosixPath(path).stem for path in videos.files.values()} - {""}
+    return videos, [_unlisted_row(path, names) for path in sizes if path not in videos.classes]
 
 
-def split_table(found: Found, names: Sequence[str]) -> pd.DataFrame:
-    """The rows of splits.parquet; a missing video keeps its place and its class, so that results can say n of N."""
-    labels = {name: label for label, name in enumerate(names)}
+def video_table(
+    matched: MatchedVideos, sizes: Mapping[str, int], classes: Sequence[str], slice_count: int, seed: int
+) -> pd.DataFrame:
+    """The rows of manifest.parquet, sorted by video_id."""
+    labels, ids = {name: label for label, name in enumerate(classes)}, matched.ids
+    slice_names = slices.assign({ids[path]: sizes[path] for path in ids}, slice_count, seed)
+    rows = [
+        (ids[path], path, name, labels[name], sizes[path], slice_names[ids[path]])
+        for path, name in matched.classes.items()
+    ]
+    return pd.DataFrame(sorted(rows), columns=list(manifest.VIDEO_COLUMNS))
+
+
+def split_table(matched: MatchedVideos, classes: Sequence[str]) -> pd.DataFrame:
+    """The rows of splits.parquet. It includes videos without a file, so that results can report n of N."""
+    labels = {name: label for label, name in enumerate(classes)}
     rows = []
-    for entry in found.listed.entries:
-        path, name = found.files.get(entry.video), found.listed.videos[entry.video]
-        video = entry.video if path is None else found.ids.get(path, path)
+    for entry in matched.listed.entries:
+        path, name = matched.files.get(entry.video), matched.listed.videos[entry.video]
+        video = entry.video if path is None else matched.ids.get(path, path)
         rows.append((video, name, labels[name], entry.split, entry.role, path is not None))
     table = pd.DataFrame(rows, columns=list(manifest.SPLIT_COLUMNS))
     _refuse_both_roles(table)
     return table
 
 
-def missing_rows(found: Found) -> list[QuarantineRow]:
-    """A row for every listed video that has no file, with the list that names it."""
-    sources = {entry.video: entry.source for entry in reversed(found.listed.entries)}
+def missing_rows(matched: MatchedVideos) -> list[QuarantineRow]:
+    """A row for every listed video without a file; the reason names the list."""
+    sources = {entry.video: entry.source for entry in reversed(matched.listed.entries)}
     return [
         QuarantineRow(
             video, "index", "missing", f"named in {sources.get(video, 'the lists')}, but there is no such file"
         )
-        for video in found.listed.videos
-        if video not in found.files
+        for video in matched.listed.videos
+        if video not in matched.files
     ]
 
 
-def coverage(found: Found, sizes: Mapping[str, int], names: Sequence[str]) -> list[tuple[object, ...]]:
-    """Rows of coverage.tsv: of a class's listed videos so many are present, and so many files are in no list."""
-    listed = Counter(found.listed.videos.values())
-    present = Counter(found.listed.videos[video] for video in found.files)
-    having, size = Counter(found.classes.values()), Counter[str]()
-    for path, name in found.classes.items():
+def coverage(matched: MatchedVideos, sizes: Mapping[str, int], classes: Sequence[str]) -> list[tuple[object, ...]]:
+    """The rows of coverage.tsv: for each class its listed and present videos, its files in no list, and its bytes."""
+    listed = Counter(matched.listed.videos.values())
+    present = Counter(matched.listed.videos[video] for video in matched.files)
+    files, size = Counter(matched.classes.values()), Counter[str]()
+    for path, name in matched.classes.items():
         size[name] += sizes[path]
     return [
-        (name, label, listed[name], present[name], having[name] - present[name], size[name])
-        for label, name in enumerate(names)
+        (name, label, listed[name], present[name], files[name] - present[name], size[name])
+        for label, name in enumerate(classes)
     ]
 
 
-def build(
-    root: Path,
-    draw: Draw,
-    layout: str,
-    lists: str | None,
-    slice_count: int,
-    seed: int,
-    label_map: str | None = None,
-) -> Built:
-    """Index the videos below `root`; `draw` makes entries from video -> class where no official list does."""
-    videos, rows = sort_files(scan(root))
-    official = lists or str(root)
-    found = of_folder(root, videos, draw) if layout == "folder" else of_lists(root, videos, layout, official)
-    names = annotations.label_map(label_map, found.listed.classes) if label_map else found.listed.classes
-    _refuse_one_class(root, names)
-    frame = video_table(found, videos, names, slice_count, seed)
-    rows += found.rows + missing_rows(found)
-    return Built(frame, split_table(found, names), names, coverage(found, videos, names), rows)
-
-
-def video_table(
-    found: Found, sizes: Mapping[str, int], names: Sequence[str], slice_count: int, seed: int
-) -> pd.DataFrame:
-    """The rows of manifest.parquet, by video_id."""
-    labels = {name: label for label, name in enumerate(names)}
-    ids, places = found.ids, slices.assign({found.ids[path]: sizes[path] for path in found.ids}, slice_count, seed)
-    rows = [
-        (ids[path], path, name, labels[name], sizes[path], places[ids[path]]) for path, name in found.classes.items()
-    ]
-    return pd.DataFrame(sorted(rows), columns=list(manifest.VIDEO_COLUMNS))
-
-
-def write(out: Path, dataset: str, built: Built, count: int, part: str) -> None:
-    """One of PARTS, below `out`."""
-    videos, table, classes, covered, rows = built
+def write_part(out: Path, dataset: str, tables: IndexTables, slice_count: int, part: str) -> None:
+    """Write one of PARTS to the folder `out`."""
+    videos, rows = tables.videos, tables.quarantine
     metadata = {
         "dataset": dataset,
-        "classes": classes,
+        "classes": tables.classes,
         "fingerprint": manifest.fingerprint(zip(videos["video_id"], videos["class"], videos["bytes"], strict=True)),
     }
     if part == "manifest":
         manifest.write_parquet(out / "manifest.parquet", videos, metadata)
     elif part == "splits":
-        manifest.write_parquet(out / "splits.parquet", table, metadata)
+        manifest.write_parquet(out / "splits.parquet", tables.splits, metadata)
     else:
         quarantine.write(out / "index.quarantine.tsv", rows)
-        write_tsv(out / "coverage.tsv", COVERAGE, covered)
+        write_tsv(out / "coverage.tsv", COVERAGE, tables.coverage)
+    present, listed = (sum(row[column] for row in tables.coverage) for column in (3, 2))  # type: ignore[misc]
     log.say(
-        f"{dataset}: {sum(row[3] for row in covered)} of {sum(row[2] for row in covered)} listed videos,"  # type: ignore
-        f" {len(videos)} in all, of {len(classes)} classes in {count} slices, fingerprint {metadata['fingerprint']};"
-        f" {len(rows)} files left out or missing"
+        f"{dataset}: {present} of {listed} listed videos present; {len(videos)} videos of {len(tables.classes)} classes"
+        f" in {slice_count} slices, fingerprint {metadata['fingerprint']}; {len(rows)} files missing or ignored"
     )
 
 
-def _strange(path: str, taken: set[str]) -> QuarantineRow:
-    reason = "is another copy of a listed clip" if PurePosixPath(path).stem in taken else "is in no list"
-    return QuarantineRow(path, "index", "ignored", reason)
+def _unlisted_row(path: str, listed_names: set[str]) -> QuarantineRow:
+    copy = PurePosixPath(path).stem in listed_names
+    return QuarantineRow(path, "index", "ignored", "is another copy of a listed clip" if copy else "is in no list")
 
 
 def _refuse_both_roles(table: pd.DataFrame) -> None:
-    once = table.drop_duplicates(["video_id", "split", "role"])
-    twice = once[once.duplicated(["video_id", "split"])]
-    if len(twice):
-        video, split = twice.iloc[0][["video_id", "split"]]
-        raise UserError(f"{video} is in both train and test of split {split}: take it out of one of them")
+    distinct = table.drop_duplicates(["video_id", "split", "role"])
+    duplicates = distinct[distinct.duplicated(["video_id", "split"])]
+    if len(duplicates):
+        video, split = duplicates.iloc[0][["video_id", "split"]]
+        raise UserError(f"{video} is in both train and test of split {split}: remove it from one of them")
 
 
-def _refuse_unknown_classes(entries: Sequence[Entry], named: Mapping[str, str], known: set[str]) -> None:
-    odd = next((entry for entry in entries if named[entry.video] not in known), None)
-    if odd is not None:
+def _refuse_unknown_classes(entries: Sequence[SplitEntry], classes: Mapping[str, str], folders: set[str]) -> None:
+    unknown = next((entry for entry in entries if classes[entry.video] not in folders), None)
+    if unknown is not None:
         raise UserError(
-            f"{odd.source} names {odd.video}, but there is no class folder {named[odd.video]}: write paths such as"
-            f" {min(known)}/clip.avi"
+            f"{unknown.source} names {unknown.video}, but there is no class folder {classes[unknown.video]}: write"
+            f" paths such as {min(folders)}/clip.avi"
         )
 
 
-def _refuse_none(root: Path, videos: Mapping[str, object]) -> None:
+def _refuse_no_videos(root: Path, videos: Mapping[str, object]) -> None:
     if not videos:
-        raise UserError(f"{root} holds no class folder with a video in it: it should hold one sub-folder a class")
+        raise UserError(f"{root} has no class folder with a video in it: put the videos in one folder per class")
 
 
-def _refuse_one_class(root: Path, names: Sequence[str]) -> None:
-    if len(names) < 2:
-        raise UserError(f"{root} holds one class, {names[0]}, and telling classes apart takes two: add another folder")
+def _refuse_one_class(root: Path, classes: Sequence[str]) -> None:
+    if len(classes) < 2:
+        raise UserError(f"{root} has only the class {classes[0]}, but a classifier needs two: add another class folder")

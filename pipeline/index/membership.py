@@ -1,7 +1,7 @@
-"""Which videos a data set has, by which names, and in which slice: from its folder and its official lists alone.
+"""The videos of a data set, their ids and their slices, from its folder and its official lists alone.
 
-The index asks here, and so does every job of frames for itself: a slice then depends on its own videos, and neither on
-the index nor on who trains and who tests.
+The index uses this module, and so does every job of the frames stage. A slice of frames therefore depends only on its
+own videos, and neither on the index nor on the splits.
 """
 
 import functools
@@ -14,28 +14,28 @@ from typing import NamedTuple
 from pipeline.common.errors import UserError
 from pipeline.index import annotations, kinetics, slices
 from pipeline.index.annotations import Annotations
-from pipeline.index.video_files import File, is_video, read
+from pipeline.index.video_files import File, is_video, list_files
 
 
 class Layout(NamedTuple):
-    """How a data set's lists are read, and which of the files below the videos' folder a listed video is."""
+    """How to read the lists of a data set, and how to match the listed names with the paths of files."""
 
     read: Callable[[Path | str], Annotations]
     match: Callable[[Iterable[str], Iterable[str]], dict[str, str]]
-    class_folders: bool  # a file that no list names has its folder's class
+    class_folders: bool  # whether a file that is in no list belongs to the class of its folder
 
 
-class Named(NamedTuple):
-    """Of the videos that count, path -> class and path -> video_id; `files` is a list's spelling -> path."""
+class MatchedVideos(NamedTuple):
+    """The videos of a data set. Paths are relative to its folder; listed names are as the lists spell them."""
 
     listed: Annotations
-    files: dict[str, str]
-    classes: dict[str, str]
-    ids: dict[str, str]
+    files: dict[str, str]  # listed name -> path
+    classes: dict[str, str]  # path -> class
+    ids: dict[str, str]  # path -> video_id
 
 
 class Member(NamedTuple):
-    """One video and its slice; `path` lies below the data set's folder, `mtime` is in nanoseconds."""
+    """One video and its slice; `path` is relative to the data set's folder, `mtime` is in nanoseconds."""
 
     video_id: str
     path: str
@@ -44,102 +44,107 @@ class Member(NamedTuple):
     slice: str
 
 
-class Survey(NamedTuple):
-    """A folder at one moment: hashes of the videos that count and of all other files; slice -> hash of its videos."""
+class FolderHashes(NamedTuple):
+    """The state of a folder: hashes of all videos, of all other files, and of the videos of each slice."""
 
     videos: str
     others: str
     slices: dict[str, str]
 
 
-def match(listed: Iterable[str], videos: Iterable[str]) -> dict[str, str]:
-    """List's spelling -> file's path: exactly, else whatever the case, else by the file's name where that is unique."""
-    exact = set(videos)
-    folded = {name.casefold(): name for name in exact}
-    by_name: dict[str, list[str]] = {}
-    for name in exact:
-        by_name.setdefault(name.rpartition("/")[2].casefold(), []).append(name)
-    found = {}
+def match_paths(listed: Iterable[str], videos: Iterable[str]) -> dict[str, str]:
+    """Listed name -> path of the file: an exact match, else one that ignores case, else a unique file name."""
+    paths = set(videos)
+    by_folded_path = {path.casefold(): path for path in paths}
+    by_file_name: dict[str, list[str]] = {}
+    for path in paths:
+        by_file_name.setdefault(path.rpartition("/")[2].casefold(), []).append(path)
+    matches = {}
     for video in dict.fromkeys(listed):
-        same_name = by_name.get(video.rpartition("/")[2].casefold(), [])
-        target = video if video in exact else folded.get(video.casefold())
-        if target or len(same_name) == 1:
-            found[video] = target or same_name[0]
-    return found
+        same_name = by_file_name.get(video.rpartition("/")[2].casefold(), [])
+        match = video if video in paths else by_folded_path.get(video.casefold())
+        if match or len(same_name) == 1:
+            matches[video] = match or same_name[0]
+    return matches
 
 
 LAYOUTS = {
-    "ucf101": Layout(annotations.ucf101, match, True),
-    "hmdb51": Layout(annotations.hmdb51, match, True),
-    "kinetics": Layout(kinetics.read, kinetics.match, False),
+    "ucf101": Layout(annotations.read_ucf101, match_paths, True),
+    "hmdb51": Layout(annotations.read_hmdb51, match_paths, True),
+    "kinetics": Layout(kinetics.read_annotations, kinetics.match_clips, False),
 }
 
 
-def of_folder(videos: Iterable[str]) -> Named:
-    """A folder of class folders: the class is the first folder, a loose video is none."""
-    classes = {name: name.split("/")[0] for name in videos if "/" in name}
-    return Named(Annotations([], [], {}), {}, classes, {path: path for path in classes})
+def match_class_folders(videos: Iterable[str]) -> MatchedVideos:
+    """The videos in class folders, without lists: the class is the first folder of the path."""
+    classes = {path: path.split("/")[0] for path in videos if "/" in path}
+    return MatchedVideos(Annotations([], [], {}), {}, classes, {path: path for path in classes})
 
 
-def of_lists(videos: Sequence[str], layout: Layout, lists: str) -> Named:
-    """The official lists' videos, wherever they lie, and with some layouts all else in a class's folder."""
+def match_lists(videos: Sequence[str], layout: Layout, lists: str) -> MatchedVideos:
+    """The videos of the official lists, and with `layout.class_folders` every other video in a class folder."""
     listed = layout.read(lists)
     files = layout.match(listed.videos, videos)
     classes = {path: listed.videos[name] for name, path in files.items()}
     if layout.class_folders:
-        known = set(listed.classes)
-        classes = {path: path.split("/")[0] for path in videos if path.split("/")[0] in known} | classes
-    names = {} if layout.class_folders else {path: name for name, path in files.items()}
-    return Named(listed, files, classes, {path: names.get(path, path) for path in classes})
+        names = set(listed.classes)
+        classes = {path: path.split("/")[0] for path in videos if path.split("/")[0] in names} | classes
+    ids = {} if layout.class_folders else {path: name for name, path in files.items()}
+    return MatchedVideos(listed, files, classes, {path: ids.get(path, path) for path in classes})
 
 
-def named(root: Path | str, videos: Sequence[str], layout: str, lists: str | None) -> Named:
-    """The videos that count, of those below `root`; without a folder of lists they lie there too."""
-    return of_folder(videos) if layout == "folder" else of_lists(videos, LAYOUTS[layout], lists or str(root))
+def match_videos(root: Path | str, videos: Sequence[str], layout: str, lists: str | None) -> MatchedVideos:
+    """The videos of a data set among the files `videos` below `root`; `lists` is `root` by default."""
+    if layout == "folder":
+        return match_class_folders(videos)
+    return match_lists(videos, LAYOUTS[layout], lists or str(root))
 
 
 def members(
     root: Path | str, files: Iterable[File], layout: str, lists: str | None, count: int, seed: int
 ) -> list[Member]:
-    """Every video that counts, by video_id, in one of `count` slices."""
+    """Every video of the data set with one of `count` slices, sorted by video_id."""
     videos = {file.name: file for file in files if is_video(file.name)}
-    ids = named(root, list(videos), layout, lists).ids
-    places = slices.assign({ids[path]: videos[path].bytes for path in ids}, count, seed)
-    return sorted(Member(video, *videos[path], places[video]) for path, video in ids.items())
+    ids = match_videos(root, list(videos), layout, lists).ids
+    slice_names = slices.assign({ids[path]: videos[path].bytes for path in ids}, count, seed)
+    return sorted(Member(video, *videos[path], slice_names[video]) for path, video in ids.items())
 
 
-def of_slice(root: Path | str, layout: str, lists: str | None, count: int, seed: int, name: str) -> list[Member]:
-    """One slice's videos, by video_id; there are `count` slices."""
+def slice_members(root: Path | str, layout: str, lists: str | None, count: int, seed: int, name: str) -> list[Member]:
+    """The videos of the slice `name` of `count` slices, sorted by video_id."""
     if name not in slices.names(count):
-        raise UserError(f"there is no slice {name} among {count}, 0000 to {slices.names(count)[-1]}: name one of them")
-    return [member for member in members(root, read(root), layout, lists, count, seed) if member.slice == name]
+        raise UserError(f"there is no slice {name}: the {count} slices are 0000 to {slices.names(count)[-1]}")
+    return [member for member in members(root, list_files(root), layout, lists, count, seed) if member.slice == name]
 
 
 @functools.cache
-def survey(root: str, layout: str, lists: str | None, count: int, seed: int) -> Survey:
-    """A folder as planning needs it. Where its lists cannot be read no slice has a hash: jobs say why."""
-    files = list(read(root))
+def folder_hashes(root: str, layout: str, lists: str | None, count: int, seed: int) -> FolderHashes:
+    """Hashes of a folder, from which the workflow sees what has changed.
+
+    If the lists cannot be read, no slice has a hash: the job that reads them reports the error.
+    """
+    files = list(list_files(root))
     try:
-        found = members(root, files, layout, lists, count, seed)
+        videos = members(root, files, layout, lists, count, seed)
     except UserError:
-        return Survey(digest(files), "", {})
-    parts: dict[str, list[Member]] = {name: [] for name in slices.names(count)}
-    for member in found:
-        parts[member.slice].append(member)
-    paths = {member.path for member in found}
-    others = digest(file for file in files if file.name not in paths)
-    return Survey(digest(found), others, {name: digest(part) for name, part in parts.items()})
+        return FolderHashes(hash_rows(files), "", {})
+    by_slice: dict[str, list[Member]] = {name: [] for name in slices.names(count)}
+    for member in videos:
+        by_slice[member.slice].append(member)
+    paths = {member.path for member in videos}
+    others = hash_rows(file for file in files if file.name not in paths)
+    return FolderHashes(hash_rows(videos), others, {name: hash_rows(rows) for name, rows in by_slice.items()})
 
 
-def digest(rows: Iterable[File] | Iterable[Member]) -> str:
-    """Twelve hex digits over files or members; times count, since a video may change and keep its size."""
+def hash_rows(rows: Iterable[File] | Iterable[Member]) -> str:
+    """Twelve hex digits over files or members, including their times: a video may change and keep its size."""
     return hashlib.sha256(json.dumps([tuple(row) for row in rows]).encode()).hexdigest()[:12]
 
 
-def refuse_change(root: Path | str, name: str, found: Sequence[Member], planned: str | None) -> None:
-    """Raise where a slice's videos are not those that `planned` is the digest of, where one was taken."""
-    if planned and digest(found) != planned:
+def refuse_changed_slice(root: Path | str, name: str, videos: Sequence[Member], planned: str | None) -> None:
+    """Raise UserError if `planned`, the hash of the slice's videos when the workflow was planned, is not theirs now."""
+    if planned and hash_rows(videos) != planned:
         raise UserError(
-            f"{root} has changed while the workflow ran: the videos of slice {name} were {planned} when it was planned"
-            f" and are {digest(found)} now: run again"
+            f"{root} has changed while the workflow ran: the hash of the videos of slice {name} was {planned} when it"
+            f" was planned and is {hash_rows(videos)} now: run the workflow again"
         )

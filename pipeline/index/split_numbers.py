@@ -1,7 +1,7 @@
-"""Which splits a data set has, known before anything runs: to ask for another one is a sentence at once.
+"""The splits that a data set has, known before any job runs, so that a wrong split number fails immediately.
 
-No job depends on which of its splits config.yaml asks for: lists have all of theirs, and of drawn ones there are always
-a few, so that one more split trains what it needs and nothing anew.
+Which splits config.yaml selects changes no job of the data: official lists contain all their splits, and at least
+MIN_DRAWN_SPLITS are drawn. Selecting one more split therefore trains on it and repeats nothing.
 """
 
 import re
@@ -10,22 +10,26 @@ from pathlib import Path
 from pipeline.config.settings import Settings
 from pipeline.index import annotations
 
-OFFICIAL = {"ucf101": (1, 2, 3), "hmdb51": (1, 2, 3), "kinetics": (1, 2)}  # of the archives in sources.tsv
-NUMBER = {"ucf101": re.compile(r"(?:train|test)list0*(\d+)\.txt"), "hmdb51": re.compile(r".+_test_split(\d+)\.txt")}
+OFFICIAL_SPLITS = {"ucf101": (1, 2, 3), "hmdb51": (1, 2, 3), "kinetics": (1, 2)}  # of the archives in sources.tsv
+SPLIT_FILE_NAMES = {
+    "ucf101": re.compile(r"(?:train|test)list0*(\d+)\.txt"),
+    "hmdb51": re.compile(r".+_test_split(\d+)\.txt"),
+}
 
 
-def drawn(settings: Settings) -> int:
-    """How many splits the index draws: enough that a second or third one draws none anew; none from lists."""
-    given_already = settings["layout"] != "folder" or settings["split_file"]
-    return 0 if given_already else max(annotations.DRAWN, *settings["splits"])
+def count_drawn(settings: Settings) -> int:
+    """How many splits the index draws; 0 if the data set has lists or a split file."""
+    has_splits = settings["layout"] != "folder" or settings["split_file"]
+    return 0 if has_splits else max(annotations.MIN_DRAWN_SPLITS, *settings["splits"])
 
 
-def given(settings: Settings) -> list[int]:
-    """The splits that a data set's lists or split file have; none where splits are drawn, as many as are asked for."""
+def listed_splits(settings: Settings) -> list[int]:
+    """The numbers of the splits in a data set's lists or split file; empty if splits are drawn."""
     if settings["split_file"]:
-        return sorted({entry.split for entry in annotations.split_file(settings["split_file"])})
+        return sorted({entry.split for entry in annotations.read_split_file(settings["split_file"])})
     layout = settings["layout"]
-    if settings["lists"] and layout in NUMBER:
-        names = (NUMBER[layout].fullmatch(path.name) for path in Path(settings["lists"]).glob("*.txt"))
-        return sorted({int(name[1]) for name in names if name})
-    return list(OFFICIAL.get(layout, ()))
+    if settings["lists"] and layout in SPLIT_FILE_NAMES:
+        paths = Path(settings["lists"]).glob("*.txt")
+        matches = (SPLIT_FILE_NAMES[layout].fullmatch(path.name) for path in paths)
+        return sorted({int(match[1]) for match in matches if match})
+    return list(OFFICIAL_SPLITS.get(layout, ()))

@@ -1,4 +1,4 @@
-"""The files below a folder, and which of them are videos."""
+"""The files below a folder, and which of them are videos (by suffix)."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ VIDEO_SUFFIXES = frozenset(
 
 
 class File(NamedTuple):
-    """A file below a folder: its path there, and its last change in nanoseconds."""
+    """A file: `name` is its path relative to the folder, `mtime` is in nanoseconds."""
 
     name: str
     bytes: int
@@ -23,46 +23,47 @@ class File(NamedTuple):
 
 
 def walk(folder: Path | str) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below `folder` but hidden ones, sorted: its path there, with forward slashes, and its state.
+    """Yield the relative path (with forward slashes) and the stat of every file below `folder`, sorted.
 
-    Links are followed, but not in a circle. A folder that cannot be read is the user's error.
+    Hidden files are left out. Links are followed, except into a folder that contains them. Raises UserError if a folder
+    cannot be read.
     """
     try:
         yield from _walk(str(folder), "", frozenset())
     except OSError as error:
         raise UserError(
-            f"{error.filename or folder} cannot be read ({error.strerror}): give access to it, or take it away"
+            f"{error.filename or folder} cannot be read ({error.strerror}): give access to it or remove it"
         ) from error
 
 
-def read(folder: Path | str) -> Iterator[File]:
-    """The same without what nobody asks for."""
+def list_files(folder: Path | str) -> Iterator[File]:
+    """Every file below `folder`, sorted."""
     return (File(name, state.st_size, state.st_mtime_ns) for name, state in walk(folder))
 
 
-def scan(folder: Path | str) -> dict[str, int]:
-    """The files' paths and bytes."""
+def file_sizes(folder: Path | str) -> dict[str, int]:
+    """Path -> bytes of every file below `folder`, sorted."""
     return {name: state.st_size for name, state in walk(folder)}
 
 
 def is_video(name: str) -> bool:
-    """By its suffix."""
+    """Whether the suffix of a file is that of a video."""
     return suffix(name) in VIDEO_SUFFIXES
 
 
 def suffix(name: str) -> str:
-    """`.avi` of `Class/clip.AVI`."""
+    """`.avi` for `Class/clip.AVI`."""
     return os.path.splitext(name)[1].lower()
 
 
-def stem(video: str) -> str:
-    """`clip` of `Class/clip.avi`; a name that ends in no video's suffix is kept whole."""
+def video_stem(video: str) -> str:
+    """`clip` for `Class/clip.avi`; only the suffix of a video is removed."""
     path = PurePosixPath(video)
     return path.stem if is_video(video) else path.name
 
 
-def sort_files(files: Mapping[str, int]) -> tuple[dict[str, int], list[QuarantineRow]]:
-    """The videos among `files` (by suffix), and a row for every other file."""
+def select_videos(files: Mapping[str, int]) -> tuple[dict[str, int], list[QuarantineRow]]:
+    """The videos among `files` (path -> bytes), and a quarantine row for every other file."""
     videos = {name: size for name, size in files.items() if is_video(name)}
     ignored = [
         QuarantineRow(name, "index", "ignored", f"{PurePosixPath(name).suffix or 'no suffix'} is no video's suffix")
@@ -72,15 +73,15 @@ def sort_files(files: Mapping[str, int]) -> tuple[dict[str, int], list[Quarantin
     return videos, ignored
 
 
-def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(folder: str, prefix: str, parents: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
     state = os.stat(folder)
-    here = (state.st_dev, state.st_ino)
-    if here in above:
+    identity = (state.st_dev, state.st_ino)
+    if identity in parents:
         return
     with os.scandir(folder) as listing:
         entries = sorted((entry for entry in listing if not entry.name.startswith(".")), key=lambda entry: entry.name)
     for entry in entries:
         if entry.is_dir():
-            yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {here})
+            yield from _walk(entry.path, f"{prefix}{entry.name}/", parents | {identity})
         elif entry.is_file():
             yield f"{prefix}{entry.name}", entry.stat()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
 from pipeline.config.settings import of_dataset
-from pipeline.index.video_files import scan, sort_files
+from pipeline.index.video_files import file_sizes, select_videos
 from pipeline.plan.spans import Span, exact, measured
 from pipeline.workflow import targets
 
@@ -64,7 +64,7 @@ def _of_table(row: Mapping[str, str], settings: Mapping[str, Any]) -> Facts:
 
 def _of_folder(settings: Mapping[str, Any]) -> Facts:
     """A folder of class folders: its videos and bytes are counted, frames are guessed from the bytes."""
-    videos, _ = sort_files(scan(settings["folder"]))
+    videos, _ = select_videos(file_sizes(settings["folder"]))
     size, count, share = sum(videos.values()), len(videos), settings["test_share"]
     if not size:
         raise UserError(

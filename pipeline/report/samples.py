@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pipeline.common import cli, log
-from pipeline.flow.colour import picture
+from pipeline.flow.colour import flow_to_rgb
 from pipeline.formats.flow_levels import dequantise
 from pipeline.formats.shards import ShardReader
 from pipeline.report import style
@@ -50,7 +50,7 @@ def strength(flows: Sequence[np.ndarray]) -> float:
 def key(size: int = 121) -> np.ndarray:
     """The colour of every motion within a disc of radius 1, uint8 (size, size, 3); y points down, as in pictures."""
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
-    disc = picture(np.stack([x, y]), bound=1.0)
+    disc = flow_to_rgb(np.stack([x, y]), bound=1.0)
     disc[np.hypot(x, y) > 1] = 255
     return disc
 
@@ -73,7 +73,7 @@ def draw(frames: ShardReader, flow: ShardReader | None, title: str, out: Path) -
     for part in axes.ravel():
         part.axis("off")  # those with a picture get their frame back
     for row, video in zip(axes, videos, strict=False):
-        pictures = [*frames.rgb(video, places[video]), *(picture(field, bound) for field in found.get(video, []))]
+        pictures = [*frames.rgb(video, places[video]), *(flow_to_rgb(field, bound) for field in found.get(video, []))]
         _row(row, pictures, len(places[video]))
         row[0].text(-0.06, 0.5, style.short(frames.label(video), 22), ha="right", va="center", fontsize=10,
                     transform=row[0].transAxes)  # fmt: skip

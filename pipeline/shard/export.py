@@ -24,15 +24,15 @@ from pipeline.common.files import whole_file, whole_folder
 from pipeline.flow import colour
 from pipeline.formats.flow_levels import dequantise
 from pipeline.formats.shards import ShardReader
-from pipeline.index.video_files import stem
+from pipeline.index.video_files import video_stem
 
 QUALITY = 95  # of flow pictures, which are compressed a second time
-RATE = 25.0  # of previews, where the source's frame rate is not known
+DEFAULT_FPS = 25.0  # of previews, where the source's frame rate is not known
 
 
-def names(reader: ShardReader, videos: Sequence[str]) -> dict[str, str]:
+def export_names(reader: ShardReader, videos: Sequence[str]) -> dict[str, str]:
     """Video -> CLASS/NAME without the suffix; with it where two videos would have the same one."""
-    short = {video: f"{reader.label(video)}/{stem(video)}" for video in videos}
+    short = {video: f"{reader.label(video)}/{video_stem(video)}" for video in videos}
     count = Counter(short.values())
     return {
         video: name if count[name] == 1 else f"{reader.label(video)}/{video.replace('/', '-')}"
@@ -40,10 +40,10 @@ def names(reader: ShardReader, videos: Sequence[str]) -> dict[str, str]:
     }
 
 
-def jpg(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
+def write_jpg(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
     """A folder of JPEGs a video."""
     with whole_folder(out) as scratch:
-        for video, name in log.progress(names(reader, videos).items(), len(videos), "export"):
+        for video, name in log.progress(export_names(reader, videos).items(), len(videos), "export"):
             folder = scratch / name
             folder.mkdir(parents=True)
             for number, jpeg in enumerate(reader.jpegs(video, range(reader.count(video))), 1):
@@ -51,9 +51,9 @@ def jpg(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
                     (folder / f"{kind}_{number:05d}.jpg").write_bytes(data)
 
 
-def webdataset(reader: ShardReader, videos: Sequence[str], out: Path, mib: int) -> None:
+def write_webdataset(reader: ShardReader, videos: Sequence[str], out: Path, mib: int) -> None:
     """Tars of about `mib` MiB."""
-    waiting = deque(names(reader, videos).items())
+    waiting = deque(export_names(reader, videos).items())
     done = log.progress(range(len(waiting)), len(waiting), "export")
     with whole_folder(out) as scratch:
         for number in itertools.takewhile(lambda _: waiting, itertools.count()):
@@ -64,26 +64,26 @@ def webdataset(reader: ShardReader, videos: Sequence[str], out: Path, mib: int) 
                     next(done)
 
 
-def mp4(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
+def write_mp4(reader: ShardReader, videos: Sequence[str], out: Path, _: int) -> None:
     """A preview a video."""
-    for video, name in log.progress(names(reader, videos).items(), len(videos), "export"):
+    for video, name in log.progress(export_names(reader, videos).items(), len(videos), "export"):
         with whole_file(out / f"{name}.mp4") as scratch:
-            preview(reader, video, scratch)
+            encode_preview(reader, video, scratch)
 
 
 FORMATS: dict[str, Callable[[ShardReader, Sequence[str], Path, int], None]] = {
-    "jpg": jpg,
-    "webdataset": webdataset,
-    "mp4": mp4,
+    "jpg": write_jpg,
+    "webdataset": write_webdataset,
+    "mp4": write_mp4,
 }
 
 
-def preview(reader: ShardReader, video: str, path: Path) -> None:
+def encode_preview(reader: ShardReader, video: str, path: Path) -> None:
     """One video's pictures as H.264; flow in colours up to its bound."""
     pictures = reader.jpegs(video, range(reader.count(video)))
     if reader.modality != "rgb":
         pictures = [_coloured(reader, number, video) for number in range(len(pictures))]
-    source = ffmpeg.input("pipe:", format="image2pipe", vcodec="mjpeg", framerate=reader.fps(video) or RATE)
+    source = ffmpeg.input("pipe:", format="image2pipe", vcodec="mjpeg", framerate=reader.fps(video) or DEFAULT_FPS)
     even = source.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2")
     made = even.output(str(path), vcodec="libx264", pix_fmt="yuv420p", crf=20, threads=1).overwrite_output()
     made.global_args("-v", "error").run(imageio_ffmpeg.get_ffmpeg_exe(), input=b"".join(pictures), capture_stderr=True)
@@ -122,7 +122,7 @@ def _pictures(reader: ShardReader, jpeg: bytes) -> list[tuple[str, bytes]]:
 def _coloured(reader: ShardReader, number: int, video: str) -> bytes:
     bound = float(reader.settings["bound"])
     field = dequantise(reader.flow(video, [number])[0], bound)
-    return simplejpeg.encode_jpeg(colour.picture(field, bound), quality=QUALITY)
+    return simplejpeg.encode_jpeg(colour.flow_to_rgb(field, bound), quality=QUALITY)
 
 
 def _sample(tar: tarfile.TarFile, key: str, reader: ShardReader, video: str) -> None:

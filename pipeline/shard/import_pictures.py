@@ -22,7 +22,7 @@ from pipeline.common.files import scratch_folder
 from pipeline.formats import manifest, quarantine
 from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.formats.quarantine import QuarantineRow
-from pipeline.index.video_files import stem
+from pipeline.index.video_files import video_stem
 from pipeline.shard import pack
 
 IMAGE = re.compile(r"(?:img|image|frame)_?(\d+)\.jpe?g")
@@ -33,7 +33,7 @@ class BadFolder(Exception):
     """A folder whose pictures are not whole; the message is the quarantine's reason."""
 
 
-class How(NamedTuple):
+class ImportOptions(NamedTuple):
     """What is imported: rgb, flow or backward; the JPEG quality of stacked flow; the frame rate of all videos."""
 
     modality: str
@@ -41,9 +41,9 @@ class How(NamedTuple):
     fps: float
 
 
-def folder_of(root: Path, name: str, video: str) -> Path:
+def find_folder(root: Path, name: str, video: str) -> Path:
     """Where a video's pictures lie; raises BadFolder where they do not."""
-    short = stem(video)
+    short = video_stem(video)
     places = [root / name / short, root / PurePosixPath(video).with_name(short), root / short]
     found = next((place for place in places if place.is_dir()), None)
     if found is None:
@@ -51,7 +51,7 @@ def folder_of(root: Path, name: str, video: str) -> Path:
     return found
 
 
-def numbered(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
+def list_pictures(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
     """Axis ("" for frames) -> its pictures in order; raises BadFolder where one is missing among them."""
     found: dict[str, dict[int, Path]] = {}
     for path in folder.iterdir():
@@ -64,22 +64,22 @@ def numbered(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
     return {axis: [pictures[number] for number in sorted(pictures)] for axis, pictures in found.items()}
 
 
-def pictures_of(folder: Path, how: How) -> Iterator[bytes]:
+def read_jpegs(folder: Path, how: ImportOptions) -> Iterator[bytes]:
     """The JPEGs as a shard keeps them."""
     if how.modality == "rgb":
-        frames = numbered(folder, IMAGE).get("", [])
+        frames = list_pictures(folder, IMAGE).get("", [])
         if len(frames) < 2:
             raise BadFolder(f"it has {len(frames)} pictures such as img_00001.jpg")
         yield from (path.read_bytes() for path in frames)
         return
-    axes = numbered(folder, FLOW)
+    axes = list_pictures(folder, FLOW)
     x, y = axes.get("x", []), axes.get("y", [])
     if len(x) != len(y) or not x:
         raise BadFolder(f"it has {len(x)} pictures such as flow_x_00001.jpg and {len(y)} such as flow_y_00001.jpg")
-    yield from (stacked(a, b, how.quality) for a, b in zip(x, y, strict=True))
+    yield from (stack_flow(a, b, how.quality) for a, b in zip(x, y, strict=True))
 
 
-def stacked(x: Path, y: Path, quality: int) -> bytes:
+def stack_flow(x: Path, y: Path, quality: int) -> bytes:
     """One grey JPEG, x above y."""
     try:
         halves = [simplejpeg.decode_jpeg(path.read_bytes(), colorspace="GRAY") for path in (x, y)]
@@ -88,12 +88,14 @@ def stacked(x: Path, y: Path, quality: int) -> bytes:
         raise BadFolder(f"{x.name} and {y.name} are no pair of JPEGs: {error}") from error
 
 
-def gather(root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, Any], how: How) -> list[QuarantineRow]:
+def import_videos(
+    root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, Any], how: ImportOptions
+) -> list[QuarantineRow]:
     """Every video's pictures into one file in the form of a slice; returns a row for every video without."""
     writer, rows = JpegStoreWriter(store, settings), []
     for video, name in log.progress(zip(videos["video_id"], videos["class"], strict=True), len(videos), "import"):
         try:
-            jpegs = list(pictures_of(folder_of(root, name, video), how))
+            jpegs = list(read_jpegs(find_folder(root, name, video), how))
             writer.add_blocks(video, map(len, jpegs), jpegs, how.fps)
         except BadFolder as error:
             rows.append(QuarantineRow(video, "import", "bad", str(error)))
@@ -101,7 +103,7 @@ def gather(root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, An
     return rows
 
 
-def settings_of(root: Path, a: argparse.Namespace) -> dict[str, Any]:
+def shard_settings(root: Path, a: argparse.Namespace) -> dict[str, Any]:
     """What the shards say of themselves; raises UserError without the bound of imported flow."""
     settings = {"stage": "import", "source": str(root), "quality": a.quality, "size": a.size}
     if a.modality != "rgb":
@@ -132,15 +134,15 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(a: argparse.Namespace) -> None:
     """Gather, check the share, pack."""
     videos, metadata = manifest.read_manifest(a.manifest)
-    settings = settings_of(a.folder, a)
+    settings = shard_settings(a.folder, a)
     with scratch_folder(a.out.with_name(f"{a.out.name}.import")) as scratch:
         store = scratch / "all.h5"
-        rows = gather(a.folder, videos, store, settings, How(a.modality, a.quality, a.fps))
+        rows = import_videos(a.folder, videos, store, settings, ImportOptions(a.modality, a.quality, a.fps))
         quarantine.write(a.out.with_name(f"{a.out.name}.quarantine.tsv"), rows)
         quarantine.refuse_many_bad(rows, len(videos), a.max_bad_share, a.out)
-        found, _ = pack.members([store], a.modality)
+        found, _ = pack.list_videos([store], a.modality)
         facts = {**metadata, "modality": a.modality, "settings": settings}
-        pack.write_shards(list(pack.group(found, a.mib << 20)), videos.set_index("video_id"), a.out, facts)
+        pack.write_shards(list(pack.group_by_size(found, a.mib << 20)), videos.set_index("video_id"), a.out, facts)
     log.say(f"{a.out}: {len(videos) - len(rows)} of {len(videos)} videos, {describe(rows)}")
 
 

@@ -23,7 +23,7 @@ from pipeline.formats.shards import INDEX_COLUMNS, SHARD_COLUMNS
 MODALITIES = ("rgb", "flow", "backward")  # frames; flow to the next frame; flow from the next frame
 
 
-class Member(NamedTuple):
+class SliceVideo(NamedTuple):
     """One video in a slice: the slice's file, and the video's place, pictures and bytes in it."""
 
     video_id: str
@@ -34,9 +34,9 @@ class Member(NamedTuple):
     fps: float
 
 
-def members(slices: Iterable[Path], modality: str) -> tuple[list[Member], dict[str, Any]]:
+def list_videos(slices: Iterable[Path], modality: str) -> tuple[list[SliceVideo], dict[str, Any]]:
     """Every video of every slice, in order, and the settings that all slices were made with."""
-    found: list[Member] = []
+    found: list[SliceVideo] = []
     settings: dict[str, Any] = {}
     for path in slices:
         with JpegStore(path) as store:
@@ -45,11 +45,13 @@ def members(slices: Iterable[Path], modality: str) -> tuple[list[Member], dict[s
             settings = store.attributes
             for number, video in enumerate(store.videos):
                 begin, end = store.byte_range(number)
-                found.append(Member(video, path, number, store.count(number), end - begin, float(store.fps[number])))
+                found.append(
+                    SliceVideo(video, path, number, store.count(number), end - begin, float(store.fps[number]))
+                )
     return found, settings
 
 
-def check(found: Sequence[Member], videos: pd.DataFrame, bad: set[str], source: Path) -> None:
+def check_complete(found: Sequence[SliceVideo], videos: pd.DataFrame, bad: set[str], source: Path) -> None:
     """Raise unless each video of the manifest is in just one slice or in the quarantine."""
     names = [member.video_id for member in found]
     twice = {name for name, count in Counter(names).items() if count > 1}
@@ -73,9 +75,9 @@ def check_modality(settings: dict[str, Any], modality: str, source: Path) -> Non
         )
 
 
-def group(found: Iterable[Member], limit: int) -> Iterator[list[Member]]:
+def group_by_size(found: Iterable[SliceVideo], limit: int) -> Iterator[list[SliceVideo]]:
     """Runs of videos, each closed by the first that reaches `limit` bytes."""
-    run: list[Member] = []
+    run: list[SliceVideo] = []
     size = 0
     for member in found:
         run.append(member)
@@ -87,7 +89,7 @@ def group(found: Iterable[Member], limit: int) -> Iterator[list[Member]]:
         yield run
 
 
-def pack(run: Sequence[Member], settings: dict[str, Any], path: Path) -> dict[str, int]:
+def write_shard(run: Sequence[SliceVideo], settings: dict[str, Any], path: Path) -> dict[str, int]:
     """Write one shard; returns where in the file its tables lie, for readers that `pread`."""
     writer = JpegStoreWriter(path, settings, total_bytes=sum(member.bytes for member in run))
     for source, its_members in itertools.groupby(run, key=lambda member: member.store):
@@ -100,7 +102,7 @@ def pack(run: Sequence[Member], settings: dict[str, Any], path: Path) -> dict[st
         return {"jpeg": packed.file_offset("jpeg"), "offsets": packed.file_offset("offsets")}
 
 
-def index_rows(run: Sequence[Member], shard: str, labels: pd.DataFrame) -> list[tuple[Any, ...]]:
+def index_rows(run: Sequence[SliceVideo], shard: str, labels: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Rows of index.parquet for one shard."""
     rows, first = [], 0
     for member in run:
@@ -110,7 +112,9 @@ def index_rows(run: Sequence[Member], shard: str, labels: pd.DataFrame) -> list[
     return rows
 
 
-def write_shards(runs: Sequence[Sequence[Member]], labels: pd.DataFrame, out: Path, facts: dict[str, Any]) -> list[Any]:
+def write_shards(
+    runs: Sequence[Sequence[SliceVideo]], labels: pd.DataFrame, out: Path, facts: dict[str, Any]
+) -> list[Any]:
     """Pack every run into a shard and write the tables; returns the index's rows.
 
     `facts` are the manifest's metadata, `modality` and `settings`; `labels` has class and label by video_id.
@@ -122,7 +126,7 @@ def write_shards(runs: Sequence[Sequence[Member]], labels: pd.DataFrame, out: Pa
         for number, run in enumerate(log.progress(runs, len(runs), f"shards {facts['modality']}")):
             name = f"{number:04d}"
             path = scratch / f"{name}.h5"
-            places[name] = pack(run, facts["settings"], path)
+            places[name] = write_shard(run, facts["settings"], path)
             sums.append((name, len(run), sum(m.pictures for m in run), path.stat().st_size, sha256(path)))
             rows += index_rows(run, name, labels)
         write_tsv(scratch / "shards.tsv", SHARD_COLUMNS, sums)
@@ -131,15 +135,15 @@ def write_shards(runs: Sequence[Sequence[Member]], labels: pd.DataFrame, out: Pa
     return rows
 
 
-def write(
+def pack_shards(
     slices: Sequence[Path], manifest_path: Path, left_out: Sequence[Path], out: Path, modality: str, mib: int
 ) -> None:
     """The whole stage: check, pack, index."""
     videos, metadata = manifest.read_manifest(manifest_path)
     bad = {row.video_id for row in quarantine.read(left_out) if row.verdict == "bad"}
-    found, settings = members(slices, modality)
-    check(found, videos, bad, manifest_path)
-    runs = list(group(found, mib << 20))
+    found, settings = list_videos(slices, modality)
+    check_complete(found, videos, bad, manifest_path)
+    runs = list(group_by_size(found, mib << 20))
     facts = {**metadata, "modality": modality, "settings": settings}
     rows = write_shards(runs, videos.set_index("video_id"), out, facts)
     pictures = sum(member.pictures for member in found)
@@ -158,4 +162,4 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(a: argparse.Namespace) -> None:
     """Pack as asked."""
-    write(a.slices, a.manifest, a.quarantine, a.out, a.modality, a.mib)
+    pack_shards(a.slices, a.manifest, a.quarantine, a.out, a.modality, a.mib)

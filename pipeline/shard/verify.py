@@ -16,10 +16,10 @@ from pipeline.formats.jpeg_store import JpegStore
 from pipeline.formats.manifest import read_parquet
 from pipeline.formats.shards import INDEX_COLUMNS, SHARD_COLUMNS
 
-BEGIN, END = b"\xff\xd8", b"\xff\xd9"  # of every JPEG
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"  # of every JPEG
 
 
-def problems(folder: Path) -> Iterator[str]:
+def find_problems(folder: Path) -> Iterator[str]:
     """A sentence for everything in `folder` that is not as its tables say."""
     index, facts = read_parquet(folder / "index.parquet", INDEX_COLUMNS)
     listed = {row["shard"]: row for row in read_tsv(folder / "shards.tsv", SHARD_COLUMNS)}
@@ -32,14 +32,14 @@ def problems(folder: Path) -> Iterator[str]:
         if not path.exists():
             yield f"{name}.h5 is missing"
             continue
-        yield from of_file(path, row)
+        yield from check_file(path, row)
         try:
-            yield from of_contents(path, index[index["shard"] == name], facts)
+            yield from check_contents(path, index[index["shard"] == name], facts)
         except UserError as error:
             yield str(error)
 
 
-def of_file(path: Path, row: dict[str, str]) -> Iterator[str]:
+def check_file(path: Path, row: dict[str, str]) -> Iterator[str]:
     """What of a shard's size and checksum is not as recorded."""
     if (size := path.stat().st_size) != int(row["bytes"]):
         yield f"{path.name} has {size} bytes but shards.tsv says {row['bytes']}"
@@ -47,7 +47,7 @@ def of_file(path: Path, row: dict[str, str]) -> Iterator[str]:
         yield f"{path.name} has sha256 {digest} but shards.tsv says {row['sha256']}"
 
 
-def of_contents(path: Path, index: pd.DataFrame, facts: dict) -> Iterator[str]:
+def check_contents(path: Path, index: pd.DataFrame, facts: dict) -> Iterator[str]:
     """What of a shard's settings, videos and pictures is not as recorded."""
     with JpegStore(path) as store:
         if store.attributes != facts["settings"]:
@@ -64,7 +64,7 @@ def of_contents(path: Path, index: pd.DataFrame, facts: dict) -> Iterator[str]:
                 yield f"{path.name}, {row.video_id}: picture {broken[0]} is no JPEG ({len(broken)} such)"
 
 
-def against_rgb(folder: Path, rgb: Path) -> Iterator[str]:
+def compare_with_rgb(folder: Path, rgb: Path) -> Iterator[str]:
     """A sentence for every video whose flow is not its frames less one."""
     flow, frames = (
         read_parquet(place / "index.parquet", INDEX_COLUMNS)[0].set_index("video_id")["pictures"]
@@ -85,7 +85,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(a: argparse.Namespace) -> None:
     """Say every problem; raise UserError with their number where there is one."""
-    found = list(problems(a.folder)) + (list(against_rgb(a.folder, a.rgb)) if a.rgb else [])
+    found = list(find_problems(a.folder)) + (list(compare_with_rgb(a.folder, a.rgb)) if a.rgb else [])
     for problem in found:
         log.say(problem)
     if found:
@@ -101,4 +101,4 @@ def run(a: argparse.Namespace) -> None:
 
 def _broken(store: JpegStore, number: int) -> list[int]:
     pictures = enumerate(store.pictures(number))
-    return [place for place, jpeg in pictures if not (jpeg.startswith(BEGIN) and jpeg.endswith(END))]
+    return [place for place, jpeg in pictures if not (jpeg.startswith(JPEG_START) and jpeg.endswith(JPEG_END))]

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.common.errors import UserError
 from pipeline.config.settings import Settings, check_schema, of_dataset
 from pipeline.fetch.sources import dataset_names, sources
-from pipeline.index.split_numbers import given
+from pipeline.index.split_numbers import listed_splits
 from pipeline.workflow import table_targets
 
 
@@ -58,7 +58,7 @@ def _check_splits(config: Mapping[str, Any]) -> None:
     """Raise UserError for the first split that config.yaml asks for and its data set has not."""
     for dataset in config["datasets"]:
         settings = of_dataset(config, dataset)
-        known = given(settings)
+        known = listed_splits(settings)
         if missing := sorted(set(settings["splits"]) - set(known)) if known else []:
             source = settings["split_file"] or settings["lists"] or "its official lists"
             raise UserError(

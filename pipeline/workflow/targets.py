@@ -18,8 +18,8 @@ from pipeline.config import recipes
 from pipeline.config.settings import Settings, of_dataset
 from pipeline.fetch.sources import sources
 from pipeline.index import membership, slices, split_numbers
-from pipeline.index.membership import Survey
-from pipeline.index.video_files import read
+from pipeline.index.membership import FolderHashes
+from pipeline.index.video_files import list_files
 from pipeline.models import registry
 from pipeline.weights import releases
 from pipeline.workflow import runs, table_targets
@@ -71,7 +71,7 @@ def index_options(config: Config, dataset: str) -> str:
 def split_options(config: Config, dataset: str) -> str:
     """Those that say who trains and who tests."""
     settings = of_dataset(config, dataset)
-    options = {"--split-file": settings["split_file"], "--draw": split_numbers.drawn(settings)}
+    options = {"--split-file": settings["split_file"], "--draw": split_numbers.count_drawn(settings)}
     return _command(options | {"--test-share": settings["test_share"]})
 
 
@@ -162,13 +162,15 @@ def slice_settings(config: Config, dataset: str, slice: str) -> Settings:
     return settings | {"videos": found.slices.get(slice, "") if found else ""}
 
 
-def survey(config: Config, dataset: str) -> Survey | None:
+def survey(config: Config, dataset: str) -> FolderHashes | None:
     """The user's own folder as it is now, walked once a process; nothing of archives, which are fetched later."""
     settings = of_dataset(config, dataset)
     if not settings["folder"]:
         return None
     official = lists(config, dataset) or None
-    return membership.survey(settings["folder"], settings["layout"], official, settings["slices"], config["seed"])
+    return membership.folder_hashes(
+        settings["folder"], settings["layout"], official, settings["slices"], config["seed"]
+    )
 
 
 def architecture_settings() -> Settings:
@@ -186,7 +188,7 @@ def release_settings() -> Settings:
 @functools.cache
 def inventory(folder: str) -> str:
     """A hash of the files below a user's folder by path, size and time, so that a changed one is noticed."""
-    return membership.digest(read(folder))
+    return membership.hash_rows(list_files(folder))
 
 
 def _fetch(config: Config, dataset: str, run: str) -> Settings:
@@ -204,7 +206,7 @@ def _index(config: Config, dataset: str, run: str) -> Settings:
 def _splits(config: Config, dataset: str, run: str) -> Settings:
     settings = of_dataset(config, dataset)
     videos = _videos(config, dataset, ("label_map", "split_file"))
-    return {**videos, "test_share": settings["test_share"], "drawn": split_numbers.drawn(settings)}
+    return {**videos, "test_share": settings["test_share"], "drawn": split_numbers.count_drawn(settings)}
 
 
 def _coverage(config: Config, dataset: str, run: str) -> Settings:

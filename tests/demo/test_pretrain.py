@@ -72,7 +72,7 @@ def test_unpacking_gives_class_folders_of_all_clips(unpacked):
 
 
 def test_lists_are_read_as_hmdb51s_are(unpacked):
-    read = annotations.hmdb51(unpacked[OTHER_LISTS])
+    read = annotations.read_hmdb51(unpacked[OTHER_LISTS])
     assert read.classes == sorted(PRETRAINING)
     assert set(read.videos) == {f"{c.name}/{file_name(c)}" for c in clips(3, 2, PRETRAINING)}
 

@@ -51,12 +51,10 @@ def right(run):
     return np.broadcast_to(np.array([SHIFT, 0], np.float32).reshape(1, 2, 1, 1), (len(run) - 1, 2, *run.shape[1:]))
 
 
-@pytest.mark.parametrize(
-    "count", [2, 3, *(flow_slices.MOST_PAIRS + n for n in range(3)), 2 * flow_slices.MOST_PAIRS + 1]
-)
+@pytest.mark.parametrize("count", [2, 3, *(flow_slices.MAX_PAIRS + n for n in range(3)), 2 * flow_slices.MAX_PAIRS + 1])
 def test_flow_is_always_one_fewer_than_frames(count):
     jpeg = simplejpeg.encode_jpeg(np.zeros((16, 16, 3), np.uint8))
-    assert len(flow_slices.flow_of(iter([jpeg] * count), right, 20, 90)) == count - 1
+    assert len(flow_slices.video_flow(iter([jpeg] * count), right, 20, 90)) == count - 1
 
 
 def test_batches_overlap_by_one_frame():
@@ -72,7 +70,7 @@ def test_large_frames_come_in_smaller_batches_so_that_their_flow_fits(monkeypatc
 def test_threads_do_not_change_the_pictures():
     jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(picture)) for picture in pictures(9, 64, 48)]
     with ThreadPoolExecutor(3) as pool:
-        assert flow_slices.flow_of(iter(jpegs), right, 20, 90, pool.map) == flow_slices.flow_of(
+        assert flow_slices.video_flow(iter(jpegs), right, 20, 90, pool.map) == flow_slices.video_flow(
             iter(jpegs), right, 20, 90
         )
 
@@ -83,7 +81,7 @@ def test_a_single_frame_makes_no_batch():
 
 def test_a_picture_stacks_x_above_y():
     field = right(np.zeros((2, 16, 24)))[0]
-    picture = simplejpeg.decode_jpeg(flow_slices.encode(field, 20, 90), colorspace="GRAY")
+    picture = simplejpeg.decode_jpeg(flow_slices.encode_flow(field, 20, 90), colorspace="GRAY")
     x, y = dequantise(picture.reshape(2, 16, 24), 20)
     assert abs(x - SHIFT).max() < 0.2
     assert abs(y).max() < 0.2
@@ -135,7 +133,7 @@ def test_backward_flow_undoes_forward_flow():
         return tvl1.flow(run, backend="cpu", threads=1)
 
     assert np.median(engine(wave)[:, 0]) == pytest.approx(1, abs=0.1)
-    assert np.median(flow_slices.backward(engine)(wave)[:, 0]) == pytest.approx(-1, abs=0.1)
+    assert np.median(flow_slices.backward_flow(engine)(wave)[:, 0]) == pytest.approx(-1, abs=0.1)
 
 
 def test_backward_flow_says_so_and_forward_flow_is_as_it_was(tmp_path):

@@ -181,14 +181,14 @@ def test_auto_says_once_which_backend_it_took(capsys):
 
 
 def test_a_gpu_that_is_not_there_is_refused_in_a_sentence():
-    if not driver.why_not():
+    if not driver.unavailable_reason():
         pytest.skip("there is a GPU")
     with pytest.raises(UserError, match="cannot run on the backend cuda because"):
         tvl1.flow(np.zeros((2, 4, 4), np.uint8), backend="cuda")
 
 
 def test_on_a_gpu_flow_is_that_of_the_cpu():
-    if missing := driver.why_not():
+    if missing := driver.unavailable_reason():
         pytest.skip(missing)
     frames = clip("test.avi", 3)
     away = difference(tvl1.flow(frames, backend="cuda"), tvl1.flow(frames, backend="cpu"))

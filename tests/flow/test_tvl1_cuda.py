@@ -12,7 +12,7 @@ import pytest
 from pipeline.common.errors import UserError
 from pipeline.flow import tvl1
 from pipeline.flow.tvl1 import cuda, driver
-from pipeline.flow.tvl1.tile import TILES, fitting, tiles
+from pipeline.flow.tvl1.tile import TILES, count_tiles, largest_tile
 
 SOURCE = Path(cuda.__file__).with_name("tvl1.cu")
 
@@ -79,7 +79,7 @@ def moving(height, width, count=3):
 
 def flow(device, frames, most=256, **parameters):
     out = np.full((len(frames) - 1, 2, *frames.shape[1:]), np.nan, np.float32)
-    cuda.into(device, frames, out, tvl1.resolve(**parameters), most)
+    cuda.flow_into(device, frames, out, tvl1.resolve(**parameters), most)
     return out
 
 
@@ -150,7 +150,7 @@ def test_one_frame_has_no_pairs_and_needs_no_gpu():
 @pytest.mark.parametrize("length", range(1, 400, 7))
 def test_tiles_cover_every_length(length):
     for side, depth in ((128, 8), (64, 8), (32, 4)):
-        count = tiles(length, side, depth)
+        count = count_tiles(length, side, depth)
         assert (count - 1) * (side - 2 * depth) + side >= length
         assert count == 1 or (count - 2) * (side - 2 * depth) + side < length
 
@@ -162,7 +162,7 @@ def test_the_kernels_compile_for_every_gpu(capability, tile):
     known = driver.check(nvrtc.nvrtcGetSupportedArchs())
     if capability < min(known):
         pytest.skip(f"this run-time compiler starts at {min(known)}")
-    assert driver.compiled(capability, tile).startswith(b"\x7fELF" if capability in known else b"//")
+    assert driver.compile_kernels(capability, tile).startswith(b"\x7fELF" if capability in known else b"//")
 
 
 def test_a_gpu_without_enough_memory_is_refused_in_a_sentence(small, monkeypatch):
@@ -170,4 +170,4 @@ def test_a_gpu_without_enough_memory_is_refused_in_a_sentence(small, monkeypatch
     with pytest.raises(UserError, match="do not fit"):
         flow(small, moving(8, 9))
     with pytest.raises(UserError, match="shared memory"):
-        fitting(1000)
+        largest_tile(1000)

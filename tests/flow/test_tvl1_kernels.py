@@ -26,7 +26,7 @@ random = np.random.default_rng(7)
 def plane(height, width, scale=1.0):
     """A flat plane with noise inside and what `sweep` expects at its border, and a view of its inside."""
     row = pyramid.stride(width)
-    whole = pyramid.flat((height + 1) * row)
+    whole = pyramid.aligned_zeros((height + 1) * row)
     inside = whole[: height * row].reshape(height, row)
     inside[:, :width] = random.normal(size=(height, width), scale=scale)
     inside[:, width] = inside[:, width - 1]
@@ -41,8 +41,8 @@ def state(height, width):
 
 
 def filled(frame):
-    level = pyramid.blank(*frame.shape)
-    pyramid.fill([level], frame, 0.8)
+    level = pyramid.empty_level(*frame.shape)
+    pyramid.fill_pyramid([level], frame, 0.8)
     return level
 
 
@@ -106,7 +106,7 @@ def test_the_network_finds_the_middle_of_every_zero_one_window():
     ones = np.array(np.meshgrid(*[range(6)] * 5)).reshape(5, -1).T  # how many ones each of five columns holds
     image = (np.arange(5)[:, None] >= 5 - ones.ravel()).astype(np.float32)  # window after window, side by side
     size = (5, image.shape[1], pyramid.stride(image.shape[1]))
-    whole, out = pyramid.flat(6 * size[2]), pyramid.flat(6 * size[2])
+    whole, out = pyramid.aligned_zeros(6 * size[2]), pyramid.aligned_zeros(6 * size[2])
     inside(whole, size)[:] = image
     median.median(whole, out, np.zeros((5, size[2] + 32), np.float32), size, 5)
     assert np.array_equal(inside(out, size)[2, 2::5], ones.sum(axis=1) >= 13)
@@ -119,7 +119,7 @@ def test_levels_have_the_sizes_that_opencv_gives_them(shape, step):
     while not expected or (min(image.shape) >= 16 and len(expected) < 9):
         expected.append(image.shape)
         image = cv2.resize(image, None, fx=step, fy=step)
-    assert pyramid.sizes(*shape, 9, step) == expected
+    assert pyramid.level_sizes(*shape, 9, step) == expected
 
 
 def test_the_scalar_form_gives_the_flow_of_the_vector_form():

@@ -35,7 +35,7 @@ def tiny_shards(folder, videos, modality, classes=("left", "right"), bad=()):
         writer.add(video, map(len, jpegs), io.BytesIO(b"".join(jpegs)), 25.0)
     writer.close()
     out = folder / "shards" / modality
-    pack.write([folder / "0000.h5"], folder / "manifest.parquet", [folder / "quarantine.tsv"], out, modality, 1)
+    pack.pack_shards([folder / "0000.h5"], folder / "manifest.parquet", [folder / "quarantine.tsv"], out, modality, 1)
     return ShardReader(out)
 
 

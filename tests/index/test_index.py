@@ -91,7 +91,7 @@ def test_a_table_that_cannot_be_is_one_sentence(tmp_path, lines, words):
 
 
 @pytest.mark.parametrize(
-    ("files", "words"), [((), "no class folder with a video"), (("a/1.avi",), "holds one class, a")]
+    ("files", "words"), [((), "no class folder with a video"), (("a/1.avi",), "has only the class a")]
 )
 def test_a_folder_without_two_classes_is_refused(tmp_path, files, words):
     (tmp_path / "v").mkdir()
@@ -117,7 +117,7 @@ def test_the_fingerprint_is_of_the_videos_and_not_of_their_place(tmp_path):
 def test_links_in_a_circle_end(tmp_path):
     touch(tmp_path / "v", *FOLDER)
     (tmp_path / "v/a/self").symlink_to(tmp_path / "v/a")
-    assert sorted(video_files.scan(tmp_path / "v")) == sorted(FOLDER)
+    assert sorted(video_files.file_sizes(tmp_path / "v")) == sorted(FOLDER)
 
 
 def real(name):
@@ -222,6 +222,6 @@ def test_lists_with_spaces_at_kinetics_size(tmp_path, monkeypatch):
             "label,youtube_id,time_start,time_end,split\n" + text
         )
     files = {f"train/{n:011x}_{n % 290:06d}_{n % 290 + 10:06d}.mp4": 1_000_000 + n for n in range(299_000)}
-    monkeypatch.setattr(build, "scan", lambda _: files)  # 300,000 files would be written for nothing
+    monkeypatch.setattr(build, "file_sizes", lambda _: files)  # instead of writing 300,000 files
     videos, _, rows = run(tmp_path, tmp_path / "out", "--layout", "kinetics", "--lists", tmp_path, "--slices", 500)
     assert (len(videos), len(rows)) == (299_000, 1000)

@@ -27,7 +27,7 @@ def clips(tmp_path):
 def of_frames(root, *options, name="0000"):
     """(video_id, path) of a slice, as the command of frames finds them."""
     return frame_slices.slice_videos(
-        frames_command.arguments([str(root), "x.h5", "--quarantine=x", f"--slice={name}", *options])
+        frames_command.parse_args([str(root), "x.h5", "--quarantine=x", f"--slice={name}", *options])
     )
 
 
@@ -70,13 +70,15 @@ def test_a_manifest_names_a_slices_videos_too(tmp_path):
 @pytest.mark.parametrize(("size", "moment"), [(9, None), (None, 1)])
 def test_a_changed_video_changes_the_hash_of_its_slice_alone(tmp_path, size, moment):
     root = clips(tmp_path)
-    before = membership.survey(str(root), *WHOLE)
+    before = membership.folder_hashes(str(root), *WHOLE)
     video = root / "a" / "1.avi"
-    own = next(m.slice for m in membership.members(root, video_files.read(root), *WHOLE) if m.video_id == "a/1.avi")
+    own = next(
+        m.slice for m in membership.members(root, video_files.list_files(root), *WHOLE) if m.video_id == "a/1.avi"
+    )
     video.write_bytes(b"x" * (size or video.stat().st_size))
     os.utime(video, (moment, moment) if moment else None)
-    membership.survey.cache_clear()
-    after = membership.survey(str(root), *WHOLE)
+    membership.folder_hashes.cache_clear()
+    after = membership.folder_hashes(str(root), *WHOLE)
     assert {name for name in before.slices if before.slices[name] != after.slices[name]} == {own}
     assert before.videos != after.videos
     assert before.others == after.others
@@ -84,33 +86,36 @@ def test_a_changed_video_changes_the_hash_of_its_slice_alone(tmp_path, size, mom
 
 def test_a_note_beside_the_videos_changes_the_hash_of_other_files_alone(tmp_path):
     root = clips(tmp_path)
-    before = membership.survey(str(root), *WHOLE)
+    before = membership.folder_hashes(str(root), *WHOLE)
     touch(root, "a/more.txt")
-    membership.survey.cache_clear()
-    after = membership.survey(str(root), *WHOLE)
+    membership.folder_hashes.cache_clear()
+    after = membership.folder_hashes(str(root), *WHOLE)
     assert after._replace(others=before.others) == before
     assert after.others != before.others
 
 
 def test_a_folder_that_changes_after_planning_is_refused(tmp_path):
     root = clips(tmp_path)
-    planned = membership.survey(str(root), *WHOLE).slices["0000"]
+    planned = membership.folder_hashes(str(root), *WHOLE).slices["0000"]
     assert of_frames(root, "--slices=3", f"--planned={planned}")
     (root / of_frames(root, "--slices=3")[0][0]).write_text("another video")
-    with pytest.raises(UserError, match=f"v has changed while the workflow ran: .* slice 0000 were {planned} when"):
+    with pytest.raises(UserError, match=f"v has changed while the workflow ran: .* slice 0000 was {planned} when"):
         of_frames(root, "--slices=3", f"--planned={planned}")
 
 
 def test_lists_that_cannot_be_read_are_the_jobs_to_tell_and_not_planning_s(tmp_path):
     root = clips(tmp_path)
-    assert membership.survey(str(root), "ucf101", str(tmp_path), 3, 0).slices == {}
+    assert membership.folder_hashes(str(root), "ucf101", str(tmp_path), 3, 0).slices == {}
     with pytest.raises(UserError, match="is not a class index"):
         of_frames(root, "--layout=ucf101", f"--lists={tmp_path}")
 
 
 @pytest.mark.parametrize(
     ("videos", "options", "words"),
-    [("none", (), "none does not exist: give the folder of the"), ("v", ("--slices=2",), "no slice 0003 among 2")],
+    [
+        ("none", (), "none does not exist: give the folder of the"),
+        ("v", ("--slices=2",), "there is no slice 0003: the 2 slices"),
+    ],
 )
 def test_a_mistake_is_a_sentence(tmp_path, videos, options, words):
     clips(tmp_path)
@@ -120,7 +125,7 @@ def test_a_mistake_is_a_sentence(tmp_path, videos, options, words):
 
 def test_a_folder_that_cannot_be_walked_is_a_sentence(tmp_path):
     with pytest.raises(UserError, match=r"none cannot be read \(No such file"):
-        video_files.scan(tmp_path / "none")
+        video_files.file_sizes(tmp_path / "none")
 
 
 def own(tmp_path, **settings):
@@ -150,7 +155,7 @@ def test_lists_decide_no_frames_of_ones_own_folder_but_by_its_videos(tmp_path):
     for test, train in (("a/1.avi", "b/1.mp4 2"), ("b/1.mp4", "a/1.avi 1")):
         (tmp_path / "testlist01.txt").write_text(test)
         (tmp_path / "trainlist01.txt").write_text(train)
-        membership.survey.cache_clear()
+        membership.folder_hashes.cache_clear()
         targets.inventory.cache_clear()
         settings.append(data_stages(configured, "own"))
     assert {stage for stage in settings[0] if settings[0][stage] != settings[1][stage]} == {"index", "splits"}
@@ -179,12 +184,12 @@ def test_a_split_that_is_not_there_is_a_sentence_before_anything_runs(tmp_path, 
 def test_the_splits_of_ones_own_lists_are_those_of_their_files(tmp_path):
     touch(tmp_path, "a_test_split1.txt", "a_test_split2.txt", "trainlist01.txt", "testlist07.txt", "notes.txt")
     settings = {"split_file": None, "lists": str(tmp_path)}
-    assert split_numbers.given({**settings, "layout": "hmdb51"}) == [1, 2]
-    assert split_numbers.given({**settings, "layout": "ucf101"}) == [1, 7]
+    assert split_numbers.listed_splits({**settings, "layout": "hmdb51"}) == [1, 2]
+    assert split_numbers.listed_splits({**settings, "layout": "ucf101"}) == [1, 7]
 
 
 def test_drawn_splits_are_as_many_as_anybody_asks_for(tmp_path):
     nine = own(tmp_path, splits=[9])
     check(nine)
-    assert split_numbers.drawn(config.of_dataset(nine, "own")) == 9
-    assert split_numbers.drawn(config.of_dataset(COMMITTED, "ucf101")) == 0
+    assert split_numbers.count_drawn(config.of_dataset(nine, "own")) == 9
+    assert split_numbers.count_drawn(config.of_dataset(COMMITTED, "ucf101")) == 0

@@ -29,8 +29,8 @@ from tests.helpers.makeshards import (
 
 
 def problems(folder, rgb=None):
-    found = list(verify.problems(folder))
-    return found + (list(verify.against_rgb(folder, rgb)) if rgb else [])
+    found = list(verify.find_problems(folder))
+    return found + (list(verify.compare_with_rgb(folder, rgb)) if rgb else [])
 
 
 def run(*arguments):
@@ -256,8 +256,8 @@ def test_an_unknown_video_cannot_be_exported(tmp_path):
 
 
 def test_exported_names_of_two_videos_never_meet(tmp_path):
-    from pipeline.shard.export import names
+    from pipeline.shard.export import export_names
 
     reader = ShardReader(packed(tmp_path))
     reader._rows["a/1.mp4"] = reader._rows["a/1.avi"]
-    assert len(set(names(reader, reader.videos).values())) == len(reader.videos)
+    assert len(set(export_names(reader, reader.videos).values())) == len(reader.videos)

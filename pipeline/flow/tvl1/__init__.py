@@ -42,25 +42,25 @@ def flow(
     parameters or the backend raises UserError.
     """
     resolved = resolve(preset, **parameters)
-    images = checked(frames)
+    images = check_frames(frames)
     if threads is not None and threads < 1:
         raise UserError(f"TV-L1 was given {threads} threads but needs at least 1: leave it out for all cores")
-    engine = importlib.import_module(BACKENDS[choose(backend)])
-    return engine.flow(images, resolved, threads or cores())
+    engine = importlib.import_module(BACKENDS[choose_backend(backend)])
+    return engine.flow(images, resolved, threads or available_cores())
 
 
-def cores() -> int:
+def available_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose(backend: str) -> str:
+def choose_backend(backend: str) -> str:
     """The backend that `backend` stands for; `auto` is the best that runs here, and the log says which."""
     if backend not in ("auto", *BACKENDS):
         raise UserError(f"TV-L1 has no backend {backend!r}: choose auto or one of {', '.join(BACKENDS)}")
     if backend not in ("auto", "cuda"):
         return backend
-    missing = driver.why_not()
+    missing = driver.unavailable_reason()
     if backend == "cuda" and missing:
         raise UserError(f"TV-L1 cannot run on the backend cuda because {missing}: mend that or use the backend cpu")
     if backend == "auto":
@@ -69,7 +69,7 @@ def choose(backend: str) -> str:
     return backend
 
 
-def checked(frames: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
+def check_frames(frames: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     """The frames as one array (T, H, W), or a UserError that says what is wrong with them."""
     sizes = sorted({np.shape(frame) for frame in frames}) if np.ndim(frames[0] if len(frames) else 0) == 2 else []
     if len(sizes) > 1:

@@ -13,14 +13,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipeline.common.errors import UserError
-from pipeline.flow.tvl1.pyramid import sizes
+from pipeline.flow.tvl1.pyramid import level_sizes
 from pipeline.flow.tvl1.tile import Tile
 
-P, N = c_void_p, c_int  # how a pointer and a whole number go to a kernel
-LANES = 2
-SHARE = 0.4  # of the free memory, for each of them
-MOST_PAIRS = 256  # in a batch: more gains nothing
-THREADS = 256  # a block, where every thread has a pixel of its own
+POINTER, INT = c_void_p, c_int  # how a pointer and a whole number go to a kernel
+STREAMS = 2
+MEMORY_SHARE = 0.4  # of the free memory, for each of them
+MAX_PAIRS = 256  # in a batch: more gains nothing
+BLOCK_THREADS = 256  # a block, where every thread has a pixel of its own
 
 
 class Device(Protocol):
@@ -42,28 +42,28 @@ def flow(frames: np.ndarray, parameters: dict[str, Any], threads: int) -> np.nda
 
     Two lanes share the GPU, each with half of the pairs, so that one computes while the other's flow is fetched.
     """
-    from pipeline.flow.tvl1.driver import device
+    from pipeline.flow.tvl1.driver import open_device
 
     pairs = len(frames) - 1
     out = np.empty((pairs, 2, *frames.shape[1:]), np.float32)
-    half = -(-pairs // LANES) or 1
+    half = -(-pairs // STREAMS) or 1
 
     def lane(begin: int) -> None:
-        with contextlib.closing(device()) as gpu:
-            into(gpu, frames[begin : begin + half + 1], out[begin : begin + half], parameters)
+        with contextlib.closing(open_device()) as gpu:
+            flow_into(gpu, frames[begin : begin + half + 1], out[begin : begin + half], parameters)
 
-    with ThreadPoolExecutor(LANES) as pool:
+    with ThreadPoolExecutor(STREAMS) as pool:
         list(pool.map(lane, range(0, pairs, half)))
     return out
 
 
-def into(
-    device: Device, frames: np.ndarray, out: np.ndarray, parameters: dict[str, Any], most: int = MOST_PAIRS
+def flow_into(
+    device: Device, frames: np.ndarray, out: np.ndarray, parameters: dict[str, Any], most: int = MAX_PAIRS
 ) -> None:
     """Flow of n + 1 frames on `device` into `out` (n, 2, H, W), in batches of at most `most` pairs that fit it."""
     pairs, _, height, width = out.shape
-    levels = sizes(height, width, parameters["scales"], parameters["scale_step"])
-    batch = min(pairs, most, int(device.room() * SHARE) // Batch.bytes_a_pair(levels) - 1)
+    levels = level_sizes(height, width, parameters["scales"], parameters["scale_step"])
+    batch = min(pairs, most, int(device.room() * MEMORY_SHARE) // Batch.bytes_a_pair(levels) - 1)
     if batch < 1:
         raise UserError(f"frames of {width}x{height} do not fit the GPU's free memory: use the backend cpu")
     try:
@@ -104,7 +104,14 @@ class Batch:
             height, width = self.levels[index]
             self.start(index)
             count += height * width * self.solve(index)
-            self.each("collect", 2 * height * width, self.everything(), P(self.u), P(self.collected), *self.size(index))
+            self.each(
+                "collect",
+                2 * height * width,
+                self.everything(),
+                POINTER(self.u),
+                POINTER(self.collected),
+                *self.size(index),
+            )
         self.device.get(self.collected, out)
         return count
 
@@ -113,23 +120,23 @@ class Batch:
         step = self.parameters["scale_step"]
         self.device.put(self.raw, frames)
         area = self.levels[0][0] * self.levels[0][1]
-        self.simple("widen", area, len(frames), P(self.raw), P(self.grey[0]), N(area))
+        self.simple("widen", area, len(frames), POINTER(self.raw), POINTER(self.grey[0]), INT(area))
         for index, (height, width) in enumerate(self.levels):
             if index:
                 self.resize(
                     self.grey[index - 1], self.grey[index], index - 1, index, len(frames), (1 / step, 1 / step), 1.0
                 )
-            pointers = P(self.grey[index]), P(self.pixels[index])
-            self.simple("differences", height * width, len(frames), *pointers, N(height), N(width))
+            pointers = POINTER(self.grey[index]), POINTER(self.pixels[index])
+            self.simple("differences", height * width, len(frames), *pointers, INT(height), INT(width))
 
     def resize(
         self, source: int, target: int, old: int, new: int, planes: int, scale: tuple[float, float], factor: float
     ) -> None:
         """`planes` planes of the level `old` -> of the level `new`, times `factor`."""
         (h, w), (height, width) = self.levels[old], self.levels[new]
-        shape = N(h), N(w), N(height), N(width)
+        shape = INT(h), INT(w), INT(height), INT(width)
         scales = c_double(scale[0]), c_double(scale[1]), c_float(factor)
-        self.simple("resize", height * width, planes, P(source), P(target), *shape, *scales)
+        self.simple("resize", height * width, planes, POINTER(source), POINTER(target), *shape, *scales)
 
     def start(self, index: int) -> None:
         """u from the coarser level or zero, q zero, all in their buffers 0."""
@@ -149,7 +156,7 @@ class Batch:
         height, width = self.levels[index]
         count = 0
         for _ in range(self.parameters["warps"]):
-            pointers = P(self.grey[index]), P(self.pixels[index]), P(self.u), P(self.data)
+            pointers = POINTER(self.grey[index]), POINTER(self.pixels[index]), POINTER(self.u), POINTER(self.data)
             self.each("warp", height * width, self.everything(), *pointers, *self.size(index))
             count += self.one_warp(index)
         return count
@@ -185,8 +192,8 @@ class Batch:
         """The median filter on u of the pairs `which`."""
         if len(which):
             height, width = self.levels[index]
-            side = N(self.parameters["median"])
-            self.each("median", 2 * height * width, self.entries(which), P(self.u), *self.size(index), side)
+            side = INT(self.parameters["median"])
+            self.each("median", 2 * height * width, self.entries(which), POINTER(self.u), *self.size(index), side)
             self.u_from[which] ^= 1
 
     def iterate(self, index: int, which: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -196,8 +203,8 @@ class Batch:
         across, down = tile.across(width), tile.down(height)
         self.device.put(self.list, self.entries(which, count))
         steps = c_float(p["lambda_"] * p["theta"]), c_float(p["tau"]), c_float(p["tau"] / p["theta"])
-        pointers = P(self.u), P(self.q), P(self.data), P(self.changes), P(self.list)
-        shape = N(self.pairs), N(height), N(width), N(across), N(down)
+        pointers = POINTER(self.u), POINTER(self.q), POINTER(self.data), POINTER(self.changes), POINTER(self.list)
+        shape = INT(self.pairs), INT(height), INT(width), INT(across), INT(down)
         self.device.launch("iterate", (across * down, len(which)), tile.threads, tile.shared, *pointers, *shape, *steps)
         changes = np.empty((len(which), across * down, tile.depth), np.float32)
         self.device.get(self.changes, changes)
@@ -214,7 +221,7 @@ class Batch:
     def size(self, index: int) -> tuple[Any, ...]:
         """What the kernels over a list take after their pointers."""
         height, width = self.levels[index]
-        return P(self.list), N(self.pairs), N(height), N(width)
+        return POINTER(self.list), INT(self.pairs), INT(height), INT(width)
 
     def each(self, name: str, count: int, entries: np.ndarray, *arguments: Any) -> None:
         """A kernel on `count` elements of every entry."""
@@ -223,4 +230,4 @@ class Batch:
 
     def simple(self, name: str, count: int, rows: int, *arguments: Any) -> None:
         """A kernel on `count` elements of every row."""
-        self.device.launch(name, (-(-count // THREADS), rows), THREADS, 0, *arguments)
+        self.device.launch(name, (-(-count // BLOCK_THREADS), rows), BLOCK_THREADS, 0, *arguments)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.errors import UserError
-from pipeline.flow.tvl1.tile import Tile, fitting
+from pipeline.flow.tvl1.tile import Tile, largest_tile
 
 SOURCE = Path(__file__).with_name("tvl1.cu")
 
 
-def why_not() -> str:
+def unavailable_reason() -> str:
     """Why no GPU can be used here, as the end of a sentence; empty where one can."""
     try:
         from cuda.bindings import driver, nvrtc
@@ -34,7 +34,7 @@ def check(answer: tuple[Any, ...]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def device() -> "Gpu":
+def open_device() -> "Gpu":
     """The first GPU that CUDA_VISIBLE_DEVICES leaves, for the calling thread."""
     from cuda.bindings import driver
 
@@ -54,9 +54,9 @@ class Gpu:
         self.stream = check(driver.cuStreamCreate(driver.CUstream_flags.CU_STREAM_NON_BLOCKING))
         self.kept: list[Any] = []
         self.name = check(driver.cuDeviceGetName(128, gpu)).split(b"\0")[0].decode()
-        self.tile = fitting(self.attribute("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"))
+        self.tile = largest_tile(self.attribute("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"))
         capability = 10 * self.attribute("COMPUTE_CAPABILITY_MAJOR") + self.attribute("COMPUTE_CAPABILITY_MINOR")
-        self.module = loaded(int(gpu), capability, self.tile)
+        self.module = load_module(int(gpu), capability, self.tile)
 
     def attribute(self, name: str) -> int:
         """One of the driver's numbers about the GPU."""
@@ -92,21 +92,21 @@ class Gpu:
 
     def launch(self, name: str, blocks: tuple[int, int], threads: int, shared: int, *arguments: Any) -> None:
         packed = tuple(argument.value for argument in arguments), tuple(type(argument) for argument in arguments)
-        function = kernel(self.module, name, self.tile.shared)
+        function = load_kernel(self.module, name, self.tile.shared)
         check(self.driver.cuLaunchKernel(function, *blocks, 1, threads, 1, 1, shared, self.stream, packed, 0))
 
 
 @functools.cache
-def loaded(_gpu: int, capability: int, tile: Tile) -> Any:
+def load_module(_gpu: int, capability: int, tile: Tile) -> Any:
     """The kernels as a module in the current context, once a process."""
     from cuda.bindings import driver
 
-    image = np.frombuffer(compiled(capability, tile), np.uint8)
+    image = np.frombuffer(compile_kernels(capability, tile), np.uint8)
     return check(driver.cuModuleLoadData(image.ctypes.data))
 
 
 @functools.cache
-def kernel(module: Any, name: str, shared: int) -> Any:
+def load_kernel(module: Any, name: str, shared: int) -> Any:
     """One kernel of the module; `iterate` may use more shared memory than the 48 KiB that need no asking."""
     from cuda.bindings import driver
 
@@ -117,7 +117,7 @@ def kernel(module: Any, name: str, shared: int) -> Any:
     return function
 
 
-def compiled(capability: int, tile: Tile) -> bytes:
+def compile_kernels(capability: int, tile: Tile) -> bytes:
     """tvl1.cu as machine code for a compute capability (90 is 9.0), or as PTX for one newer than the compiler."""
     from cuda.bindings import nvrtc
 
@@ -134,14 +134,14 @@ def compiled(capability: int, tile: Tile) -> bytes:
     program = check(nvrtc.nvrtcCreateProgram(SOURCE.read_bytes(), b"tvl1.cu", 0, [], []))
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
     if status.value:
-        raise RuntimeError(f"tvl1.cu does not compile for {target}: {log(program)}")
+        raise RuntimeError(f"tvl1.cu does not compile for {target}: {compiler_log(program)}")
     size, read = (nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN) if exact else (nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX)
     image = bytes(check(size(program)))
     check(read(program, image))
     return image
 
 
-def log(program: Any) -> str:
+def compiler_log(program: Any) -> str:
     """The compiler's messages."""
     from cuda.bindings import nvrtc
 

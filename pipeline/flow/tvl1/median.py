@@ -1,7 +1,7 @@
 """Median filters 5x5 and 3x3 with repeated borders, 16 pixels at a time and exact, by sorting networks."""
 
 from pipeline.flow.tvl1.compile import inline, kernel
-from pipeline.flow.tvl1.vector import LANES, least, load, most, store
+from pipeline.flow.tvl1.vector import LANES, load, maximum, minimum, store
 
 
 @kernel
@@ -21,7 +21,7 @@ def median(plane, out, columns, size, side):
             line[LANES - 2] = line[LANES - 1] = line[LANES]
             line[LANES + w] = line[LANES + w + 1] = line[LANES + w - 1]
         for x in range(0, w, LANES):
-            middle = middle_of_25(columns, x + LANES) if side == 5 else middle_of_9(columns, x + LANES)
+            middle = median_of_25(columns, x + LANES) if side == 5 else median_of_9(columns, x + LANES)
             store(out, y * stride + x, middle)
 
 
@@ -52,55 +52,55 @@ def sort_columns3(plane, columns, y, h, w, stride):
 
 
 @inline
-def middle_of_25(columns, x):
+def median_of_25(columns, x):
     """The median of five sorted columns about x.
 
     Sorting the rows of a matrix keeps its columns sorted. Of such a 5x5 matrix only 13 elements can have rank 13, and
     they lie on three falling diagonals: `low` (4), `mid` (5) and `high` (4). An element of `mid` is no less than its
     neighbours of `low` and no more than those of `high`, which leaves the median of max(low), median(mid), min(high).
     """
-    _, _, _, a3, a4 = sort5(*around(columns[0], x))
-    _, _, b2, b3, b4 = sort5(*around(columns[1], x))
-    _, c1, c2, c3, _ = sort5(*around(columns[2], x))
-    d0, d1, d2, _, _ = sort5(*around(columns[3], x))
-    e0, e1, _, _, _ = sort5(*around(columns[4], x))
-    low = most(most(a3, b2), most(c1, d0))
-    high = least(least(b4, c3), least(d2, e1))
+    _, _, _, a3, a4 = sort5(*load_window_row(columns[0], x))
+    _, _, b2, b3, b4 = sort5(*load_window_row(columns[1], x))
+    _, c1, c2, c3, _ = sort5(*load_window_row(columns[2], x))
+    d0, d1, d2, _, _ = sort5(*load_window_row(columns[3], x))
+    e0, e1, _, _, _ = sort5(*load_window_row(columns[4], x))
+    low = maximum(maximum(a3, b2), maximum(c1, d0))
+    high = minimum(minimum(b4, c3), minimum(d2, e1))
     _, _, mid, _, _ = sort5(a4, b3, c2, d1, e0)
-    return most(least(low, mid), least(most(low, mid), high))
+    return maximum(minimum(low, mid), minimum(maximum(low, mid), high))
 
 
 @inline
-def middle_of_9(columns, x):
+def median_of_9(columns, x):
     """The median of three sorted columns: that of the largest minimum, the middle's median, the smallest maximum."""
-    low = most(most(load(columns[0], x - 1), load(columns[0], x)), load(columns[0], x + 1))
+    low = maximum(maximum(load(columns[0], x - 1), load(columns[0], x)), load(columns[0], x + 1))
     _, mid, _ = sort3(load(columns[1], x - 1), load(columns[1], x), load(columns[1], x + 1))
-    high = least(least(load(columns[2], x - 1), load(columns[2], x)), load(columns[2], x + 1))
-    return most(least(low, mid), least(most(low, mid), high))
+    high = minimum(minimum(load(columns[2], x - 1), load(columns[2], x)), load(columns[2], x + 1))
+    return maximum(minimum(low, mid), minimum(maximum(low, mid), high))
 
 
 @inline
-def around(line, x):
+def load_window_row(line, x):
     return load(line, x - 2), load(line, x - 1), load(line, x), load(line, x + 1), load(line, x + 2)
 
 
 @inline
 def sort3(a, b, c):
-    a, b = least(a, b), most(a, b)
-    b, c = least(b, c), most(b, c)
-    return least(a, b), most(a, b), c
+    a, b = minimum(a, b), maximum(a, b)
+    b, c = minimum(b, c), maximum(b, c)
+    return minimum(a, b), maximum(a, b), c
 
 
 @inline
 def sort5(a, b, c, d, e):
     """Nine exchanges; LLVM drops those whose outcome nobody uses."""
-    a, b = least(a, b), most(a, b)
-    d, e = least(d, e), most(d, e)
-    c, e = least(c, e), most(c, e)
-    c, d = least(c, d), most(c, d)
-    b, e = least(b, e), most(b, e)
-    a, d = least(a, d), most(a, d)
-    a, c = least(a, c), most(a, c)
-    b, d = least(b, d), most(b, d)
-    b, c = least(b, c), most(b, c)
+    a, b = minimum(a, b), maximum(a, b)
+    d, e = minimum(d, e), maximum(d, e)
+    c, e = minimum(c, e), maximum(c, e)
+    c, d = minimum(c, d), maximum(c, d)
+    b, e = minimum(b, e), maximum(b, e)
+    a, d = minimum(a, d), maximum(a, d)
+    a, c = minimum(a, c), maximum(a, c)
+    b, d = minimum(b, d), maximum(b, d)
+    b, c = minimum(b, c), maximum(b, c)
     return a, b, c, d, e

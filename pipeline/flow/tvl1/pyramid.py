@@ -19,7 +19,7 @@ class Level(NamedTuple):
     sampled: np.ndarray  # flat, (H + 2 BORDER, W + 2 BORDER, CHANNELS): I, Ix, Iy, 0, with a border of zeros
 
 
-def sizes(height: int, width: int, scales: int, step: float) -> list[tuple[int, int]]:
+def level_sizes(height: int, width: int, scales: int, step: float) -> list[tuple[int, int]]:
     """(H, W) of every level, finest first, as OpenCV rounds them: each from the one before, half to even."""
     levels = [(height, width)]
     while len(levels) < scales:
@@ -30,15 +30,15 @@ def sizes(height: int, width: int, scales: int, step: float) -> list[tuple[int, 
     return levels
 
 
-def blank(height: int, width: int) -> Level:
+def empty_level(height: int, width: int) -> Level:
     """A level to be filled, frame after frame."""
     return Level(
-        flat((height + 1) * stride(width)),
-        flat((height + 2 * BORDER) * (width + 2 * BORDER) * CHANNELS),
+        aligned_zeros((height + 1) * stride(width)),
+        aligned_zeros((height + 2 * BORDER) * (width + 2 * BORDER) * CHANNELS),
     )
 
 
-def fill(levels: list[Level], frame: np.ndarray, step: float) -> None:
+def fill_pyramid(levels: list[Level], frame: np.ndarray, step: float) -> None:
     """Make `levels`, finest first, those of `frame`, uint8 (H, W): each the one before, resized linearly."""
     image: np.ndarray = frame.astype(np.float32)
     for index, level in enumerate(levels):
@@ -46,11 +46,11 @@ def fill(levels: list[Level], frame: np.ndarray, step: float) -> None:
             image = cv2.resize(image, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
         height, width = image.shape
         sampled = level.sampled.reshape(height + 2 * BORDER, width + 2 * BORDER, CHANNELS)
-        spread(image, level.grey.reshape(height + 1, -1), sampled)
+        fill_level(image, level.grey.reshape(height + 1, -1), sampled)
 
 
 @kernel
-def spread(image, plane, sampled):
+def fill_level(image, plane, sampled):
     """Both forms of a level from its grey values; differences are central, at the border halves of one-sided ones."""
     half = np.float32(0.5)
     h, w = image.shape
@@ -69,7 +69,7 @@ def stride(width: int) -> int:
     return (width // 16 + 1) * 16
 
 
-def flat(count: int) -> np.ndarray:
+def aligned_zeros(count: int) -> np.ndarray:
     """`count` float zeros that start on a cache line."""
     raw = np.zeros(count + ALIGN // 4, np.float32)
     skip = -raw.ctypes.data % ALIGN // 4

@@ -19,11 +19,11 @@ def flow(frames: np.ndarray, parameters: dict[str, Any], threads: int) -> np.nda
             f"frames are {frames.shape[2]}x{frames.shape[1]} but OpenCV's TV-L1 needs 3x3: use the backend cpu"
         )
     with ThreadPoolExecutor(threads) as pool:
-        fields = list(pool.map(lambda first, second: pair(first, second, parameters), frames[:-1], frames[1:]))
+        fields = list(pool.map(lambda first, second: flow_of_pair(first, second, parameters), frames[:-1], frames[1:]))
     return np.stack(fields) if fields else np.zeros((0, 2, *frames.shape[1:]), np.float32)
 
 
-def pair(first: np.ndarray, second: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
+def flow_of_pair(first: np.ndarray, second: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
     """Flow (2, H, W) from `first` to `second`, by an object of its own: OpenCV's keeps state between calls."""
     algorithm: Any = cv2.optflow.DualTVL1OpticalFlow.create(
         tau=parameters["tau"],

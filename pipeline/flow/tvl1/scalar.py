@@ -34,8 +34,8 @@ def sweep(u1, u2, q, data, mask, size, steps):
             change += new1 * new1 + new2 * new2
     for y in range(h):
         for x in range(w):
-            dual(u1, q[0], q[1], x, y, size, steps[2])
-            dual(u2, q[2], q[3], x, y, size, steps[2])
+            update_dual(u1, q[0], q[1], x, y, size, steps[2])
+            update_dual(u2, q[2], q[3], x, y, size, steps[2])
     return change
 
 
@@ -55,7 +55,7 @@ def divergence(qx, qy, x, y, stride):
 
 
 @inline
-def dual(u, qx, qy, x, y, size, t):
+def update_dual(u, qx, qy, x, y, size, t):
     """q = (q + grad u) / (1 + t |grad u|); grad takes forward differences, zero at the right and the lower border."""
     h, w, stride = size
     at = y * stride + x

@@ -28,16 +28,16 @@ import numpy as np
 from pipeline.flow.tvl1.compile import inline, kernel
 from pipeline.flow.tvl1.vector import (
     LANES,
-    least,
-    leftward,
     load,
-    most,
+    maximum,
+    minimum,
     reciprocal,
-    rightward,
-    root,
+    shift_left,
+    shift_right,
     splat,
+    sqrt,
     store,
-    total,
+    sum_lanes,
 )
 
 ZERO, ONE = np.float32(0), np.float32(1)
@@ -51,17 +51,17 @@ def sweep(u1, u2, q, data, mask, size, steps):
     size (h, w, stride); steps (l, tau, t) as above.
     """
     h, w, stride = size
-    change = first(u1, u2, q, data, mask, size, steps)
+    change = update_first_row(u1, u2, q, data, mask, size, steps)
     for y in range(1, h):
-        change = change + fused(u1, u2, q, data, mask, y * stride, w, stride, steps)
+        change = change + update_row(u1, u2, q, data, mask, y * stride, w, stride, steps)
         u1[y * stride + w] = u1[y * stride + w - 1]
         u2[y * stride + w] = u2[y * stride + w - 1]
-    last(u1, u2, q, (h - 1) * stride, w, steps)
-    return total(change)
+    update_last_row(u1, u2, q, (h - 1) * stride, w, steps)
+    return sum_lanes(change)
 
 
 @inline
-def fused(u1, u2, q, data, mask, row, w, stride, steps):
+def update_row(u1, u2, q, data, mask, row, w, stride, steps):
     """Renew the row of u that starts at `row` and the row of q above it."""
     q11, q12, q21, q22 = q
     tau, t = splat(steps[1]), splat(steps[2])
@@ -72,16 +72,16 @@ def fused(u1, u2, q, data, mask, row, w, stride, steps):
         old1, old2 = load(u1, here), load(u2, here)
         v1, v2 = threshold(old1, old2, data, here, steps)
         mid1, mid2, top1, top2 = load(q11, here), load(q21, here), load(q12, up), load(q22, up)
-        new1 = v1 + tau * ((mid1 - rightward(left1, mid1)) + (load(q12, here) - top1))
-        new2 = v2 + tau * ((mid2 - rightward(left2, mid2)) + (load(q22, here) - top2))
+        new1 = v1 + tau * ((mid1 - shift_right(left1, mid1)) + (load(q12, here) - top1))
+        new2 = v2 + tau * ((mid2 - shift_right(left2, mid2)) + (load(q22, here) - top2))
         left1, left2 = mid1, mid2
         store(u1, here, new1)
         store(u2, here, new2)
         change = change + load(mask, here - row) * squares(new1 - old1, new2 - old2)
 
         next1, next2 = load(u1, up + LANES), load(u2, up + LANES)
-        dual(q11, q12, up, top1, leftward(above1, next1) - above1, new1 - above1, t)
-        dual(q21, q22, up, top2, leftward(above2, next2) - above2, new2 - above2, t)
+        update_dual(q11, q12, up, top1, shift_left(above1, next1) - above1, new1 - above1, t)
+        update_dual(q21, q22, up, top2, shift_left(above2, next2) - above2, new2 - above2, t)
         above1, above2 = next1, next2
     return change
 
@@ -92,14 +92,14 @@ def threshold(old1, old2, data, here, steps):
     ix, iy, rho_c, inverse = data
     dx, dy = load(ix, here), load(iy, here)
     rho = load(rho_c, here) + dx * old1 + dy * old2
-    f = least(most(rho * load(inverse, here), splat(-steps[0])), splat(steps[0]))
+    f = minimum(maximum(rho * load(inverse, here), splat(-steps[0])), splat(steps[0]))
     return old1 + f * dx, old2 + f * dy
 
 
 @inline
-def dual(qx, qy, at, old_y, ux, uy, t):
+def update_dual(qx, qy, at, old_y, ux, uy, t):
     """Renew the dual vectors at `at` by the gradient (ux, uy) of one component of the flow."""
-    shrink = reciprocal(splat(ONE) + t * root(squares(ux, uy)))
+    shrink = reciprocal(splat(ONE) + t * sqrt(squares(ux, uy)))
     store(qx, at, (load(qx, at) + ux) * shrink)
     store(qy, at, (old_y + uy) * shrink)
 
@@ -110,7 +110,7 @@ def squares(a, b):
 
 
 @inline
-def first(u1, u2, q, data, mask, size, steps):
+def update_first_row(u1, u2, q, data, mask, size, steps):
     """Renew row 0 of u, above which there is no q."""
     q11, q12, q21, q22 = q
     tau = splat(steps[1])
@@ -120,8 +120,8 @@ def first(u1, u2, q, data, mask, size, steps):
         old1, old2 = load(u1, x), load(u2, x)
         v1, v2 = threshold(old1, old2, data, x, steps)
         mid1, mid2 = load(q11, x), load(q21, x)
-        new1 = v1 + tau * ((mid1 - rightward(left1, mid1)) + load(q12, x))
-        new2 = v2 + tau * ((mid2 - rightward(left2, mid2)) + load(q22, x))
+        new1 = v1 + tau * ((mid1 - shift_right(left1, mid1)) + load(q12, x))
+        new2 = v2 + tau * ((mid2 - shift_right(left2, mid2)) + load(q22, x))
         left1, left2 = mid1, mid2
         store(u1, x, new1)
         store(u2, x, new2)
@@ -132,12 +132,12 @@ def first(u1, u2, q, data, mask, size, steps):
 
 
 @inline
-def last(u1, u2, q, row, w, steps):
+def update_last_row(u1, u2, q, row, w, steps):
     """Renew the last row of q, below which there is no u."""
     q11, q12, q21, q22 = q
     zero, t = splat(ZERO), splat(steps[2])
     for here in range(row, row + w, LANES):
         here1, here2 = load(u1, here), load(u2, here)
-        right1, right2 = leftward(here1, load(u1, here + LANES)), leftward(here2, load(u2, here + LANES))
-        dual(q11, q12, here, load(q12, here), right1 - here1, zero, t)
-        dual(q21, q22, here, load(q22, here), right2 - here2, zero, t)
+        right1, right2 = shift_left(here1, load(u1, here + LANES)), shift_left(here2, load(u2, here + LANES))
+        update_dual(q11, q12, here, load(q12, here), right1 - here1, zero, t)
+        update_dual(q21, q22, here, load(q22, here), right2 - here2, zero, t)

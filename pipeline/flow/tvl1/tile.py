@@ -23,10 +23,10 @@ class Tile(NamedTuple):
         return 4 * self.threads * (16 * self.patch_h + 4 * self.patch_h + 16 + self.depth)
 
     def across(self, width: int) -> int:
-        return tiles(width, 4 * self.threads_x, self.depth)
+        return count_tiles(width, 4 * self.threads_x, self.depth)
 
     def down(self, height: int) -> int:
-        return tiles(height, self.patch_h * self.threads_y, self.depth)
+        return count_tiles(height, self.patch_h * self.threads_y, self.depth)
 
     def macros(self) -> dict[str, int]:
         """What tvl1.cu has to be compiled with."""
@@ -41,12 +41,12 @@ class Tile(NamedTuple):
 TILES = (Tile(32, 16, 4, 8), Tile(16, 16, 4, 8), Tile(16, 16, 2, 4))  # 208, 104 and 60 KiB of shared memory
 
 
-def tiles(length: int, side: int, depth: int) -> int:
+def count_tiles(length: int, side: int, depth: int) -> int:
     """How many tiles of `side` cover `length` when each loses `depth` on the sides where another follows."""
     return max(1, -(-(length - 2 * depth) // (side - 2 * depth)))
 
 
-def fitting(shared: int) -> Tile:
+def largest_tile(shared: int) -> Tile:
     """The largest tile for `shared` bytes of shared memory a block."""
     for tile in TILES:
         if tile.shared <= shared:

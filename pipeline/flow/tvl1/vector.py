@@ -76,7 +76,7 @@ def splat(_context, number):
 
 
 @intrinsic
-def store_whole(_context, array, index, vector):
+def store_int(_context, array, index, vector):
     """Write 16 whole-numbered floats to flat int32 `array` from `index` on."""
 
     def emit(context, builder, signature, arguments):
@@ -122,10 +122,10 @@ def _over(builder: Any, below: Any) -> Any:
 add = _of_two(lambda builder, a, b: builder.fadd(a, b, flags=FAST), "a + b")
 subtract = _of_two(lambda builder, a, b: builder.fsub(a, b, flags=FAST), "a - b")
 multiply = _of_two(lambda builder, a, b: builder.fmul(a, b, flags=FAST), "a * b")
-least = _of_two(lambda builder, a, b: _call(builder, "minnum", a, b), "The smaller, lane by lane.")
-most = _of_two(lambda builder, a, b: _call(builder, "maxnum", a, b), "The larger, lane by lane.")
-leftward = _of_two(lambda builder, a, b: _shuffle(builder, a, b, list(range(1, LANES + 1))), "a[1:] + b[:1]")
-rightward = _of_two(
+minimum = _of_two(lambda builder, a, b: _call(builder, "minnum", a, b), "The smaller, lane by lane.")
+maximum = _of_two(lambda builder, a, b: _call(builder, "maxnum", a, b), "The larger, lane by lane.")
+shift_left = _of_two(lambda builder, a, b: _shuffle(builder, a, b, list(range(1, LANES + 1))), "a[1:] + b[:1]")
+shift_right = _of_two(
     lambda builder, a, b: _shuffle(builder, a, b, list(range(LANES - 1, 2 * LANES - 1))), "a[-1:] + b[:-1]"
 )
 
@@ -138,11 +138,11 @@ def _quarter(k: int) -> Any:
 quarter0, quarter1, quarter2, quarter3 = (_quarter(k) for k in range(4))
 reciprocal = _of_one(_over, "1 / a")
 floor = _of_one(lambda builder, a: _call(builder, "floor", a), "Rounded down, lane by lane.")
-root = _of_one(lambda builder, a: _call(builder, "sqrt", a), "The square root, lane by lane.")
+sqrt = _of_one(lambda builder, a: _call(builder, "sqrt", a), "The square root, lane by lane.")
 
 
 @intrinsic
-def total(_context, vector):
+def sum_lanes(_context, vector):
     """The sum of the lanes, by halves."""
 
     def emit(context, builder, signature, arguments):

@@ -12,9 +12,9 @@ from pipeline.flow.tvl1.vector import (
     LANES,
     floor,
     lane,
-    least,
     load,
-    most,
+    maximum,
+    minimum,
     quarter0,
     quarter1,
     quarter2,
@@ -22,7 +22,7 @@ from pipeline.flow.tvl1.vector import (
     reciprocal,
     splat,
     store,
-    store_whole,
+    store_int,
 )
 
 BORDER = 4
@@ -52,17 +52,17 @@ def warp(first, second, u1, u2, data, places, size):
     width = (w + 2 * BORDER) * CHANNELS
     for y in range(h):
         begin = y * stride
-        taps_of(u1, u2, places, y, size)
+        find_taps(u1, u2, places, y, size)
         for x in range(w):
             at = rows[x] * width + columns[x] * CHANNELS
             values = sample(second, at, width, across[x], down[x])
             rho_c[begin + x], ix[begin + x], iy[begin + x] = lane(values, 0), lane(values, 1), lane(values, 2)
         for here in range(begin, begin + w, LANES):
-            constants(first, u1, u2, data, here)
+            linearise(first, u1, u2, data, here)
 
 
 @inline
-def taps_of(u1, u2, places, y, size):
+def find_taps(u1, u2, places, y, size):
     """Where row y's pixels look: first taps' columns and rows (int32), counted with the border, and the fractions."""
     h, w, stride = size
     (columns, rows), (across, down) = places
@@ -75,9 +75,9 @@ def taps_of(u1, u2, places, y, size):
 
 @inline
 def split(position, length, whole, fraction, x):
-    near = least(most(position, splat(np.float32(-3))), splat(np.float32(length + 1)))
+    near = minimum(maximum(position, splat(np.float32(-3))), splat(np.float32(length + 1)))
     below = floor(near)
-    store_whole(whole, x, below + splat(np.float32(BORDER - 1)))
+    store_int(whole, x, below + splat(np.float32(BORDER - 1)))
     store(fraction, x, near - below)
 
 
@@ -97,9 +97,9 @@ def weights(t):
 
 
 @inline
-def constants(first, u1, u2, data, here):
+def linearise(first, u1, u2, data, here):
     """rho_c = I1w - Ix u1 - Iy u2 - I0 (from I1w, in its place) and -1/|grad|^2."""
     ix, iy, rho_c, inverse = data
     dx, dy = load(ix, here), load(iy, here)
     store(rho_c, here, load(rho_c, here) - dx * load(u1, here) - dy * load(u2, here) - load(first, here))
-    store(inverse, here, splat(MINUS_ONE) * reciprocal(most(dx * dx + dy * dy, splat(SMALLEST))))
+    store(inverse, here, splat(MINUS_ONE) * reciprocal(maximum(dx * dx + dy * dy, splat(SMALLEST))))

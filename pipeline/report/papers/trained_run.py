@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.config.recipes import Recipe
-from pipeline.flow.colour import picture
+from pipeline.flow.colour import flow_to_rgb
 from pipeline.formats import manifest, weights
 from pipeline.formats.flow_levels import dequantise
 from pipeline.inputs import clip_sampling, clip_volumes, crops
@@ -191,4 +191,4 @@ def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
         return np.ascontiguousarray(data[:3].transpose(1, 2, 3, 0))
     field = data[:2].swapaxes(0, 1)  # (T, 2, h, w)
     pixels = dequantise(field, bound or 1.0) if field.dtype == np.uint8 else field
-    return picture(pixels, max(1.0, float(np.percentile(np.hypot(pixels[:, 0], pixels[:, 1]), 99))))
+    return flow_to_rgb(pixels, max(1.0, float(np.percentile(np.hypot(pixels[:, 0], pixels[:, 1]), 99))))
