@@ -63,7 +63,7 @@ def test_batches_overlap_by_one_frame():
 
 
 def test_large_frames_come_in_smaller_batches_so_that_their_flow_fits(monkeypatch):
-    monkeypatch.setattr(flow_slices, "ROOM", 3 * 8 * 100)
+    monkeypatch.setattr(flow_slices, "BATCH_BYTES", 3 * 8 * 100)
     assert [len(run) for run in flow_slices.batches(iter([np.zeros((10, 10), np.uint8)] * 8))] == [4, 4, 2]
 
 
@@ -118,7 +118,7 @@ def test_threads_change_no_byte(tmp_path):
 
 def test_backward_flow_is_the_forward_flow_of_the_reversed_video_reversed(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        flow_slices, "ROOM", 3 * 8 * 64 * 48
+        flow_slices, "BATCH_BYTES", 3 * 8 * 64 * 48
     )  # batches of 3 pairs, which meet elsewhere from the other end
     back = flow_jpegs(tmp_path, "--direction", "backward", counts=(2, 9))
     assert [pictures[::-1] for pictures in back] == flow_jpegs(tmp_path, counts=(2, 9), order=-1)

@@ -153,7 +153,7 @@ def test_narrower_processors_give_the_same_flow(processor, tmp_path):
 def test_a_change_in_any_file_makes_the_compiled_kernels_stale(monkeypatch):
     codegen = solver.solve.targetctx.codegen()
     before = solver.solve._cache._index_key("signature", codegen)
-    monkeypatch.setattr(compile, "STAMP", "another")
+    monkeypatch.setattr(compile, "PACKAGE_HASH", "another")
     assert solver.solve._cache._index_key("signature", codegen) != before
 
 
