@@ -1,7 +1,8 @@
-"""TV-L1 flow between consecutive frames of one slice, clipped at +-bound, 8 bits, one grey JPEG a pair.
+"""Compute the TV-L1 flow between consecutive frames of one slice: clipped at +-bound, in 8 bits, one JPEG per pair.
 
-A flow picture stacks x above y: (2H, W). A video of T frames has T - 1 of them, always. Forward picture t goes from
-frame t to frame t + 1; backward picture t goes from frame t + 1 to frame t and lies at the pixels of frame t + 1.
+A flow picture is grey and stacks x above y: (2H, W). A video of T frames has T - 1 of them. Forward picture t is the
+flow from frame t to frame t + 1. Backward picture t is the flow from frame t + 1 to frame t, at the pixels of frame
+t + 1.
 """
 
 from collections.abc import Sequence
@@ -20,11 +21,11 @@ def main(argv: Sequence[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("frames", type=Path, help="a slice of frames")
     parser.add_argument("out", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--direction", choices=DIRECTIONS, default="forward", help="to the next frame, or from it")
-    parser.add_argument("--preset", choices=sorted(tvl1.PRESETS), default="opencv", help="the algorithm's parameters")
-    parser.add_argument("--parameters", default="{}", help="a JSON object of parameters that differ from the preset's")
-    parser.add_argument("--backend", choices=["auto", *tvl1.BACKENDS], default="auto", help="what computes it")
-    parser.add_argument("--bound", type=float, default=20, help="pixels that become level 0 and 255")
+    parser.add_argument("--direction", choices=DIRECTIONS, default="forward", help="to the next frame, or back")
+    parser.add_argument("--preset", choices=sorted(tvl1.PRESETS), default="opencv", help="parameters of the algorithm")
+    parser.add_argument("--parameters", default="{}", help="JSON object of parameters that differ from the preset")
+    parser.add_argument("--backend", choices=["auto", *tvl1.BACKENDS], default="auto", help="implementation")
+    parser.add_argument("--bound", type=float, default=20, help="motion in pixels that becomes level 0 and 255")
     parser.add_argument("--quality", type=int, default=90, help="JPEG quality")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args(argv)

@@ -1,1 +1,1 @@
-"""Videos decoded once to slices of resized JPEG frames."""
+"""Decode each video once, into slices of resized JPEG frames."""

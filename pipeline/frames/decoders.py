@@ -1,7 +1,7 @@
-"""Decoders: a video's frames, resized without aliasing and turned upright, as they are or at a chosen frame rate.
+"""Decoders: the frames of a video, resized without aliasing, turned upright, and optionally resampled in time.
 
-A decoder takes (path, header, size, fps) and yields planes; fps 0 keeps every frame. What it returns is the number of
-frames that were decoded, before any were dropped or repeated to reach a frame rate.
+A decoder takes (path, header, size, fps) and yields planes; fps 0 keeps every frame. Its return value is the number of
+decoded frames, before frames are dropped or repeated to reach the frame rate.
 """
 
 import re
@@ -31,18 +31,18 @@ from pipeline.frames.video import (
 Frames = Generator[Planes, None, int]
 
 FFMPEG_ERROR = re.compile(r".*?\[(error|fatal|panic)\] (.*)")
-MAX_GAP = 60  # seconds between two frames that no clip of an action has; filling the gap would take the disk
+MAX_GAP = 60  # seconds between two frames; a larger gap is an error in the time stamps, and filling it a full disk
 
 
 def pyav_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
-    """Decode in this process; raises BadVideo where decoding stops or marks a frame as corrupt."""
+    """Decode in this process; raises BadVideo if decoding stops with an error or marks a frame as corrupt."""
     width, height = output_size(header, size)
     turns = header.rotation // 90 % 4
     scaler = Scaler((height, width) if turns % 2 else (width, height))
     with open_video(path) as container:
         stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1  # the stage runs one video a thread
-        source = CountingIterable(_sound(decode_frames(container, stream)))
+        stream.codec_context.thread_count = 1  # the stage runs one video per thread
+        source = CountingIterable(_refuse_corrupt(decode_frames(container, stream)))
         for frame in resample(with_times(source, header), fps) if fps else source:
             planes = scaler(frame)
             yield tuple(np.rot90(plane, turns) for plane in planes) if turns else planes  # type: ignore[misc]
@@ -50,9 +50,9 @@ def pyav_frames(path: Path | str, header: Header, size: Size, fps: float = 0) ->
 
 
 def ffmpeg_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
-    """The same through an ffmpeg process, which turns the picture itself; raises BadVideo with ffmpeg's own words."""
+    """Decode in an ffmpeg process, which also turns the frames; raises BadVideo with the first error of ffmpeg."""
     width, height = output_size(header, size)
-    # A file, because ffmpeg waits for ever once it has filled a pipe that nobody reads.
+    # The log goes to a file, because ffmpeg would block when a pipe that is not read is full.
     with tempfile.TemporaryFile() as log:
         command = _ffmpeg_command(path, header, width, height, fps)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
@@ -61,7 +61,7 @@ def ffmpeg_frames(path: Path | str, header: Header, size: Size, fps: float = 0) 
                 process.wait()
             finally:
                 process.kill()
-        return _decoded(log)
+        return _decoded_count(log)
 
 
 DECODERS: dict[str, Callable[[Path | str, Header, Size, float], Frames]] = {
@@ -71,23 +71,23 @@ DECODERS: dict[str, Callable[[Path | str, Header, Size, float], Frames]] = {
 
 
 class Scaler:
-    """Frames to planes of one size, by the filter that the ffmpeg process has: set up once, not once a frame."""
+    """Scales frames to planes of one size with the filters of `ffmpeg_frames`; the filter graph is kept."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
-        self._form: tuple[int, int, str] | None = None
+        self._input_format: tuple[int, int, str] | None = None
         self._last: tuple[Any, Planes] | None = None
 
     def __call__(self, frame: Any) -> Planes:
-        """Y, Cb and Cr of a frame; one that is asked for twice in a row is scaled once."""
+        """The planes Y, Cb and Cr of a frame; the last result is kept for repeated frames."""
         if self._last is None or self._last[0] is not frame:
-            self._last = frame, self._scaled(frame)
+            self._last = frame, self._scale(frame)
         return self._last[1]
 
-    def _scaled(self, frame: Any) -> Planes:
-        form = (frame.width, frame.height, frame.format.name)
-        if form != self._form:  # also in the middle of a stream
-            self._graph, self._form = self._set_up(frame), form
+    def _scale(self, frame: Any) -> Planes:
+        input_format = (frame.width, frame.height, frame.format.name)
+        if input_format != self._input_format:  # it may change within a stream
+            self._graph, self._input_format = self._make_graph(frame), input_format
         self._graph.push(frame)
         scaled: Any = self._graph.pull()
         return tuple(
@@ -95,22 +95,22 @@ class Scaler:
             for plane in scaled.planes
         )  # type: ignore[return-value]
 
-    def _set_up(self, frame: Any) -> av.filter.Graph:
+    def _make_graph(self, frame: Any) -> av.filter.Graph:
         width, height = self._size
         graph = av.filter.Graph()
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
         )
-        scale = graph.add("scale", f"{width}:{height}:{_scaling(frame.width, frame.height, width, height)}")
+        scale = graph.add("scale", f"{width}:{height}:{_scale_options(frame.width, frame.height, width, height)}")
         source.link_to(scale)
-        scale.link_to(form := graph.add("format", "yuv420p"))
-        form.link_to(graph.add("buffersink"))
+        scale.link_to(pixel_format := graph.add("format", "yuv420p"))
+        pixel_format.link_to(graph.add("buffersink"))
         graph.configure()
         return graph
 
 
 class CountingIterable:
-    """Passes items through and counts them."""
+    """Yields items and counts them."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = items
@@ -123,7 +123,7 @@ class CountingIterable:
 
 
 def with_times(frames: Iterable[Any], header: Header) -> Iterator[tuple[Any, Fraction, Fraction]]:
-    """Each frame with its time and duration in seconds; where it has none, by the header's frame rate."""
+    """Yield (frame, time, duration) in seconds; a missing time or duration is derived from the header's frame rate."""
     period = 1 / Fraction(header.fps).limit_denominator(100_000) if header.fps else Fraction(1, 25)
     time = Fraction(0)
     for frame in frames:
@@ -135,28 +135,29 @@ def with_times(frames: Iterable[Any], header: Header) -> Iterator[tuple[Any, Fra
 
 
 def resample(frames: Iterable[tuple[Any, Fraction, Fraction]], fps: float) -> Iterator[Any]:
-    """Frames at `fps`: picture k is the last one whose time, rounded to periods of 1/fps, is at most k.
+    """Resample (frame, time, duration) to `fps`: frame k is the last one whose time, in units of 1/fps, rounds to <= k.
 
-    The rule of ffmpeg's fps filter: frames that come too soon are dropped, and the one before a gap is repeated.
+    This is the rule of ffmpeg's fps filter: surplus frames are dropped, and the frame before a gap is repeated.
     """
     rate = Fraction(fps).limit_denominator(100_000)
-    held, place, end = None, 0, 0
+    previous, position, end = None, 0, 0
     for number, (frame, time, duration) in enumerate(frames):
-        start = _nearest(time * rate)
-        if number and start - place > MAX_GAP * rate:
-            raise BadVideo(f"its time stamps jump by {float((start - place) / rate):.0f} s at frame {number}")
-        for _ in range(start - place if number else 0):
-            yield held
-        held, place, end = frame, max(start, place) if number else start, _nearest((time + duration) * rate)
-    for _ in range(end - place):
-        yield held
+        start = _round(time * rate)
+        if number and start - position > MAX_GAP * rate:
+            raise BadVideo(f"its time stamps jump by {float((start - position) / rate):.0f} s at frame {number}")
+        for _ in range(start - position if number else 0):
+            yield previous
+        previous, position, end = frame, max(start, position) if number else start, _round((time + duration) * rate)
+    for _ in range(end - position):
+        yield previous
 
 
-def _nearest(number: Fraction) -> int:
+def _round(number: Fraction) -> int:
+    # Half away from zero, as in ffmpeg.
     return int(number + Fraction(1, 2)) if number >= 0 else -int(-number + Fraction(1, 2))
 
 
-def _sound(frames: Iterable[Any]) -> Iterator[Any]:
+def _refuse_corrupt(frames: Iterable[Any]) -> Iterator[Any]:
     for number, frame in enumerate(frames):
         if frame.is_corrupt:
             raise BadVideo(f"frame {number} is corrupt")
@@ -166,7 +167,7 @@ def _sound(frames: Iterable[Any]) -> Iterator[Any]:
 def _ffmpeg_command(path: Path | str, header: Header, width: int, height: int, fps: float) -> list[str]:
     stream = ffmpeg.input(str(path), threads=1)["v:0"]
     stream = stream.filter("fps", fps) if fps else stream
-    options = dict(item.split("=") for item in _scaling(header.width, header.height, width, height).split(":"))
+    options = dict(item.split("=") for item in _scale_options(header.width, header.height, width, height).split(":"))
     return (
         stream.filter("scale", width, height, **options)
         .output("pipe:", format="rawvideo", pix_fmt="yuv420p", fps_mode="passthrough")
@@ -175,26 +176,26 @@ def _ffmpeg_command(path: Path | str, header: Header, width: int, height: int, f
     )
 
 
-def _decoded(log: IO[bytes]) -> int:
+def _decoded_count(log: IO[bytes]) -> int:
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
-    # `[h264 @ 0x5627945881c0] [error] words`: the address differs from run to run, the words do not.
-    complaint = next(filter(None, map(FFMPEG_ERROR.match, lines)), None)
-    if complaint:
-        raise BadVideo(f"ffmpeg says: {complaint.group(2)}")
+    # `[h264 @ 0x5627945881c0] [error] message`: the address differs between runs, so only the message is used.
+    error = next(filter(None, map(FFMPEG_ERROR.match, lines)), None)
+    if error:
+        raise BadVideo(f"ffmpeg says: {error.group(2)}")
     return sum(int(count) for line in lines for count in re.findall(r"(\d+) frames decoded", line)[:1])
 
 
 def _split_planes(read: Callable[[int], bytes], width: int, height: int) -> Iterator[Planes]:
-    half = ((height + 1) // 2, (width + 1) // 2)
-    luma, chroma = width * height, half[0] * half[1]
+    chroma_shape = ((height + 1) // 2, (width + 1) // 2)
+    luma, chroma = width * height, chroma_shape[0] * chroma_shape[1]
     while len(data := read(luma + 2 * chroma)) == luma + 2 * chroma:
         flat = np.frombuffer(data, np.uint8)
-        cb, cr = flat[luma:].reshape(2, *half)
+        cb, cr = flat[luma:].reshape(2, *chroma_shape)
         yield flat[:luma].reshape(height, width), cb, cr
 
 
-def _scaling(width: int, height: int, new_width: int, new_height: int) -> str:
-    # swscale's area filter is a box: right for shrinking, nearest neighbour for growing.
+def _scale_options(width: int, height: int, new_width: int, new_height: int) -> str:
+    # swscale's area filter averages when shrinking, but is nearest neighbour when enlarging.
     flags = "area" if new_width * new_height < width * height else "bicubic"
     return f"flags={flags}:out_range=full:out_color_matrix=bt601"

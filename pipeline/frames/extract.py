@@ -1,4 +1,4 @@
-"""One video to its JPEG frames, or to the reason why not."""
+"""Extract the JPEG frames of one video, or the reason why it cannot be used."""
 
 import shutil
 import tempfile
@@ -15,11 +15,11 @@ from pipeline.formats.quarantine import QuarantineRow
 from pipeline.frames import video
 from pipeline.frames.decoders import DECODERS, Frames
 
-SPOOL = 16 << 20  # bytes of one video's JPEGs kept in memory; longer videos wait on the disk
+SPOOL_BYTES = 16 << 20  # of a video's JPEGs kept in memory; the JPEGs of longer videos go to a temporary file
 
 
 class Settings(NamedTuple):
-    """How videos become frames; fps 0 keeps the video's own."""
+    """How to extract frames; fps 0 keeps the frame rate of the video."""
 
     size: video.Size
     quality: int = 90
@@ -30,65 +30,67 @@ class Settings(NamedTuple):
 
 
 class ExtractedVideo(NamedTuple):
-    """One video's JPEGs end to end, rewound, and their lengths; `note` is the quarantine row that it earned, if any."""
+    """The concatenated JPEGs of one video, at position 0, and the length of each; its quarantine row, if any."""
 
     data: IO[bytes]
     lengths: list[int]
     fps: float
-    note: QuarantineRow | None
+    quarantine_row: QuarantineRow | None
 
 
 def extract(video_id: str, path: str, settings: Settings) -> ExtractedVideo:
-    """Decode, resize and encode one video; a bad one comes back without pictures and with the reason."""
+    """Decode, resize and encode one video. A bad video has no frames, and its quarantine row has the reason."""
     try:
-        pictures, doubt = extract_complete(path, settings)
-        return pictures._replace(note=QuarantineRow(video_id, "frames", "kept", doubt) if doubt else None)
+        extracted, doubt = extract_complete(path, settings)
+        return extracted._replace(quarantine_row=QuarantineRow(video_id, "frames", "kept", doubt) if doubt else None)
     except video.BadVideo as error:
         reason = str(error)
     if settings.repair:
         try:
-            pictures, verdict = extract_repaired(path, settings)
-            return pictures._replace(note=QuarantineRow(video_id, "frames", "repaired", f"{reason}; {verdict}"))
+            extracted, result = extract_repaired(path, settings)
+            return extracted._replace(
+                quarantine_row=QuarantineRow(video_id, "frames", "repaired", f"{reason}; {result}")
+            )
         except video.BadVideo as error:
             reason = f"{reason}; beyond repair: {error}"
     return ExtractedVideo(tempfile.SpooledTemporaryFile(), [], 0.0, QuarantineRow(video_id, "frames", "bad", reason))
 
 
 def extract_complete(path: str | Path, settings: Settings) -> tuple[ExtractedVideo, str]:
-    """The pictures, and a doubt or "" about them; raises BadVideo where not all frames are there."""
+    """The frames, and a doubt about them or an empty string; raises BadVideo if frames are missing."""
     header = video.read_header(path)
     video.refuse_cut_off(header)
-    pictures, decoded = decode_to_jpegs(path, header, settings)
+    extracted, decoded = decode_to_jpegs(path, header, settings)
     missing = video.missing_frames(header, decoded)
     try:
         if missing > settings.max_missing:
             raise video.BadVideo(f"the header promises {decoded + missing} frames but {decoded} decode")
-        if len(pictures.lengths) < 2:  # left out for every stream alike, so that streams can be fused
-            raise video.BadVideo(f"it has {len(pictures.lengths)} frames, and flow takes two")
+        if len(extracted.lengths) < 2:  # also left out of the RGB stream, so that the streams have the same videos
+            raise video.BadVideo(f"it has {len(extracted.lengths)} frames, and flow takes two")
     except video.BadVideo:
-        pictures.data.close()
+        extracted.data.close()
         raise
-    return pictures, f"the header says {header.frames} frames and {decoded} decode" if missing else ""
+    return extracted, f"the header says {header.frames} frames and {decoded} decode" if missing else ""
 
 
 def decode_to_jpegs(path: str | Path, header: video.Header, settings: Settings) -> tuple[ExtractedVideo, int]:
-    """Whatever decodes as JPEGs, and how many frames that was before any change of the frame rate."""
-    data: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL)  # noqa: SIM115 (its reader closes it)
+    """All frames that decode, as JPEGs, and how many were decoded before resampling to another frame rate."""
+    data: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 (the caller closes it)
     frames = DECODERS[settings.decoder](path, header, settings.size, settings.fps)
     try:
-        lengths, decoded = _drain(frames, lambda planes: data.write(video.encode_jpeg(planes, settings.quality)))
+        lengths, decoded = _write_all(frames, lambda planes: data.write(video.encode_jpeg(planes, settings.quality)))
     except BaseException as error:
         data.close()
         if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
             folder = Path(tempfile.gettempdir())
-            raise DiskFull(folder / "(long videos wait here)", 0, shutil.disk_usage(folder).free) from error
+            raise DiskFull(folder / "(temporary files of long videos)", 0, shutil.disk_usage(folder).free) from error
         raise
     data.seek(0)
     return ExtractedVideo(data, lengths, settings.fps or header.fps, None), decoded
 
 
 def extract_repaired(path: str | Path, settings: Settings) -> tuple[ExtractedVideo, str]:
-    """The pictures of a lossless copy of what ffmpeg can save, damage patched over; raises BadVideo where it cannot."""
+    """The frames of a lossless copy that ffmpeg makes in spite of errors; raises BadVideo if it cannot make one."""
     with tempfile.NamedTemporaryFile(suffix=".mkv") as copy:
         stream = ffmpeg.input(str(path), err_detect="ignore_err", fflags="+genpts", threads=1)["v:0"]
         stream = stream.output(copy.name, vcodec="ffv1", fps_mode="passthrough", threads=1).overwrite_output()
@@ -97,14 +99,14 @@ def extract_repaired(path: str | Path, settings: Settings) -> tuple[ExtractedVid
         except ffmpeg.Error as error:
             raise video.BadVideo("ffmpeg cannot read it either") from error
         header = video.read_header(copy.name)
-        pictures, decoded = decode_to_jpegs(copy.name, header, settings)
-    if len(pictures.lengths) < 2:
-        pictures.data.close()
-        raise video.BadVideo(f"{len(pictures.lengths)} frames can be saved, and flow takes two")
-    return pictures, f"{decoded} frames were saved, damaged ones patched over"
+        extracted, decoded = decode_to_jpegs(copy.name, header, settings)
+    if len(extracted.lengths) < 2:
+        extracted.data.close()
+        raise video.BadVideo(f"{len(extracted.lengths)} frames can be saved, and flow takes two")
+    return extracted, f"{decoded} frames were saved, damaged ones patched over"
 
 
-def _drain(frames: Frames, write: Callable[[video.Planes], int]) -> tuple[list[int], int]:
+def _write_all(frames: Frames, write: Callable[[video.Planes], int]) -> tuple[list[int], int]:
     lengths = []
     while True:
         try:
@@ -114,7 +116,7 @@ def _drain(frames: Frames, write: Callable[[video.Planes], int]) -> tuple[list[i
 
 
 def parse_size(text: str) -> video.Size:
-    """`340x256` -> (340, 256); `256` -> 256, the short side."""
+    """`340x256` -> (340, 256), the width and height; `256` -> 256, the short side."""
     parts = text.split("x")
     if not all(part.isdigit() for part in parts) or len(parts) > 2:
         raise UserError(
@@ -125,7 +127,7 @@ def parse_size(text: str) -> video.Size:
 
 
 def parse_fps(text: str) -> float:
-    """`native` -> 0, the video's own; `25` -> 25."""
+    """`native` -> 0, the frame rate of the video; `25` -> 25."""
     try:
         fps = 0.0 if text == "native" else float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One slice's videos as JPEG frames in one HDF5 file."""
+"""One slice of videos as JPEG frames in one HDF5 file."""
 
 import os
 from argparse import Namespace
@@ -19,38 +19,41 @@ from pipeline.index import membership
 
 def write_slice(
     videos: Sequence[tuple[str, str]],
-    work: Callable[[tuple[str, str]], ExtractedVideo],
+    extract: Callable[[tuple[str, str]], ExtractedVideo],
     out: Path,
     settings: dict[str, Any],
     threads: int,
 ) -> list[QuarantineRow]:
-    """Write the slice's file; returns the quarantine rows."""
+    """Extract `videos` (video_id, path) and write them to the slice's file; returns the quarantine rows."""
     rows, done, size = [], 0, 0
     with whole_file(out, lambda: size / max(done, 1) * len(videos)) as scratch:
         writer = JpegStoreWriter(scratch, settings)
-        results = ordered_map(work, videos, threads)
-        for (video_id, _), pictures in log.progress(results, len(videos), f"frames {out.stem}"):
-            if pictures.note:
-                rows.append(pictures.note)
-            if pictures.lengths:
-                with pictures.data as data:
-                    writer.add(video_id, pictures.lengths, data, pictures.fps)
-            done, size = done + 1, size + sum(pictures.lengths)
+        results = ordered_map(extract, videos, threads)
+        for (video_id, _), video in log.progress(results, len(videos), f"frames {out.stem}"):
+            if video.quarantine_row:
+                rows.append(video.quarantine_row)
+            if video.lengths:
+                with video.data as data:
+                    writer.add(video_id, video.lengths, data, video.fps)
+            done, size = done + 1, size + sum(video.lengths)
         writer.close()
     return rows
 
 
-def slice_videos(a: Namespace) -> list[tuple[str, str]]:
-    """(video_id, path) of the slice's videos, found in the folder of all of them or read from a manifest."""
-    if not a.videos.exists():
-        raise UserError(f"{a.videos} does not exist: give the folder of the videos, or the index's manifest.parquet")
-    if a.videos.is_dir():
-        found = membership.slice_members(a.videos, a.layout, a.lists, a.slices, a.seed, a.slice)
-        membership.refuse_changed_slice(a.videos, a.slice, found, a.planned)
-        return [(member.video_id, f"{a.videos}/{member.path}") for member in found]
-    table, _ = manifest.read_manifest(a.videos)
-    chosen = table[table["slice"] == a.slice]
-    if a.folder is None and not all(map(os.path.isabs, chosen["path"])):
-        raise UserError(f"{a.videos} names files such as {chosen['path'].iloc[0]}: say below which --folder they lie")
-    paths = (str(Path(a.folder or "", path)) for path in chosen["path"])
-    return list(zip(chosen["video_id"], paths, strict=True))
+def slice_videos(args: Namespace) -> list[tuple[str, str]]:
+    """(video_id, path) of the slice's videos, from the folder of all videos or from a manifest."""
+    if not args.videos.exists():
+        raise UserError(f"{args.videos} does not exist: give the folder of the videos, or the index's manifest.parquet")
+    if args.videos.is_dir():
+        root = args.videos
+        members = membership.slice_members(root, args.layout, args.lists, args.slices, args.seed, args.slice)
+        membership.refuse_changed_slice(root, args.slice, members, args.planned)
+        return [(member.video_id, f"{root}/{member.path}") for member in members]
+    table, _ = manifest.read_manifest(args.videos)
+    rows = table[table["slice"] == args.slice]
+    if args.folder is None and not all(map(os.path.isabs, rows["path"])):
+        raise UserError(
+            f"{args.videos} has relative paths such as {rows['path'].iloc[0]}: give their folder as --folder"
+        )
+    paths = (str(Path(args.folder or "", path)) for path in rows["path"])
+    return list(zip(rows["video_id"], paths, strict=True))

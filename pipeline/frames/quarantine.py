@@ -1,4 +1,4 @@
-"""Gather the quarantine files of a data set's index and slices into one, and refuse a slice of too many bad videos."""
+"""Merge the quarantine files of a data set's index and slices, and refuse slices with too many bad videos."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from pipeline.formats.quarantine import read, refuse_many_bad, write
 
 
 def refuse_bad_slices(files: Sequence[Path], manifest: Path, max_share: float) -> None:
-    """Raise for the first slice of which more than `max_share` is bad; a slice's file is named after it."""
+    """Raise UserError for the first slice with a larger share of bad videos; a file is named after its slice."""
     videos, _ = read_manifest(manifest)
     counts = Counter(videos["slice"])
     for path in files:
@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
     parser = cli.parser(__doc__)
     parser.add_argument("files", nargs="+", type=Path, help="quarantine files of the index and of every slice")
-    parser.add_argument("--manifest", type=Path, help="manifest.parquet, to count the videos of each slice by")
+    parser.add_argument("--manifest", type=Path, help="manifest.parquet, for the number of videos in each slice")
     parser.add_argument("--max-bad-share", type=float, default=1.0, help="a larger share of a slice is an error")
     parser.add_argument("--out", required=True, type=Path)
     args = parser.parse_args(argv)
@@ -31,8 +31,8 @@ def main(argv: Sequence[str]) -> None:
     rows = read(args.files)
     write(args.out, rows)
     verdicts = sorted(Counter(row.verdict for row in rows).items())
-    counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
-    log.say(f"{args.out}: {counted or 'nothing left out'}")
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
+    log.say(f"{args.out}: {summary or 'no rows'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a video file is: its header, its promised frames, how it may fail; and pictures to JPEG."""
+"""Video files: their headers, frame counts and errors; and the encoding of frames as JPEGs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +13,9 @@ Size = int | tuple[int, int]  # the short side, or (width, height), in pixels
 
 
 class Header(NamedTuple):
-    """What a file says about its first video stream; 0 where it says nothing.
+    """What a file says about its first video stream; 0 if it does not say.
 
-    `packets` and `end` (seconds) are counted, and only where the container keeps no frame count.
+    `packets` and `end` (seconds) are counted from the packets, and only if the container has no frame count.
     """
 
     width: int
@@ -29,23 +29,23 @@ class Header(NamedTuple):
 
 
 class BadVideo(Exception):
-    """A video that does not decode whole; the message is the quarantine's reason."""
+    """A video that does not decode completely; the message is the reason in the quarantine."""
 
 
 def read_header(path: Path | str) -> Header:
-    """The header, and the first frame for the rotation; raises BadVideo where there is no picture."""
+    """Read the header, and the first frame for its rotation; raises BadVideo if no frame decodes."""
     with open_video(path) as container:
         stream = container.streams.video[0]
         first = next(decode_frames(container, stream), None)
         if first is None:
             raise BadVideo("no frame decodes")
         fps = float(stream.average_rate or 0)
-        header = Header(stream.width, stream.height, first.rotation, stream.frames, _seconds(container), fps)
-    return header if header.frames else Header(*header[:6], *_packets(path))
+        header = Header(stream.width, stream.height, first.rotation, stream.frames, _duration(container), fps)
+    return header if header.frames else Header(*header[:6], *_count_packets(path))
 
 
 def output_size(header: Header, size: Size) -> tuple[int, int]:
-    """(width, height) in pixels of the upright picture at `size`; even, since chroma has half the resolution."""
+    """(width, height) of the upright frame at `size`, in pixels; even, because chroma has half the resolution."""
     if not isinstance(size, int):
         return size
     upright = (header.width, header.height) if header.rotation % 180 == 0 else (header.height, header.width)
@@ -54,15 +54,16 @@ def output_size(header: Header, size: Size) -> tuple[int, int]:
 
 
 def encode_jpeg(planes: Planes, quality: int) -> bytes:
-    """A colour JPEG, 4:2:0, straight from the planes: no conversion to RGB and back."""
+    """A 4:2:0 colour JPEG, encoded from the planes without a conversion to RGB and back."""
     return simplejpeg.encode_jpeg_yuv_planes(*(np.ascontiguousarray(plane) for plane in planes), quality=quality)
 
 
 def missing_frames(header: Header, decoded: int) -> int:
-    """How many frames fewer decoded than the header promises; negative where there are more.
+    """The frame count of the header minus the decoded frames.
 
-    An edit list hides frames that the count still has, so the duration counts where it promises fewer. A container
-    without a frame count (Matroska) promises its packets; a tenth is forgiven, since some of VP8's show nothing.
+    The frame count includes frames that an edit list hides, so the duration is used if it gives a smaller count. For a
+    container without a frame count (Matroska), 90 % of its packets are expected to decode, because some packets of VP8
+    have no visible frame.
     """
     by_time = round(header.seconds * header.fps)
     if header.frames:
@@ -71,13 +72,13 @@ def missing_frames(header: Header, decoded: int) -> int:
 
 
 def refuse_cut_off(header: Header) -> None:
-    """Raise BadVideo where the pictures end well before the duration, which may be its sound's."""
+    """Raise BadVideo if the frames end well before the duration of the file, which may be that of its sound."""
     if header.end and header.end < 0.95 * header.seconds - 0.5:
         raise BadVideo(f"the header promises {header.seconds:.2f} s but the pictures end at {header.end:.2f} s")
 
 
 def open_video(path: Path | str):
-    """An open container with a video stream in it, or BadVideo."""
+    """Open a container; raises BadVideo if it cannot be opened or has no video stream."""
     try:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
@@ -89,7 +90,7 @@ def open_video(path: Path | str):
 
 
 def decode_frames(container, stream) -> Iterator:
-    """The decoder's frames; raises BadVideo where it stops."""
+    """Yield the frames of a stream; raises BadVideo if decoding stops with an error."""
     frames = container.decode(stream)
     count = 0
     while True:
@@ -104,12 +105,12 @@ def decode_frames(container, stream) -> Iterator:
 
 
 def error_text(error: Exception) -> str:
-    """What an error says, without its numbers and paths."""
+    """The message of an error, without its number and path."""
     return getattr(error, "strerror", None) or str(error)
 
 
-def _packets(path: Path | str) -> tuple[int, float]:
-    """(packets, the time in seconds at which the last one's picture ends) of the first video stream, undecoded."""
+def _count_packets(path: Path | str) -> tuple[int, float]:
+    """The number of packets of the first video stream, and the end of the last one in seconds, without decoding."""
     count, end = 0, 0.0
     with open_video(path) as container:
         stream = container.streams.video[0]
@@ -123,7 +124,7 @@ def _packets(path: Path | str) -> tuple[int, float]:
     return count, end
 
 
-def _seconds(container) -> float:
+def _duration(container) -> float:
     stream = container.streams.video[0]
     if stream.duration:
         return float(stream.duration * stream.time_base)

@@ -1,1 +1,1 @@
-"""Training shards: packed, verified, exported, imported."""
+"""Training shards: pack, verify, export and import them."""

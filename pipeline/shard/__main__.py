@@ -1,4 +1,4 @@
-"""Training shards: pack slices, verify shards, export them for other tools, import what other tools made."""
+"""Training shards: pack slices, verify shards, export them for other tools, import pictures from other tools."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,9 @@
-"""Make shards of pictures that another tool extracted, so that nobody computes flow twice.
+"""Make shards from pictures that another tool extracted, so that flow need not be computed again.
 
-A video's pictures lie in FOLDER/CLASS/VIDEO/ or FOLDER/VIDEO/, named img_00001.jpg (TSN, denseflow), or in pairs
-flow_x_00001.jpg, flow_y_00001.jpg or x_00001.jpg, y_00001.jpg, counted from 0 or 1. Frames keep their bytes; a pair of
-flow is stacked into one picture and compressed once more; backward flow has the same names, its first pair going from
-the second frame to the first. OUT.quarantine.tsv names the videos without whole pictures.
+The pictures of a video are in FOLDER/CLASS/VIDEO/ or FOLDER/VIDEO/, named img_00001.jpg (TSN, denseflow), or in pairs
+flow_x_00001.jpg, flow_y_00001.jpg or x_00001.jpg, y_00001.jpg, numbered from 0 or 1. The bytes of frames are unchanged.
+A pair of flow pictures is stacked into one picture and compressed again; backward flow has the same names, and its
+first pair is the flow from the second frame to the first. OUT.quarantine.tsv lists videos with missing pictures.
 """
 
 import argparse
@@ -30,11 +30,11 @@ FLOW = re.compile(r"(?:flow_)?([xy])_(\d+)\.jpe?g")
 
 
 class BadFolder(Exception):
-    """A folder whose pictures are not whole; the message is the quarantine's reason."""
+    """A folder whose pictures are incomplete; the message is the reason in the quarantine."""
 
 
 class ImportOptions(NamedTuple):
-    """What is imported: rgb, flow or backward; the JPEG quality of stacked flow; the frame rate of all videos."""
+    """What to import: the modality, the JPEG quality of stacked flow, and the frame rate of all videos."""
 
     modality: str
     quality: int
@@ -42,31 +42,30 @@ class ImportOptions(NamedTuple):
 
 
 def find_folder(root: Path, name: str, video: str) -> Path:
-    """Where a video's pictures lie; raises BadFolder where they do not."""
-    short = video_stem(video)
-    places = [root / name / short, root / PurePosixPath(video).with_name(short), root / short]
-    found = next((place for place in places if place.is_dir()), None)
-    if found is None:
-        raise BadFolder(f"there is no folder {name}/{short} or {short}")
-    return found
+    """The folder with the pictures of a video of the class `name`; raises BadFolder if there is none."""
+    stem = video_stem(video)
+    for folder in (root / name / stem, root / PurePosixPath(video).with_name(stem), root / stem):
+        if folder.is_dir():
+            return folder
+    raise BadFolder(f"there is no folder {name}/{stem} or {stem}")
 
 
 def list_pictures(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
-    """Axis ("" for frames) -> its pictures in order; raises BadFolder where one is missing among them."""
-    found: dict[str, dict[int, Path]] = {}
+    """Axis (x or y; "" for frames) -> its pictures in order; raises BadFolder if a number is missing."""
+    by_axis: dict[str, dict[int, Path]] = {}
     for path in folder.iterdir():
         if match := pattern.fullmatch(path.name):
             axis = match.group(1) if pattern is FLOW else ""
-            found.setdefault(axis, {})[int(match.groups()[-1])] = path
-    for axis, pictures in found.items():
+            by_axis.setdefault(axis, {})[int(match.groups()[-1])] = path
+    for axis, pictures in by_axis.items():
         if gap := set(range(min(*pictures, 1), max(pictures) + 1)) - set(pictures):
             raise BadFolder(f"{axis} picture {min(gap)} of {max(pictures)} is missing".strip())
-    return {axis: [pictures[number] for number in sorted(pictures)] for axis, pictures in found.items()}
+    return {axis: [pictures[number] for number in sorted(pictures)] for axis, pictures in by_axis.items()}
 
 
-def read_jpegs(folder: Path, how: ImportOptions) -> Iterator[bytes]:
-    """The JPEGs as a shard keeps them."""
-    if how.modality == "rgb":
+def read_jpegs(folder: Path, options: ImportOptions) -> Iterator[bytes]:
+    """Yield the JPEGs of a video as a shard stores them."""
+    if options.modality == "rgb":
         frames = list_pictures(folder, IMAGE).get("", [])
         if len(frames) < 2:
             raise BadFolder(f"it has {len(frames)} pictures such as img_00001.jpg")
@@ -76,11 +75,11 @@ def read_jpegs(folder: Path, how: ImportOptions) -> Iterator[bytes]:
     x, y = axes.get("x", []), axes.get("y", [])
     if len(x) != len(y) or not x:
         raise BadFolder(f"it has {len(x)} pictures such as flow_x_00001.jpg and {len(y)} such as flow_y_00001.jpg")
-    yield from (stack_flow(a, b, how.quality) for a, b in zip(x, y, strict=True))
+    yield from (stack_flow(a, b, options.quality) for a, b in zip(x, y, strict=True))
 
 
 def stack_flow(x: Path, y: Path, quality: int) -> bytes:
-    """One grey JPEG, x above y."""
+    """Stack two flow pictures into one grey JPEG, x above y."""
     try:
         halves = [simplejpeg.decode_jpeg(path.read_bytes(), colorspace="GRAY") for path in (x, y)]
         return simplejpeg.encode_jpeg(np.concatenate(halves), quality=quality, colorspace="GRAY")
@@ -89,63 +88,66 @@ def stack_flow(x: Path, y: Path, quality: int) -> bytes:
 
 
 def import_videos(
-    root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, Any], how: ImportOptions
+    root: Path, videos: pd.DataFrame, store: Path, settings: dict[str, Any], options: ImportOptions
 ) -> list[QuarantineRow]:
-    """Every video's pictures into one file in the form of a slice; returns a row for every video without."""
+    """Write the pictures of all videos to one slice; returns a quarantine row for every video without pictures."""
     writer, rows = JpegStoreWriter(store, settings), []
     for video, name in log.progress(zip(videos["video_id"], videos["class"], strict=True), len(videos), "import"):
         try:
-            jpegs = list(read_jpegs(find_folder(root, name, video), how))
-            writer.add_blocks(video, map(len, jpegs), jpegs, how.fps)
+            jpegs = list(read_jpegs(find_folder(root, name, video), options))
+            writer.add_blocks(video, map(len, jpegs), jpegs, options.fps)
         except BadFolder as error:
             rows.append(QuarantineRow(video, "import", "bad", str(error)))
     writer.close()
     return rows
 
 
-def shard_settings(root: Path, a: argparse.Namespace) -> dict[str, Any]:
-    """What the shards say of themselves; raises UserError without the bound of imported flow."""
-    settings = {"stage": "import", "source": str(root), "quality": a.quality, "size": a.size}
-    if a.modality != "rgb":
-        if a.bound is None:
-            raise UserError("--bound is missing: flow pictures mean nothing without the pixels of level 255, often 20")
-        settings["bound"] = a.bound
-    if a.modality == "backward":
+def shard_settings(root: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """The settings recorded in the shards; raises UserError if the bound of imported flow is missing."""
+    settings = {"stage": "import", "source": str(root), "quality": args.quality, "size": args.size}
+    if args.modality != "rgb":
+        if args.bound is None:
+            raise UserError(
+                "--bound is missing: give the motion in pixels that is level 255 of the flow pictures, often 20"
+            )
+        settings["bound"] = args.bound
+    if args.modality == "backward":
         settings["direction"] = "backward"
     return settings
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("folder", type=Path, help="the folder of class folders, or of videos' folders")
+    """Add the command's arguments."""
+    parser.add_argument("folder", type=Path, help="folder of class folders, or of one folder per video")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.parquet of the index")
     parser.add_argument("--modality", choices=pack.MODALITIES, required=True)
     parser.add_argument(
-        "--bound", type=float, help="flow: the pixels that are level 255, as the extracting tool had it"
+        "--bound", type=float, help="for flow: the motion in pixels that is level 255, as set in the extracting tool"
     )
-    parser.add_argument("--size", default="as imported", help="what the shards shall say of the pictures' size")
-    parser.add_argument("--fps", type=float, default=0, help="the videos' frame rate, where it is known")
+    parser.add_argument("--size", default="as imported", help="size of the pictures to record in the shards")
+    parser.add_argument("--fps", type=float, default=0, help="frame rate of the videos; 0 if unknown")
     parser.add_argument("--quality", type=int, default=95, help="JPEG quality of stacked flow")
     parser.add_argument("--max-bad-share", type=float, default=0.2, help="a larger share of bad videos is an error")
-    parser.add_argument("--mib", type=int, default=1024, help="a shard is closed at the first video past this size")
+    parser.add_argument("--mib", type=int, default=1024, help="a shard ends with the video that exceeds this size")
     parser.add_argument("--out", required=True, type=Path, help="the folder of shards to write")
 
 
-def run(a: argparse.Namespace) -> None:
-    """Gather, check the share, pack."""
-    videos, metadata = manifest.read_manifest(a.manifest)
-    settings = shard_settings(a.folder, a)
-    with scratch_folder(a.out.with_name(f"{a.out.name}.import")) as scratch:
+def run(args: argparse.Namespace) -> None:
+    """Run the command: import the pictures into one slice, then pack it."""
+    videos, metadata = manifest.read_manifest(args.manifest)
+    settings = shard_settings(args.folder, args)
+    with scratch_folder(args.out.with_name(f"{args.out.name}.import")) as scratch:
         store = scratch / "all.h5"
-        rows = import_videos(a.folder, videos, store, settings, ImportOptions(a.modality, a.quality, a.fps))
-        quarantine.write(a.out.with_name(f"{a.out.name}.quarantine.tsv"), rows)
-        quarantine.refuse_many_bad(rows, len(videos), a.max_bad_share, a.out)
-        found, _ = pack.list_videos([store], a.modality)
-        facts = {**metadata, "modality": a.modality, "settings": settings}
-        pack.write_shards(list(pack.group_by_size(found, a.mib << 20)), videos.set_index("video_id"), a.out, facts)
-    log.say(f"{a.out}: {len(videos) - len(rows)} of {len(videos)} videos, {describe(rows)}")
+        rows = import_videos(args.folder, videos, store, settings, ImportOptions(args.modality, args.quality, args.fps))
+        quarantine.write(args.out.with_name(f"{args.out.name}.quarantine.tsv"), rows)
+        quarantine.refuse_many_bad(rows, len(videos), args.max_bad_share, args.out)
+        slice_videos, _ = pack.list_videos([store], args.modality)
+        groups = list(pack.group_by_size(slice_videos, args.mib << 20))
+        metadata = {**metadata, "modality": args.modality, "settings": settings}
+        pack.write_shards(groups, videos.set_index("video_id"), args.out, metadata)
+    log.say(f"{args.out}: {len(videos) - len(rows)} of {len(videos)} videos, {describe(rows)}")
 
 
 def describe(rows: Sequence[QuarantineRow]) -> str:
-    """`all whole`, or the first row."""
-    return f"{len(rows)} bad (first: {rows[0].video_id}, {rows[0].reason})" if rows else "all whole"
+    """`all complete`, or the number of bad videos and the first of them."""
+    return f"{len(rows)} bad (first: {rows[0].video_id}, {rows[0].reason})" if rows else "all complete"

@@ -1,7 +1,7 @@
-"""Pack one modality's slices into training shards, checked against the manifest, with an index and checksums.
+"""Pack the slices of one modality into training shards, check them against the manifest, and write an index.
 
-The JPEG bytes are unchanged and a video lies in one piece. The folder written holds NNNN.h5, index.parquet (video ->
-shard, pictures) and shards.tsv (bytes, sha256).
+The JPEG bytes are unchanged, and the pictures of a video are contiguous. The folder of shards contains NNNN.h5,
+index.parquet (the shard and pictures of each video) and shards.tsv (sizes and checksums).
 """
 
 import argparse
@@ -20,14 +20,14 @@ from pipeline.formats import manifest, quarantine
 from pipeline.formats.jpeg_store import JpegStore, JpegStoreWriter, check_settings
 from pipeline.formats.shards import INDEX_COLUMNS, SHARD_COLUMNS
 
-MODALITIES = ("rgb", "flow", "backward")  # frames; flow to the next frame; flow from the next frame
+MODALITIES = ("rgb", "flow", "backward")  # frames, forward flow, backward flow
 
 
 class SliceVideo(NamedTuple):
-    """One video in a slice: the slice's file, and the video's place, pictures and bytes in it."""
+    """One video in a slice: the slice's file, its position there, and its number of pictures and bytes."""
 
     video_id: str
-    store: Path
+    slice: Path
     number: int
     pictures: int
     bytes: int
@@ -35,8 +35,8 @@ class SliceVideo(NamedTuple):
 
 
 def list_videos(slices: Iterable[Path], modality: str) -> tuple[list[SliceVideo], dict[str, Any]]:
-    """Every video of every slice, in order, and the settings that all slices were made with."""
-    found: list[SliceVideo] = []
+    """The videos of all slices, in order, and the settings of the slices; raises UserError if these differ."""
+    videos: list[SliceVideo] = []
     settings: dict[str, Any] = {}
     for path in slices:
         with JpegStore(path) as store:
@@ -45,121 +45,119 @@ def list_videos(slices: Iterable[Path], modality: str) -> tuple[list[SliceVideo]
             settings = store.attributes
             for number, video in enumerate(store.videos):
                 begin, end = store.byte_range(number)
-                found.append(
-                    SliceVideo(video, path, number, store.count(number), end - begin, float(store.fps[number]))
-                )
-    return found, settings
-
-
-def check_complete(found: Sequence[SliceVideo], videos: pd.DataFrame, bad: set[str], source: Path) -> None:
-    """Raise unless each video of the manifest is in just one slice or in the quarantine."""
-    names = [member.video_id for member in found]
-    twice = {name for name, count in Counter(names).items() if count > 1}
-    strange = sorted(set(names) - set(videos["video_id"]) | twice)
-    lost = sorted(set(videos["video_id"]) - set(names) - bad)
-    for problem, wrong in (
-        ("is in no slice and not in the quarantine", lost),
-        ("is not once in the manifest", strange),
-    ):
-        if wrong:
-            raise UserError(f"{wrong[0]} {problem} of {source} ({len(wrong)} such): delete the slices and run again")
+                fps = float(store.fps[number])
+                videos.append(SliceVideo(video, path, number, store.count(number), end - begin, fps))
+    return videos, settings
 
 
 def check_modality(settings: dict[str, Any], modality: str, source: Path) -> None:
-    """Raise where a stage of ours made the slice and it holds another modality; what other tools made does not say."""
+    """Raise UserError if a slice of this pipeline has another modality; slices of other tools do not record it."""
     flow = "backward" if settings.get("direction") == "backward" else "flow"
-    holds = {"frames": "rgb", "flow": flow}.get(settings.get("stage", ""), modality)
-    if holds != modality:
+    actual = {"frames": "rgb", "flow": flow}.get(settings.get("stage", ""), modality)
+    if actual != modality:
         raise UserError(
-            f"{source} holds {holds} but --modality is {modality}: give the slices of {modality}, or --modality {holds}"
+            f"{source} holds {actual} but --modality is {modality}: give slices of {modality}, or --modality {actual}"
         )
 
 
-def group_by_size(found: Iterable[SliceVideo], limit: int) -> Iterator[list[SliceVideo]]:
-    """Runs of videos, each closed by the first that reaches `limit` bytes."""
-    run: list[SliceVideo] = []
+def check_complete(videos: Sequence[SliceVideo], listed: pd.DataFrame, bad: set[str], source: Path) -> None:
+    """Raise UserError unless each video of the manifest `source` is in exactly one slice or in `bad`."""
+    names, expected = [video.video_id for video in videos], set(listed["video_id"])
+    duplicates = {name for name, count in Counter(names).items() if count > 1}
+    for problem, wrong in (
+        ("is in no slice and not in the quarantine", expected - set(names) - bad),
+        ("is not once in the manifest", set(names) - expected | duplicates),
+    ):
+        if wrong:
+            raise UserError(f"{min(wrong)} {problem} of {source} ({len(wrong)} such): delete the slices and run again")
+
+
+def group_by_size(videos: Iterable[SliceVideo], limit: int) -> Iterator[list[SliceVideo]]:
+    """Consecutive videos in groups; a group ends with the video that reaches `limit` bytes."""
+    group: list[SliceVideo] = []
     size = 0
-    for member in found:
-        run.append(member)
-        size += member.bytes
+    for video in videos:
+        group.append(video)
+        size += video.bytes
         if size >= limit:
-            yield run
-            run, size = [], 0
-    if run:
-        yield run
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
-def write_shard(run: Sequence[SliceVideo], settings: dict[str, Any], path: Path) -> dict[str, int]:
-    """Write one shard; returns where in the file its tables lie, for readers that `pread`."""
-    writer = JpegStoreWriter(path, settings, total_bytes=sum(member.bytes for member in run))
-    for source, its_members in itertools.groupby(run, key=lambda member: member.store):
+def write_shard(videos: Sequence[SliceVideo], settings: dict[str, Any], path: Path) -> dict[str, int]:
+    """Write one shard; returns the positions of its datasets in the file, for readers that `pread`."""
+    writer = JpegStoreWriter(path, settings, total_bytes=sum(video.bytes for video in videos))
+    for source, slice_videos in itertools.groupby(videos, key=lambda video: video.slice):
         with JpegStore(source) as store:
-            for member in its_members:
-                lengths, blocks = store.lengths(member.number), store.blocks(member.number)
-                writer.add_blocks(member.video_id, lengths, blocks, member.fps)
+            for video in slice_videos:
+                lengths, blocks = store.lengths(video.number), store.blocks(video.number)
+                writer.add_blocks(video.video_id, lengths, blocks, video.fps)
     writer.close()
-    with JpegStore(path) as packed:
-        return {"jpeg": packed.file_offset("jpeg"), "offsets": packed.file_offset("offsets")}
+    with JpegStore(path) as shard:
+        return {"jpeg": shard.file_offset("jpeg"), "offsets": shard.file_offset("offsets")}
 
 
-def index_rows(run: Sequence[SliceVideo], shard: str, labels: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Rows of index.parquet for one shard."""
+def index_rows(videos: Sequence[SliceVideo], shard: str, labels: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """The rows of index.parquet for one shard."""
     rows, first = [], 0
-    for member in run:
-        name, label = labels.at[member.video_id, "class"], labels.at[member.video_id, "label"]
-        rows.append((member.video_id, name, label, shard, first, member.pictures, member.bytes, member.fps))
-        first += member.pictures
+    for video in videos:
+        name, label = labels.at[video.video_id, "class"], labels.at[video.video_id, "label"]
+        rows.append((video.video_id, name, label, shard, first, video.pictures, video.bytes, video.fps))
+        first += video.pictures
     return rows
 
 
 def write_shards(
-    runs: Sequence[Sequence[SliceVideo]], labels: pd.DataFrame, out: Path, facts: dict[str, Any]
+    groups: Sequence[Sequence[SliceVideo]], labels: pd.DataFrame, out: Path, metadata: dict[str, Any]
 ) -> list[Any]:
-    """Pack every run into a shard and write the tables; returns the index's rows.
+    """Write each group of videos to a shard, and the two tables; returns the rows of the index.
 
-    `facts` are the manifest's metadata, `modality` and `settings`; `labels` has class and label by video_id.
+    `metadata` is that of the manifest with `modality` and `settings`; `labels` has class and label by video_id.
     """
     rows: list[tuple[Any, ...]] = []
-    sums, places = [], {}
-    refuse_full_disk(out, sum(member.bytes for run in runs for member in run))
+    shards, offsets = [], {}
+    refuse_full_disk(out, sum(video.bytes for group in groups for video in group))
     with whole_folder(out) as scratch:
-        for number, run in enumerate(log.progress(runs, len(runs), f"shards {facts['modality']}")):
+        for number, group in enumerate(log.progress(groups, len(groups), f"shards {metadata['modality']}")):
             name = f"{number:04d}"
             path = scratch / f"{name}.h5"
-            places[name] = write_shard(run, facts["settings"], path)
-            sums.append((name, len(run), sum(m.pictures for m in run), path.stat().st_size, sha256(path)))
-            rows += index_rows(run, name, labels)
-        write_tsv(scratch / "shards.tsv", SHARD_COLUMNS, sums)
+            offsets[name] = write_shard(group, metadata["settings"], path)
+            pictures = sum(video.pictures for video in group)
+            shards.append((name, len(group), pictures, path.stat().st_size, sha256(path)))
+            rows += index_rows(group, name, labels)
+        write_tsv(scratch / "shards.tsv", SHARD_COLUMNS, shards)
         index = pd.DataFrame(rows, columns=list(INDEX_COLUMNS))
-        manifest.write_parquet(scratch / "index.parquet", index, {**facts, "places": places})
+        manifest.write_parquet(scratch / "index.parquet", index, {**metadata, "places": offsets})
     return rows
 
 
 def pack_shards(
-    slices: Sequence[Path], manifest_path: Path, left_out: Sequence[Path], out: Path, modality: str, mib: int
+    slices: Sequence[Path], manifest_path: Path, quarantine_files: Sequence[Path], out: Path, modality: str, mib: int
 ) -> None:
-    """The whole stage: check, pack, index."""
-    videos, metadata = manifest.read_manifest(manifest_path)
-    bad = {row.video_id for row in quarantine.read(left_out) if row.verdict == "bad"}
-    found, settings = list_videos(slices, modality)
-    check_complete(found, videos, bad, manifest_path)
-    runs = list(group_by_size(found, mib << 20))
-    facts = {**metadata, "modality": modality, "settings": settings}
-    rows = write_shards(runs, videos.set_index("video_id"), out, facts)
-    pictures = sum(member.pictures for member in found)
-    log.say(f"{out}: {len(rows)} of {len(videos)} videos, {pictures} pictures, {len(runs)} shards")
+    """Check the slices against the manifest and pack them into shards of about `mib` MiB."""
+    listed, metadata = manifest.read_manifest(manifest_path)
+    bad = {row.video_id for row in quarantine.read(quarantine_files) if row.verdict == "bad"}
+    videos, settings = list_videos(slices, modality)
+    check_complete(videos, listed, bad, manifest_path)
+    groups = list(group_by_size(videos, mib << 20))
+    metadata = {**metadata, "modality": modality, "settings": settings}
+    rows = write_shards(groups, listed.set_index("video_id"), out, metadata)
+    pictures = sum(video.pictures for video in videos)
+    log.say(f"{out}: {len(rows)} of {len(listed)} videos, {pictures} pictures, {len(groups)} shards")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument("slices", nargs="+", type=Path, help="the slices of one modality")
     parser.add_argument("--manifest", required=True, type=Path)
     parser.add_argument("--quarantine", required=True, nargs="+", type=Path, help="the slices' quarantine files")
     parser.add_argument("--modality", choices=MODALITIES, required=True)
-    parser.add_argument("--mib", type=int, default=1024, help="a shard is closed at the first video past this size")
+    parser.add_argument("--mib", type=int, default=1024, help="a shard ends with the video that exceeds this size")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
 
 
-def run(a: argparse.Namespace) -> None:
-    """Pack as asked."""
-    pack_shards(a.slices, a.manifest, a.quarantine, a.out, a.modality, a.mib)
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    pack_shards(args.slices, args.manifest, args.quarantine, args.out, args.modality, args.mib)

@@ -46,8 +46,8 @@ def picture(jpeg):
 def reason(path, **changes):
     got = extract("v", str(path), SMALL._replace(**changes))
     assert got.lengths == []
-    assert got.note.verdict == "bad"
-    return got.note.reason
+    assert got.quarantine_row.verdict == "bad"
+    return got.quarantine_row.reason
 
 
 def shared(name):
@@ -91,7 +91,7 @@ def test_every_frame_comes_out_once_and_in_order(tmp_path, decoder, name, option
 def test_real_clips_decode_to_their_full_count_in_both_decoders(name, count):
     both = [extract("v", str(shared(name)), SMALL._replace(decoder=decoder)) for decoder in ("pyav", "ffmpeg")]
     assert [len(got.lengths) for got in both] == [count, count]
-    assert [got.note for got in both] == [None, None]
+    assert [got.quarantine_row for got in both] == [None, None]
 
 
 def test_decoders_give_the_same_pictures():
@@ -162,8 +162,8 @@ def test_half_a_file_is_never_half_a_video(tmp_path, name, decoder, fps):
 
 def test_a_frame_or_two_too_few_is_kept_with_a_doubt(tmp_path):
     got = extract("v", str(promise(video(tmp_path / "a.avi", 20), 22)), SMALL)
-    assert (len(got.lengths), got.note.verdict) == (20, "kept")
-    assert got.note.reason == "the header says 22 frames and 20 decode"
+    assert (len(got.lengths), got.quarantine_row.verdict) == (20, "kept")
+    assert got.quarantine_row.reason == "the header says 22 frames and 20 decode"
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
@@ -182,7 +182,7 @@ def test_a_quarantine_row_is_the_same_in_every_run(tmp_path):
 def test_a_frame_rate_is_reached_by_time_stamps(tmp_path, decoder, fps, count):
     path = video(tmp_path / "a.mp4", 30, vcodec="libx264")
     got = extract("v", str(path), SMALL._replace(fps=fps, decoder=decoder))
-    assert (len(got.lengths), got.fps, got.note) == (count, fps, None)
+    assert (len(got.lengths), got.fps, got.quarantine_row) == (count, fps, None)
 
 
 def test_a_gap_in_time_is_filled_with_the_frame_before_it(tmp_path):
@@ -205,9 +205,9 @@ def test_a_jump_of_the_clock_does_not_fill_the_disk():
 def test_repair_saves_what_there_is_and_says_so(tmp_path, name, at_least):
     path = truncate(video(tmp_path / name, 60, vcodec="mpeg4"), 0.5)
     got = extract("v", str(path), SMALL._replace(repair=True))
-    assert (got.note.verdict, got.fps) == ("repaired", 25)
+    assert (got.quarantine_row.verdict, got.fps) == ("repaired", 25)
     assert at_least < len(got.lengths) < 60
-    assert f"{len(got.lengths)} frames were saved" in got.note.reason
+    assert f"{len(got.lengths)} frames were saved" in got.quarantine_row.reason
 
 
 def test_repair_of_nothing_is_bad_with_both_reasons(tmp_path):

@@ -63,7 +63,7 @@ def test_a_manifest_names_a_slices_videos_too(tmp_path):
     slices = of_index(root, tmp_path / "out")
     table = tmp_path / "out" / "manifest.parquet"
     assert of_frames(table, f"--folder={root}", name="0001") == slices["0001"]
-    with pytest.raises(UserError, match="say below which --folder they lie"):
+    with pytest.raises(UserError, match="give their folder as --folder"):
         of_frames(table, name="0001")
 
 
