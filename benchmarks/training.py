@@ -110,7 +110,7 @@ def peak(device: torch.device, precision: str) -> float | None:
     """The device's dense peak in operations a second; None where it is not known."""
     if device.type != "cuda":
         return None
-    found = machines.peaks(torch.cuda.get_device_name(device))
+    found = machines.find_peaks(torch.cuda.get_device_name(device))
     return found and (found.single if precision == "fp32" else found.half)
 
 

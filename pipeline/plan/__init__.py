@@ -1,5 +1,4 @@
-"""What a target would cost before it is made: facts, rates and evidence, and the arithmetic upon them.
+"""The cost of a target before it is made: run time, GPU and core hours, disk space and files.
 
-`python -m pipeline.plan` prints it. Nothing here runs a job, and torch is imported for a network alone that
-networks.tsv does not have.
+`python -m pipeline.plan` prints it. No job is run. torch is imported only for a network that network_costs.tsv lacks.
 """

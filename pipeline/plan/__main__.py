@@ -1,8 +1,8 @@
-"""What a target would cost, before a week of compute: `python -m pipeline.plan results/tables/ucf101.csv`.
+"""The cost of a target before it is made: `python -m pipeline.plan results/tables/ucf101.csv`.
 
-A line a stage: jobs left and done, GPU and core hours, how long this machine, or one that is stated, needs at the
-least, disk and files, each as likely (low - high), and what the figures stand on: jobs that ran here, a benchmark's
-result, or reckoning. Options beyond its own go to Snakemake. Runs nothing.
+Prints a line per stage: jobs to run and finished jobs, GPU and core hours, the shortest time on this machine or a given
+one, disk space and files, each as likely (low - high), and the basis of the numbers: jobs that ran here, a benchmark,
+or an estimate. Other options are passed to Snakemake. No job is run.
 """
 
 import contextlib
@@ -13,13 +13,14 @@ from pathlib import Path
 
 from pipeline.common import cli, log
 from pipeline.common.errors import UserError
-from pipeline.jobs.dry_run import ROOT
-from pipeline.plan import formats, machines
-from pipeline.plan.estimate import configuration, jobs_of, planned
+from pipeline.common.paths import ROOT
+from pipeline.plan.estimate import list_jobs, load_config, make_plan
+from pipeline.plan.formats import FORMATS
+from pipeline.plan.machines import choose_machine
 
 
 def arguments(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
-    """The command line, parsed, and what goes to Snakemake as it stands."""
+    """(parsed command line, further options for Snakemake)."""
     parser = cli.parser(__doc__)
     parser.add_argument("target", nargs="+", help="a file that the workflow makes, or a rule's name")
     parser.add_argument(
@@ -28,36 +29,36 @@ def arguments(argv: Sequence[str]) -> tuple[Namespace, list[str]]:
     parser.add_argument("--snakefile", "-s", type=Path, default=ROOT / "Snakefile", help="the workflow")
     parser.add_argument("--configfile", "--configfiles", nargs="+", type=Path, default=[], help="as Snakemake's")
     parser.add_argument("--config", "-C", nargs="*", default=[], metavar="KEY=VALUE", help="as Snakemake's")
-    parser.add_argument("--cores", type=int, help="of the machine; this one's unless given")
-    parser.add_argument("--gpus", type=int, help="of the machine; this one's unless given")
-    parser.add_argument("--gpu", metavar="NAME", help="which, by machines.tsv, such as A100")
-    parser.add_argument("--format", choices=formats.FORMATS, default="text")
-    a, more = parser.parse_known_args(argv)
-    if a.directory.exists() and not a.directory.is_dir():
-        raise UserError(f"--directory is {a.directory}, which is a file: give a folder")
-    if not a.snakefile.is_file():
-        raise UserError(f"--snakefile is {a.snakefile}, which is no file: leave it out for {ROOT / 'Snakefile'}")
-    return a, more
+    parser.add_argument("--cores", type=int, help="cores of the machine; by default those of this machine")
+    parser.add_argument("--gpus", type=int, help="GPUs of the machine; by default those of this machine")
+    parser.add_argument("--gpu", metavar="NAME", help="the GPUs' name in machines.tsv, such as A100")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    args, options = parser.parse_known_args(argv)
+    if args.directory.exists() and not args.directory.is_dir():
+        raise UserError(f"--directory is {args.directory}, which is a file: give a folder")
+    if not args.snakefile.is_file():
+        raise UserError(f"--snakefile is {args.snakefile}, which is no file: leave it out for {ROOT / 'Snakefile'}")
+    return args, options
 
 
-def handed_on(a: Namespace, more: Sequence[str]) -> list[str]:
+def dry_run_options(args: Namespace, options: Sequence[str]) -> list[str]:
     """The options of Snakemake's dry run."""
-    options = [*more, "--snakefile", str(a.snakefile), "--directory", str(a.directory)]
-    options += ["--configfile", *map(str, a.configfile)] if a.configfile else []
-    return options + (["--config", *a.config] if a.config else [])
+    options = [*options, "--snakefile", str(args.snakefile), "--directory", str(args.directory)]
+    options += ["--configfile", *map(str, args.configfile)] if args.configfile else []
+    return options + (["--config", *args.config] if args.config else [])
 
 
 def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
-    a, more = arguments(argv)
-    machine = machines.machine(a.cores, a.gpus, a.gpu, os.environ)
-    config = configuration(a.configfile, a.config, a.snakefile.with_name("config.yaml"))
-    left, every = jobs_of(a.target, handed_on(a, more), machine.cores, a.directory)
-    with contextlib.chdir(a.directory if a.directory.is_dir() else Path()):
-        found = planned(left, every, config, machine)
-    print(formats.FORMATS[a.format](found))
-    if a.format == "csv":
-        for note in found.notes:
+    """Print the plan; with CSV the notes go to the log."""
+    args, options = arguments(argv)
+    machine = choose_machine(args.cores, args.gpus, args.gpu, os.environ)
+    config = load_config(args.configfile, args.config, args.snakefile.with_name("config.yaml"))
+    jobs, all_jobs = list_jobs(args.target, dry_run_options(args, options), machine.cores, args.directory)
+    with contextlib.chdir(args.directory if args.directory.is_dir() else Path()):
+        plan = make_plan(jobs, all_jobs, config, machine)
+    print(FORMATS[args.format](plan))
+    if args.format == "csv":
+        for note in plan.notes:
             log.say(note)
 
 

@@ -1,4 +1,4 @@
-"""What a job leaves on the disk: bytes, and files."""
+"""Estimates of the bytes and files that a job leaves on the disk."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,92 +6,91 @@ from typing import NamedTuple
 from pipeline.idt.parameters import KINDS
 from pipeline.inputs import protocols
 from pipeline.jobs.dry_run import Job
-from pipeline.plan.preparing import modality_bytes
-from pipeline.plan.spans import NOTHING, Span, exact
-from pipeline.plan.times import Planner
+from pipeline.plan.data_times import modality_bytes
+from pipeline.plan.intervals import ZERO, Interval, exact
+from pipeline.plan.planner import Planner
 
-BESIDE = 2  # files of a job beside its outputs: a log and a benchmark; every output has a record of Snakemake's, too
-SMALL = exact(100e3)  # bytes of a table or a list
-NUMBER = 4  # bytes
-RESUME = 3  # times the weights: a training's checkpoint, with gradients' moments
+EXTRA_FILES = 2  # of every job: a log and a benchmark
+TABLE_BYTES = exact(100e3)  # of a table or a list
+FLOAT_BYTES = 4
+CHECKPOINT_FACTOR = 3  # size of a training checkpoint relative to the weights, with the optimizer's state
 
 
-class Room(NamedTuple):
-    """Bytes that stay, bytes that are needed meanwhile, and files."""
+class DiskUse(NamedTuple):
+    """Bytes that stay, bytes that are needed until other jobs have run, and the number of files."""
 
-    stays: Span
-    passes: Span
+    kept: Interval
+    temporary: Interval
     files: float
 
 
-def room(p: Planner, job: Job) -> Room:
-    """Of one job: as its kind left here, else as reckoned."""
-    files = BESIDE + 2 * len(job.outputs)
-    size = p.evidence.written(job) or SIZES.get(job.rule, _table)(p, job)
-    if job.rule in ("frames", "flow") and not p.config["keep_slices"]:
-        return Room(NOTHING, size, files - 2)
-    if job.rule == "fetch":
-        dataset = p.facts(job.wildcards["dataset"])  # the declared output is a list; videos and archives lie beside it
-        return Room(dataset.bytes.plus(dataset.download), NOTHING, files + dataset.videos)
+def disk_use(planner: Planner, job: Job) -> DiskUse:
+    """The disk use of one job: as much as equal jobs wrote here, else as estimated."""
+    files = EXTRA_FILES + 2 * len(job.outputs)  # Snakemake keeps a record of every output
+    size = planner.history.size(job) or SIZES.get(job.rule, _table)(planner, job)
+    if job.rule in ("frames", "flow") and not planner.config["keep_slices"]:
+        return DiskUse(ZERO, size, files - 2)
+    if job.rule == "fetch":  # its output is only a list; videos and archives are written beside it
+        dataset = planner.dataset(job)
+        return DiskUse(dataset.bytes.plus(dataset.download), ZERO, files + dataset.videos)
     if job.rule == "shard":
-        mib = p.settings(job.wildcards["dataset"])["shard"]["mib"]
-        return Room(size, NOTHING, files + size.likely // (mib * 2**20) + 3)
-    return Room(size, _resume(p, job), files)
+        mib = planner.settings(job)["shard"]["mib"]
+        return DiskUse(size, ZERO, files + size.likely // (mib * 2**20) + 3)
+    if job.rule == "train":
+        checkpoint = exact(CHECKPOINT_FACTOR * FLOAT_BYTES * planner.network(planner.recipe(job)).parameters)
+        return DiskUse(size, checkpoint, files)
+    return DiskUse(size, ZERO, files)
 
 
-def _resume(p: Planner, job: Job) -> Span:
-    return exact(RESUME * NUMBER * p.network(p.recipe(job)).parameters) if job.rule == "train" else NOTHING
+def _slice(planner: Planner, job: Job) -> Interval:
+    return modality_bytes(planner, job).over(planner.settings(job)["slices"])
 
 
-def _slice(p: Planner, job: Job) -> Span:
-    slices = p.settings(job.wildcards["dataset"])["slices"]
-    return modality_bytes(p, job).over(slices)
+def _sampled_tracks(planner: Planner, job: Job) -> Interval:
+    settings = planner.settings(job)
+    tracks = planner.dataset(job).videos / settings["slices"] * settings["idt"]["sample"]
+    return exact(tracks * sum(KINDS.values()) * FLOAT_BYTES)
 
 
-def _samples(p: Planner, job: Job) -> Span:
-    dataset, settings = p.facts(job.wildcards["dataset"]), p.settings(job.wildcards["dataset"])
-    return exact(dataset.videos / settings["slices"] * settings["idt"]["sample"] * sum(KINDS.values()) * NUMBER)
-
-
-def _encodings(p: Planner, job: Job) -> Span:
-    dataset, settings = p.facts(job.wildcards["dataset"]), p.settings(job.wildcards["dataset"])
+def _fisher_vectors(planner: Planner, job: Job) -> Interval:
+    settings = planner.settings(job)
     vocabularies = sum("vocabularies" in name for name in job.inputs)
-    numbers = sum(KINDS.values()) * settings["idt"]["clusters"] * vocabularies
-    return exact(dataset.videos / settings["slices"] * numbers * NUMBER)
+    length = sum(KINDS.values()) * settings["idt"]["clusters"] * vocabularies
+    return exact(planner.dataset(job).videos / settings["slices"] * length * FLOAT_BYTES)
 
 
-def _weights(p: Planner, job: Job) -> Span:
-    return exact(NUMBER * p.network(p.recipe(job)).parameters)
+def _weights(planner: Planner, job: Job) -> Interval:
+    return exact(FLOAT_BYTES * planner.network(planner.recipe(job)).parameters)
 
 
-def _scores(p: Planner, job: Job) -> Span:
-    """Logits of every view, in float32, of which Parquet saves next to nothing."""
-    dataset, recipe, test = p.facts(job.wildcards["dataset"]), p.recipe(job), job.wildcards["subset"] == "test"
-    protocol = protocols.named(recipe["protocol" if test else "train_protocol"])
+def _scores(planner: Planner, job: Job) -> Interval:
+    """Logits of every view in float32, which Parquet hardly compresses."""
+    dataset, recipe, is_test = planner.dataset(job), planner.recipe(job), job.wildcards["subset"] == "test"
+    protocol = protocols.named(recipe["protocol" if is_test else "train_protocol"])
     times = protocols.times(protocol, recipe, max(1, round(dataset.frames.likely / dataset.videos)))
     views = len(times) * len(protocol.places) * (1 + protocol.flips)
-    return exact(p.scored(job) * views * dataset.classes * NUMBER)
+    return exact(planner.num_scored(job) * views * dataset.classes * FLOAT_BYTES)
 
 
-def _fused(p: Planner, job: Job) -> Span:
-    dataset = p.facts(job.wildcards["dataset"])
-    return exact(dataset.test * dataset.classes * NUMBER)
+def _fused(planner: Planner, job: Job) -> Interval:
+    dataset = planner.dataset(job)
+    return exact(dataset.test * dataset.classes * FLOAT_BYTES)
 
 
-def _table(p: Planner, job: Job) -> Span:
-    return SMALL
+def _table(planner: Planner, job: Job) -> Interval:
+    return TABLE_BYTES
 
 
-def _archives(p: Planner, job: Job) -> Span:
-    return p.facts(job.rule.removesuffix("_archives")).bytes
+def _demo_archives(planner: Planner, job: Job) -> Interval:
+    return planner.demo_dataset(job).bytes
 
 
-def _release(p: Planner, job: Job) -> Span:
-    return Span(30e6, 200e6, 600e6)
+def _release(planner: Planner, job: Job) -> Interval:
+    return Interval(30e6, 200e6, 600e6)
 
 
-SIZES: dict[str, Callable[[Planner, Job], Span]] = {
-    "demo_archives": _archives, "demo_pretrain_archives": _archives, "frames": _slice, "flow": _slice,
-    "shard": modality_bytes, "idt_sample": _samples, "idt_encode": _encodings, "release": _release,
+SIZES: dict[str, Callable[[Planner, Job], Interval]] = {
+    "demo_archives": _demo_archives, "demo_pretrain_archives": _demo_archives, "frames": _slice, "flow": _slice,
+    "shard": modality_bytes, "idt_sample": _sampled_tracks, "idt_encode": _fisher_vectors, "release": _release,
     "train": _weights, "score": _scores, "fuse": _fused,
 }  # fmt: skip

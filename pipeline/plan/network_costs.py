@@ -1,8 +1,8 @@
-"""What a network computes for one clip, and its parameters: network_costs.tsv, counted once for every recipe.
+"""Multiply-adds and parameters of the recipes' networks: network_costs.tsv, counted once for every recipe.
 
     python -m pipeline.plan.network_costs     counts again, after a recipe or a network has changed
 
-A recipe that the table does not have, such as one of yours, is counted on the spot; that takes seconds, as torch does.
+A recipe that the table lacks, such as one of yours, is counted when a plan needs it, which takes a few seconds.
 """
 
 import json
@@ -18,32 +18,32 @@ from pipeline.config.recipes import Recipe
 
 TABLE = Path(__file__).with_name("network_costs.tsv")
 COLUMNS = ("network", "multiply_adds", "parameters")
-CLASSES = 101  # of every count: other classes change a last layer alone
-PLAIN = ("dropout",)  # options that change neither number
+CLASSES = 101  # of every count: another number of classes changes the last layer alone
+IGNORED_OPTIONS = ("dropout",)  # they change neither number
 
 
-class Network(NamedTuple):
-    """`multiply_adds` of one clip's forward pass, at the recipe's crop."""
+class NetworkCost(NamedTuple):
+    """`multiply_adds` of the forward pass of one clip at the recipe's crop size."""
 
     multiply_adds: float
     parameters: float
 
 
-def key(recipe: Recipe) -> str:
-    """What the counts depend on, as a line of text."""
-    options = {name: value for name, value in recipe["options"].items() if name not in PLAIN}
-    parts = [recipe["net"], recipe["stack"], recipe["flow_stack"], recipe["frames"], recipe["crop"], recipe["partner"]]
-    return json.dumps([*parts, options], sort_keys=True).replace('"', "'")
+def cost_key(recipe: Recipe) -> str:
+    """The settings of a recipe that change its cost, as a line of text: the table's column `network`."""
+    options = {name: value for name, value in recipe["options"].items() if name not in IGNORED_OPTIONS}
+    values = [recipe["net"], recipe["stack"], recipe["flow_stack"], recipe["frames"], recipe["crop"], recipe["partner"]]
+    return json.dumps([*values, options], sort_keys=True).replace('"', "'")
 
 
-def table() -> dict[str, Network]:
-    """The counts that are kept, by key."""
+def table() -> dict[str, NetworkCost]:
+    """Key of a recipe -> cost, from network_costs.tsv."""
     rows = read_tsv(TABLE, COLUMNS)
-    return {row["network"]: Network(float(row["multiply_adds"]), float(row["parameters"])) for row in rows}
+    return {row["network"]: NetworkCost(float(row["multiply_adds"]), float(row["parameters"])) for row in rows}
 
 
-def counted(recipe: Recipe) -> Network:
-    """Counted now, without computing it (torch's meta device)."""
+def count(recipe: Recipe) -> NetworkCost:
+    """Build the recipe's network on torch's meta device, which computes shapes only, and count its cost."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -55,10 +55,10 @@ def counted(recipe: Recipe) -> Network:
         clip = [torch.empty(1, *shape) for shape, _, _ in fast_volumes.shapes(recipe)]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(*clip)
-    return Network(counter.get_total_flops() // 2, sum(parameter.numel() for parameter in net.parameters()))
+    return NetworkCost(counter.get_total_flops() // 2, sum(parameter.numel() for parameter in net.parameters()))
 
 
-def every() -> Iterator[Recipe]:
+def all_recipes() -> Iterator[Recipe]:
     """Every recipe of every experiment under every preset."""
     for path in sorted(EXPERIMENTS.glob("*.yaml")):
         for preset in sorted(recipes.presets(path)):
@@ -66,15 +66,15 @@ def every() -> Iterator[Recipe]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
+    """Count every recipe and write the table."""
     parser = cli.parser(__doc__)
     parser.add_argument("--out", type=Path, default=TABLE, help="the table to write")
-    a = parser.parse_args(argv)
-    distinct = {key(recipe): recipe for recipe in every()}
-    done = log.progress(sorted(distinct), len(distinct), "networks")
-    rows = [(name, *map(int, counted(distinct[name]))) for name in done]
-    write_tsv(a.out, COLUMNS, rows)
-    log.say(f"{a.out}: {len(rows)} networks")
+    args = parser.parse_args(argv)
+    by_key = {cost_key(recipe): recipe for recipe in all_recipes()}
+    keys = log.progress(sorted(by_key), len(by_key), "networks")
+    rows = [(key, *map(int, count(by_key[key]))) for key in keys]
+    write_tsv(args.out, COLUMNS, rows)
+    log.say(f"{args.out}: {len(rows)} networks")
 
 
 if __name__ == "__main__":
