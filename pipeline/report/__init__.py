@@ -1,1 +1,1 @@
-"""The report's figures and pages: each module draws one kind from results, by hand too; `style` says how all look."""
+"""Figures and pages of the report, each module one kind of them, drawn from results; `style` has their common style."""

@@ -1,4 +1,4 @@
-"""Published against reproduced: a data set's table as a page, and as a plot of what has been measured."""
+"""Published against reproduced: the results table of a data set as a page, and its measured rows as a plot."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -8,87 +8,86 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from pipeline.common import cli
-from pipeline.report import pages, results, style
-from pipeline.tables.results import Line, read
+from pipeline.report import pages, style
+from pipeline.tables.result_rows import ResultRow, method_rows, read_results, row_title
 
 COLUMNS = (
     "method", "published", "reproduced", "difference", "95 % interval", "videos", "splits", "seeds", "status", "note",
 )  # fmt: skip
 NUMBERS = COLUMNS[1:8]
-ALWAYS = (0, 2, 8)  # places of the columns that are shown even where every row's cell is empty
+ALWAYS_SHOWN = ("method", "reproduced", "status")  # also where the column is empty
 DIAMOND: dict[str, Any] = {
     "marker": "D", "ls": "", "color": style.ACCENT, "mfc": "none", "mew": 1.8, "ms": 9, "zorder": 4,
 }  # fmt: skip
 
 
-def draw(lines: Sequence[Line], title: str, out: Path) -> None:
-    """A row a measured line: a filled dot with its interval, an open diamond where the papers have a value."""
-    shown = [line for line in lines if line["reproduced"]]
-    if not shown:
+def draw(rows: Sequence[ResultRow], title: str, out: Path) -> None:
+    """Plot each measured row as a dot with its interval, and an open diamond where a paper has a value."""
+    measured = [row for row in rows if row["reproduced"]]
+    if not measured:
         style.message(out, title, "No row of the table has been measured yet; the table says why of each.")
         return
-    made, parts = style.panels(len(shown), 7.5, 0.27)
-    for part, place in parts:
-        _column(part, shown[place])
-    first = parts[0][0]  # whose limits are those of all
-    first.set_xlim(lowest(shown), 101)
-    style.title(made, title)
-    made.supxlabel("accuracy, %", fontsize=10)
+    figure, panels = style.panels(len(measured), 7.5, 0.27)
+    for axes, rows_of_panel in panels:
+        _plot(axes, measured[rows_of_panel])
+    first = panels[0][0]  # the panels share their limits
+    first.set_xlim(lower_limit(measured), 101)
+    style.title(figure, title)
+    figure.supxlabel("accuracy, %", fontsize=10)
     look: dict[str, Any] = {"color": style.DARK, "capsize": 3}
-    dot = first.errorbar([], [], xerr=[], fmt="o", **look)
-    keys: dict[str, Any] = {"reproduced, with 95 % interval": dot}
-    if any(line["published"] for line in shown):
-        keys["published"] = first.plot([], [], **DIAMOND)[0]
-    made.legend(list(keys.values()), list(keys), loc="outside upper right", ncols=2)
-    style.save(made, out, title, described(shown))
+    legend: dict[str, Any] = {"reproduced, with 95 % interval": first.errorbar([], [], xerr=[], fmt="o", **look)}
+    if any(row["published"] for row in measured):
+        legend["published"] = first.plot([], [], **DIAMOND)[0]
+    figure.legend(list(legend.values()), list(legend), loc="outside upper right", ncols=2)
+    style.save(figure, out, title, description(measured))
 
 
-def lowest(shown: Sequence[Line]) -> float:
-    """Where the scale begins: a little below the least value or interval, at a ten."""
-    least = min(float(line[name]) for line in shown for name in ("low", "published") if line[name])
-    return max(0.0, 10 * ((least - 2) // 10)) - 1
+def lower_limit(rows: Sequence[ResultRow]) -> float:
+    """The lower limit of the accuracy axis: just below a multiple of ten below every value and interval."""
+    lowest = min(float(row[name]) for row in rows for name in ("low", "published") if row[name])
+    return max(0.0, 10 * ((lowest - 2) // 10)) - 1
 
 
-def described(shown: Sequence[Line]) -> str:
+def description(rows: Sequence[ResultRow]) -> str:
     """The plot in words."""
     parts = (
-        f"{results.name(line)}: {line['reproduced']} ({line['low']} to {line['high']})"
-        + (f", published {line['published']}" if line["published"] else "")
-        for line in shown
+        f"{row_title(row)}: {row['reproduced']} ({row['low']} to {row['high']})"
+        + (f", published {row['published']}" if row["published"] else "")
+        for row in rows
     )
     return f"Accuracy in per cent. {'; '.join(parts)}."
 
 
-def body(lines: Sequence[Line]) -> Iterator[str]:
-    """The table, each paper under a heading of its own, and below it the notes that its last column numbers."""
-    notes = list(dict.fromkeys(line["note"] for line in lines if line["note"]))
-    rows = [(line["paper"], _cells(line, notes)) for line in lines]
-    kept = [place for place in range(len(COLUMNS)) if place in ALWAYS or any(cells[place] for _, cells in rows)]
+def body(rows: Sequence[ResultRow]) -> Iterator[str]:
+    """The table with a heading for each paper, then the notes that its last column refers to by number."""
+    notes = list(dict.fromkeys(row["note"] for row in rows if row["note"]))
+    cells = [(row["paper"], dict(zip(COLUMNS, _cells(row, notes), strict=True))) for row in rows]
+    shown = [name for name in COLUMNS if name in ALWAYS_SHOWN or any(row[name] for _, row in cells)]
     table: list[Sequence[str]] = []
-    for paper, group in groupby(rows, key=lambda row: row[0]):
+    for paper, of_paper in groupby(cells, key=lambda pair: pair[0]):
         table.append((paper,))
-        table += [[cells[place] for place in kept] for _, cells in group]
-    yield pages.table([COLUMNS[place] for place in kept], table, NUMBERS)
+        table += [[row[name] for name in shown] for _, row in of_paper]
+    yield pages.table(shown, table, NUMBERS)
     if notes:
         yield pages.heading("Notes")
-        yield pages.numbered(notes)
+        yield pages.numbered_list(notes)
 
 
-def _cells(line: Line, notes: Sequence[str]) -> list[str]:
-    interval = f"{line['low']} to {line['high']}" if line["low"] else ""
-    middle = [line[name] for name in ("published", "reproduced", "difference")]
-    end = [line[name] for name in ("videos", *COLUMNS[6:-1])]
-    return [results.name(line), *middle, interval, *end, str(1 + notes.index(line["note"])) if line["note"] else ""]
+def _cells(row: ResultRow, notes: Sequence[str]) -> list[str]:
+    interval = f"{row['low']} to {row['high']}" if row["low"] else ""
+    accuracies = [row[name] for name in ("published", "reproduced", "difference")]
+    rest = [row[name] for name in COLUMNS[5:-1]]
+    return [row_title(row), *accuracies, interval, *rest, str(1 + notes.index(row["note"])) if row["note"] else ""]
 
 
-def _column(part: Axes, shown: Sequence[Line]) -> None:
-    for place, line in enumerate(shown):
-        value, low, high = (float(line[name]) for name in ("reproduced", "low", "high"))
+def _plot(axes: Axes, rows: Sequence[ResultRow]) -> None:
+    for y, row in enumerate(rows):
+        value, low, high = (float(row[name]) for name in ("reproduced", "low", "high"))
         error = [[max(0, value - low)], [max(0, high - value)]]
-        part.errorbar(value, place, xerr=error, fmt="o", color=style.DARK, capsize=3, markersize=6, zorder=3)
-        if line["published"]:
-            part.plot(float(line["published"]), place, **DIAMOND)
-    part.set_yticks(range(len(shown)), [style.short(results.name(line)) for line in shown], fontsize=9)
+        axes.errorbar(value, y, xerr=error, fmt="o", color=style.DARK, capsize=3, markersize=6, zorder=3)
+        if row["published"]:
+            axes.plot(float(row["published"]), y, **DIAMOND)
+    axes.set_yticks(range(len(rows)), [style.shorten(row_title(row)) for row in rows], fontsize=9)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -97,16 +96,16 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("table", type=Path, help="results/tables/<data set>.csv")
     parser.add_argument("--plot", required=True, type=Path, help="an SVG")
     parser.add_argument("--page", required=True, type=Path, help="an HTML page")
-    a = parser.parse_args(argv)
-    lines = results.heads(read(a.table))
-    title = f"{a.table.stem}: published against reproduced"
-    draw(lines, title, a.plot)
-    about = (
+    args = parser.parse_args(argv)
+    rows = method_rows(read_results(args.table))
+    title = f"{args.table.stem}: published against reproduced"
+    draw(rows, title, args.plot)
+    explanation = (
         "Accuracy in per cent; difference is reproduced minus published, in points. The interval is that of the number"
         " of test videos alone. The number under note is that of the remark below the table."
     )
     alt = "Published against reproduced; the table below holds the same numbers."
-    pages.write(a.page, title, pages.paragraph(about), pages.picture(a.plot, alt), *body(lines))
+    pages.write(args.page, title, pages.paragraph(explanation), pages.picture(args.plot, alt), *body(rows))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What of a data set is there: n of the N videos that its splits list, and why each other one is left out."""
+"""Coverage of a data set: how many of the videos that its splits list are used, and why each other one is left out."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from pipeline.formats.manifest import SPLIT_COLUMNS, read_parquet
 from pipeline.formats.quarantine import QuarantineRow
 from pipeline.report import pages, style
 
-LISTED = 2000  # videos that the page names
+NAMED = 2000  # files of the quarantine that the page names
 MEANING = {
     "missing": "listed, but no file was found",
     "bad": "left out: it does not decode whole",
@@ -22,72 +22,79 @@ MEANING = {
 }
 
 
-class Share(NamedTuple):
-    """A class's videos that the splits list, and those of them that are there and decode."""
+class ClassCoverage(NamedTuple):
+    """A class with the number of its videos that are used (found and decoded whole), and that the splits list."""
 
     name: str
     used: int
     listed: int
 
 
-def shares(splits: Path, rows: Sequence[QuarantineRow]) -> list[Share]:
-    """Every class in the order of its label."""
+def count_videos(splits: Path, rows: Sequence[QuarantineRow]) -> list[ClassCoverage]:
+    """The coverage of every class, in the order of the labels; `rows` are the quarantine."""
     table, _ = read_parquet(splits, SPLIT_COLUMNS)
     videos = table.drop_duplicates("video_id").sort_values("label", kind="stable")
     bad = {row.video_id for row in rows if row.verdict == "bad"}
     used = videos[videos["present"] & ~videos["video_id"].isin(bad)]["class"].value_counts()
     listed = videos["class"].value_counts()
-    return [Share(name, int(used.get(name, 0)), int(listed[name])) for name in videos["class"].unique()]
+    return [ClassCoverage(name, int(used.get(name, 0)), int(listed[name])) for name in videos["class"].unique()]
 
 
-def draw(found: Sequence[Share], title: str, out: Path) -> None:
-    """A bar a class: listed as an outline, used as its filling."""
-    some = len(found) > style.BARS
-    kept = sorted(found, key=lambda share: share.used / share.listed)[: style.BARS] if some else found
-    if not kept:
+def draw(classes: Sequence[ClassCoverage], title: str, out: Path) -> None:
+    """Plot a bar for each class: an outline of the length of the listed videos, filled up to the used ones."""
+    too_many = len(classes) > style.BARS
+    shown = sorted(classes, key=lambda one: one.used / one.listed)[: style.BARS] if too_many else classes
+    if not shown:
         style.message(out, title, "The splits list no video.")
         return
-    made, parts = style.panels(len(kept), 4.6, 0.25)
-    for part, place in parts:
-        _bars(part, kept[place], max(share.listed for share in kept))
-    used, listed = (sum(getattr(share, name) for share in found) for name in ("used", "listed"))
-    which = f"; the {style.BARS} most incomplete classes of {len(found)}" if some else ""
-    style.title(made, f"{title}: {used:,} of {listed:,} videos{which}")
-    made.supxlabel("videos: filled are used, hatched outlines are listed and not there or not whole", fontsize=10)
-    gaps = "; ".join(f"{share.name} {share.used} of {share.listed}" for share in found if share.used < share.listed)
-    style.save(made, out, title, f"{used} of {listed} listed videos are used. {gaps or 'No class lacks a video'}.")
+    figure, panels = style.panels(len(shown), 4.6, 0.25)
+    for axes, classes_of_panel in panels:
+        _bars(axes, shown[classes_of_panel], max(one.listed for one in shown))
+    used, listed = totals(classes)
+    selection = f"; the {style.BARS} most incomplete classes of {len(classes)}" if too_many else ""
+    style.title(figure, f"{title}: {used:,} of {listed:,} videos{selection}")
+    figure.supxlabel("videos: filled are used, hatched outlines are listed and not there or not whole", fontsize=10)
+    gaps = "; ".join(f"{one.name} {one.used} of {one.listed}" for one in classes if one.used < one.listed)
+    style.save(figure, out, title, f"{used} of {listed} listed videos are used. {gaps or 'No class lacks a video'}.")
 
 
-def _bars(part: Axes, kept: Sequence[Share], most: int) -> None:
-    rows = range(len(kept))
-    part.barh(rows, [share.listed for share in kept], color="white", edgecolor=style.ACCENT, hatch="xxx")
-    part.barh(rows, [share.used for share in kept], color=style.LIGHT, edgecolor=style.DARK)
-    for place, share in enumerate(kept):
-        weight = "bold" if share.used < share.listed else "normal"
-        part.annotate(f"{share.used}/{share.listed}", (share.listed, place), (4, 0), textcoords="offset points",
+def totals(classes: Sequence[ClassCoverage]) -> tuple[int, int]:
+    """The used and the listed videos of all classes."""
+    return sum(one.used for one in classes), sum(one.listed for one in classes)
+
+
+def _bars(axes: Axes, classes: Sequence[ClassCoverage], largest: int) -> None:
+    y = range(len(classes))
+    axes.barh(y, [one.listed for one in classes], color="white", edgecolor=style.ACCENT, hatch="xxx")
+    axes.barh(y, [one.used for one in classes], color=style.LIGHT, edgecolor=style.DARK)
+    for row, one in enumerate(classes):
+        weight = "bold" if one.used < one.listed else "normal"
+        axes.annotate(f"{one.used}/{one.listed}", (one.listed, row), (4, 0), textcoords="offset points",
                       va="center", fontsize=8, weight=weight)  # fmt: skip
-    part.set_yticks(rows, [style.short(share.name, 26) for share in kept], fontsize=9)
-    part.set_xlim(0, 1.2 * most)
-    part.grid(axis="y", visible=False)
+    axes.set_yticks(y, [style.shorten(one.name, 26) for one in classes], fontsize=9)
+    axes.set_xlim(0, 1.2 * largest)
+    axes.grid(axis="y", visible=False)
 
 
-def body(found: Sequence[Share], rows: Sequence[QuarantineRow]) -> Iterator[str]:
-    """The page's parts: how many are used, how many rows of what kind, then each."""
-    used, listed = (sum(getattr(share, name) for share in found) for name in ("used", "listed"))
-    yield pages.paragraph(f"{used:,} of the {listed:,} videos that the splits list are used, of {len(found)} classes.")
+def body(classes: Sequence[ClassCoverage], rows: Sequence[QuarantineRow]) -> Iterator[str]:
+    """The page as HTML: how many videos are used, how many files are in quarantine for which reason, then each."""
+    used, listed = totals(classes)
+    yield pages.paragraph(
+        f"{used:,} of the {listed:,} videos that the splits list are used, of {len(classes)} classes."
+    )
     if not rows:
         yield pages.paragraph(
             "Nothing is in quarantine: every listed video was found and decoded whole, and no other file lay there.",
             "strong",
         )
         return
-    kinds = Counter((row.verdict, row.stage) for row in rows).most_common()
-    counts = [(verdict, stage, f"{count:,}", MEANING.get(verdict, "")) for (verdict, stage), count in kinds]
-    yield pages.table(("verdict", "stage", "files", "meaning"), counts, ("files",))
-    yield pages.heading("Every one of them" if len(rows) <= LISTED else f"The first {LISTED:,} of {len(rows):,}")
-    if len(rows) > LISTED:
+    counts = Counter((row.verdict, row.stage) for row in rows).most_common()
+    table = [(verdict, stage, f"{count:,}", MEANING.get(verdict, "")) for (verdict, stage), count in counts]
+    yield pages.table(("verdict", "stage", "files", "meaning"), table, ("files",))
+    yield pages.heading("Every one of them" if len(rows) <= NAMED else f"The first {NAMED:,} of {len(rows):,}")
+    if len(rows) > NAMED:
         yield pages.paragraph("The data set's quarantine.tsv, beside its manifest, names the others.")
-    yield pages.table(QuarantineRow._fields, rows[:LISTED])
+    yield pages.table(QuarantineRow._fields, rows[:NAMED])
 
 
 def main(argv: Sequence[str]) -> None:
@@ -98,12 +105,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--dataset", required=True, help="what it is called")
     parser.add_argument("--plot", required=True, type=Path, help="an SVG")
     parser.add_argument("--page", required=True, type=Path, help="an HTML page")
-    a = parser.parse_args(argv)
-    rows = quarantine.read([a.quarantine])
-    found = shares(a.splits, rows)
-    draw(found, f"{a.dataset}: coverage", a.plot)
-    pages.write(a.page, f"{a.dataset}: videos that were left out, and why", *body(found, rows))
-    log.say(f"{a.page}: {len(rows)} rows, {len(found)} classes")
+    args = parser.parse_args(argv)
+    rows = quarantine.read([args.quarantine])
+    classes = count_videos(args.splits, rows)
+    draw(classes, f"{args.dataset}: coverage", args.plot)
+    pages.write(args.page, f"{args.dataset}: videos that were left out, and why", *body(classes, rows))
+    log.say(f"{args.page}: {len(rows)} files in quarantine, {len(classes)} classes")
 
 
 if __name__ == "__main__":

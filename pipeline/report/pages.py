@@ -1,4 +1,4 @@
-"""Pages of the report: HTML in one file each, without scripts or anything from elsewhere; every text is escaped."""
+"""HTML pages of the report: one file each, without scripts or external resources; all texts are escaped."""
 
 import base64
 import html
@@ -26,12 +26,12 @@ Row = Sequence[str]
 
 
 def escape(text: object) -> str:
-    """A text as HTML that shows it."""
+    """A text with HTML's special characters escaped."""
     return html.escape(str(text))
 
 
 def page(title: str, *parts: str) -> str:
-    """A whole page of its parts, which are HTML already."""
+    """The HTML of a page; its parts are HTML already."""
     return "\n".join([
         "<!doctype html>", '<html lang="en">', "<head>", '<meta charset="utf-8">', f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>", "</head>", "<body>", f"<h1>{escape(title)}</h1>", *parts, "</body>", "</html>", "",
@@ -39,59 +39,58 @@ def page(title: str, *parts: str) -> str:
 
 
 def write(path: Path | str, title: str, *parts: str) -> None:
-    """The page, written whole."""
+    """Write a page atomically."""
     with whole_file(path) as scratch:
         scratch.write_text(page(title, *parts), "utf-8")
 
 
-def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph of plain text; `kind` is a class of the style sheet."""
-    return f"<p{_class(kind)}>{escape(text)}</p>"
+def paragraph(text: str, css_class: str = "") -> str:
+    """A paragraph of plain text; `css_class` is a class of the style sheet."""
+    return f"<p{_class(css_class)}>{escape(text)}</p>"
 
 
 def heading(text: str) -> str:
-    """A heading below the title."""
+    """A second-level heading."""
     return f"<h2>{escape(text)}</h2>"
 
 
-def bullets(items: Iterable[str]) -> str:
-    """A list of plain texts."""
+def bullet_list(items: Iterable[str]) -> str:
+    """A bulleted list of plain texts."""
     return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
 
 
-def numbered(items: Iterable[str]) -> str:
+def numbered_list(items: Iterable[str]) -> str:
     """A numbered list of plain texts."""
     return f"<ol>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ol>"
 
 
 def table(header: Row, rows: Iterable[Row], numbers: Iterable[str] = (), caption: str = "") -> str:
-    """A table of plain texts; columns that `numbers` names are set to the right, a row of one cell is a heading."""
-    kinds = ["n" if name in set(numbers) else "" for name in header]
-    head = "".join(
-        f'<th scope="col"{_class(kind)}>{escape(name)}</th>' for name, kind in zip(header, kinds, strict=True)
-    )
+    """A table of plain texts; columns named in `numbers` are aligned to the right, a row of one cell is a heading."""
+    classes = ["n" if name in set(numbers) else "" for name in header]
+    cells = zip(header, classes, strict=True)
+    head = "".join(f'<th scope="col"{_class(css_class)}>{escape(name)}</th>' for name, css_class in cells)
     above = f"<caption>{escape(caption)}</caption>" if caption else ""
-    body = "\n".join(_row(row, kinds) for row in rows)
+    body = "\n".join(_row(row, classes) for row in rows)
     return f"<table>{above}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
 
 
 def picture(path: Path, alt: str) -> str:
-    """A picture, held in the page itself."""
+    """An image, embedded into the page."""
     try:
         data = base64.b64encode(path.read_bytes()).decode()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): draw it first") from error
     if path.suffix not in MIME:
-        raise UserError(f"{path} ends in {path.suffix or 'nothing'} but must be one of {', '.join(MIME)}: name another")
+        raise UserError(f"{path} ends in {path.suffix or 'nothing'} but must end in {' or '.join(MIME)}: rename it")
     return f'<div><img alt="{escape(alt)}" src="data:{MIME[path.suffix]};base64,{data}"></div>'
 
 
-def _row(row: Row, kinds: Sequence[str]) -> str:
+def _row(row: Row, classes: Sequence[str]) -> str:
     if len(row) == 1:
-        return f'<tr class="head"><th colspan="{len(kinds)}" scope="colgroup">{escape(row[0])}</th></tr>'
-    cells = zip(row, kinds, strict=True)
-    return f"<tr>{''.join(f'<td{_class(kind)}>{escape(cell)}</td>' for cell, kind in cells)}</tr>"
+        return f'<tr class="head"><th colspan="{len(classes)}" scope="colgroup">{escape(row[0])}</th></tr>'
+    cells = zip(row, classes, strict=True)
+    return f"<tr>{''.join(f'<td{_class(cell_class)}>{escape(cell)}</td>' for cell, cell_class in cells)}</tr>"
 
 
-def _class(kind: str) -> str:
-    return f' class="{kind}"' if kind else ""
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""

@@ -1,6 +1,6 @@
 """Results tables from score files and published.tsv alone: a data set's methods, or one table of a paper as printed.
 
-Both are written as CSV, one line a value with all that belongs to it, and beside it as Markdown and LaTeX to be read.
+Each is written as CSV, a row for each value with everything that belongs to it, and as Markdown and LaTeX for readers.
 """
 
 import argparse
@@ -13,13 +13,13 @@ from pipeline.common import cli
 from pipeline.common.errors import UserError
 from pipeline.common.paths import EXPERIMENTS
 from pipeline.tables import entries, paper_table, published
-from pipeline.tables.dataset_table import compact, gathered, show, write
+from pipeline.tables.dataset_table import compact, dataset_results, show, write
 from pipeline.tables.entries import Choice
-from pipeline.tables.results import COLUMNS
+from pipeline.tables.result_rows import COLUMNS
 
 
-def choices(text: str) -> dict[str, Choice]:
-    """`--choices`: JSON of data set -> what differs from Choice's defaults."""
+def parse_choices(text: str) -> dict[str, Choice]:
+    """`--choices`: JSON of data set -> the fields of Choice that differ from its defaults."""
     try:
         return {dataset: Choice(**settings) for dataset, settings in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
@@ -27,10 +27,10 @@ def choices(text: str) -> dict[str, Choice]:
         raise UserError(f"--choices cannot be read ({error}): give JSON of data set -> any of {known}") from error
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The commands dataset, paper and show."""
-    made = cli.parser(__doc__)
-    commands = made.add_subparsers(dest="command", required=True)
+    parser = cli.parser(__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("dataset", "a data set"), ("paper", "a table of published_tables.tsv")):
         one = commands.add_parser(name, help=f"write the table of {what}")
         one.add_argument("name", help=what)
@@ -40,27 +40,27 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--architectures", type=Path, help="architectures.csv, for what papers print of networks")
         one.add_argument("--out", required=True, type=Path, help="the CSV; .md and .tex are written beside it")
     commands.add_parser("show", help="print a data set's table").add_argument("table", type=Path)
-    return made
+    return parser
 
 
 def main(argv: Sequence[str]) -> None:
     """See the module's docstring."""
-    a = parser().parse_args(argv)
-    if a.command == "show":
+    args = build_parser().parse_args(argv)
+    if args.command == "show":
         with contextlib.suppress(BrokenPipeError):  # the reader, such as head, has enough
-            print(show(a.table), flush=True)
+            print(show(args.table), flush=True)
         return
-    known = [row for path in a.experiments for row in entries.load(path)]
-    chosen = choices(a.choices)
-    if a.command == "dataset":
-        found = gathered(a.name, known, chosen.get(a.name, Choice()), a.runs)
-        whole = [dict.fromkeys(COLUMNS, "") | line for line in found]
-        write(a.out, COLUMNS, whole, f"Results on {a.name}, accuracy in per cent", compact(whole))
+    known = [entry for path in args.experiments for entry in entries.load(path)]
+    chosen = parse_choices(args.choices)
+    if args.command == "dataset":
+        rows = dataset_results(args.name, known, chosen.get(args.name, Choice()), args.runs)
+        rows = [dict.fromkeys(COLUMNS, "") | row for row in rows]
+        write(args.out, COLUMNS, rows, f"Results on {args.name}, accuracy in per cent", compact(rows))
         return
-    everything = {dataset: Choice() for dataset in published.datasets()}
-    found = paper_table.table(a.name, known, chosen or everything, a.runs, a.architectures)
-    text = paper_table.title(a.name), paper_table.layout(a.name, found), paper_table.remark(a.name)
-    write(a.out, paper_table.COLUMNS, found, *text)
+    defaults = {dataset: Choice() for dataset in published.datasets()}
+    rows = paper_table.paper_results(args.name, known, chosen or defaults, args.runs, args.architectures)
+    text = paper_table.title(args.name), paper_table.layout(args.name, rows), paper_table.remark(args.name)
+    write(args.out, paper_table.COLUMNS, rows, *text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The rows that experiments give the results tables, and which score files they take, without reading a score."""
+"""The entries of the results tables that experiments/*.yaml declare, and the score files that they need."""
 
 import fnmatch
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 
 from pipeline.common.errors import UserError
 from pipeline.config.settings import check_schema, load_yaml
-from pipeline.tables.published import Cell, datasets, pointed_at, short
+from pipeline.tables.published import Cell, datasets, referenced_cells, short
 
 KINETICS_TEST = 2  # the split of Kinetics that tests on the held-out test clips
 
 
 class Choice(NamedTuple):
-    """What config.yaml asks of one data set: experiments, splits, seeds, patterns of experiment.run to show.
+    """What config.yaml asks of one data set's tables; `rows` are patterns of experiment.run.
 
-    `lacking` names other data sets that rows need first, and the data set has neither them nor released weights;
-    `blocked` says of runs that cannot be made why.
+    `lacking` names data sets that entries must be trained on first, where the data set has neither them nor released
+    weights; `blocked` gives the reason for each run that cannot be made.
     """
 
     experiments: Sequence[str] = ()  # none: all of them
@@ -28,7 +28,7 @@ class Choice(NamedTuple):
     blocked: Mapping[str, str] = {}
 
 
-class Row(NamedTuple):
+class TableEntry(NamedTuple):
     """One method of a paper: the run behind it (`experiment.run`, or nothing) and the cells it regenerates."""
 
     experiment: str
@@ -43,80 +43,88 @@ class Row(NamedTuple):
     cells: tuple[Cell, ...] = ()
 
 
-class Missing(NamedTuple):
-    """Why a row has no scores: a status of the tables and a sentence; not `needed` where the config left it out."""
+class MissingReason(NamedTuple):
+    """Why an entry has no scores: a status of the tables and a sentence.
+
+    `needed` is false where config.yaml leaves the entry out, which a table without published values need not mention.
+    """
 
     status: str
     note: str
     needed: bool = False
 
 
-def load(path: Path | str) -> list[Row]:
-    """The rows of one file of experiments/."""
+def load(path: Path | str) -> list[TableEntry]:
+    """The entries under `rows` of one file of experiments/."""
     document = load_yaml(path)
     check_schema(document, "experiment", str(path))
-    return [row(Path(path).stem, document["paper"], entry) for entry in document["rows"]]
+    return [parse_entry(Path(path).stem, document["paper"], row) for row in document["rows"]]
 
 
-def row(experiment: str, paper: str, entry: Mapping[str, Any]) -> Row:
-    """One entry of an experiment's `rows`; what it points at must exist."""
-    run = f"{experiment}.{entry['run']}" if "run" in entry else ""
-    return Row(
-        experiment, short(paper), entry["method"], run, tuple(entry.get("splits", ())),
-        tuple(entry.get("datasets", ())), tuple(listed(entry.get("needs", ()))), entry.get("demo", True),
-        entry.get("note", ""), pointed_at(listed(entry.get("published", ()))),
+def parse_entry(experiment: str, paper: str, row: Mapping[str, Any]) -> TableEntry:
+    """The entry of one item of an experiment's `rows`; the published cells that it names must exist."""
+    run = f"{experiment}.{row['run']}" if "run" in row else ""
+    return TableEntry(
+        experiment, short(paper), row["method"], run, tuple(row.get("splits", ())),
+        tuple(row.get("datasets", ())), tuple(as_list(row.get("needs", ()))), row.get("demo", True),
+        row.get("note", ""), referenced_cells(as_list(row.get("published", ()))),
     )  # fmt: skip
 
 
-def listed(value: Any) -> list[Any]:
-    """One thing or several, as a list."""
+def as_list(value: Any) -> list[Any]:
+    """A single value or a list of them, as a list."""
     return [value] if isinstance(value, str | Mapping) else list(value)
 
 
-def applies(row: Row, dataset: str) -> bool:
-    """Whether a data set has the row: one of the papers' if `datasets` says so, any other unless `demo` is false."""
-    return (not row.datasets or dataset in row.datasets) if dataset in datasets() else row.demo
+def applies(entry: TableEntry, dataset: str) -> bool:
+    """Whether a data set has the entry: the papers' own if `datasets` says so, any other unless `demo` is false."""
+    return (not entry.datasets or dataset in entry.datasets) if dataset in datasets() else entry.demo
 
 
-def asked(row: Row, choice: Choice) -> list[int]:
-    """The splits that the row's protocol and config.yaml both ask for."""
-    return [split for split in choice.splits if not row.splits or split in row.splits]
+def requested_splits(entry: TableEntry, choice: Choice) -> list[int]:
+    """The splits that both the entry's protocol and config.yaml ask for."""
+    return [split for split in choice.splits if not entry.splits or split in entry.splits]
 
 
-def missing(row: Row, choice: Choice) -> Missing | None:
-    """Why config.yaml asks for no scores of a row; None where it does."""
-    if not row.run:
-        return Missing("published only", row.note or "no run regenerates it")
-    if choice.experiments and row.experiment not in choice.experiments:
-        return Missing("not run", f"{row.experiment} is not among config.yaml's experiments")
-    if not any(fnmatch.fnmatchcase(row.run, pattern) for pattern in choice.rows):
-        return Missing("not run", f"{row.run} is not among tables.rows")
-    if lacking := [name for name in row.needs if name in choice.lacking]:
+def why_missing(entry: TableEntry, choice: Choice) -> MissingReason | None:
+    """Why config.yaml asks for no scores of an entry; None where it asks for them."""
+    if not entry.run:
+        return MissingReason("published only", entry.note or "no run regenerates it")
+    if choice.experiments and entry.experiment not in choice.experiments:
+        return MissingReason("not run", f"{entry.experiment} is not among config.yaml's experiments")
+    if not any(fnmatch.fnmatchcase(entry.run, pattern) for pattern in choice.rows):
+        return MissingReason("not run", f"{entry.run} is not among tables.rows")
+    if lacking := [name for name in entry.needs if name in choice.lacking]:
         way_out = "add it to config.yaml and name it as the data set's pretraining"
-        return Missing(f"needs {lacking[0]}", f"trains on {lacking[0]} first: {way_out}", True)
-    if row.run in choice.blocked:
-        return Missing("not run", choice.blocked[row.run], True)
-    if not asked(row, choice):
-        return Missing("not run", f"its split {row.splits[0]} is not among the data set's splits", True)
+        return MissingReason(f"needs {lacking[0]}", f"trains on {lacking[0]} first: {way_out}", True)
+    if entry.run in choice.blocked:
+        return MissingReason("not run", choice.blocked[entry.run], True)
+    if not requested_splits(entry, choice):
+        return MissingReason("not run", f"its split {entry.splits[0]} is not among the data set's splits", True)
     return None
 
 
-def planned(rows: Sequence[Row], dataset: str, choice: Choice) -> Iterator[tuple[str, int, int]]:
-    """(run, split, seed) of every score file that a data set's rows take, each once."""
-    wanted = [row for row in rows if applies(row, dataset) and not missing(row, choice)]
-    triples = ((row.run, split, seed) for row in wanted for split in asked(row, choice) for seed in choice.seeds)
+def planned_scores(known: Sequence[TableEntry], dataset: str, choice: Choice) -> Iterator[tuple[str, int, int]]:
+    """(run, split, seed) of every score file that a data set's entries need, each once."""
+    wanted = [entry for entry in known if applies(entry, dataset) and not why_missing(entry, choice)]
+    triples = (
+        (entry.run, split, seed)
+        for entry in wanted
+        for split in requested_splits(entry, choice)
+        for seed in choice.seeds
+    )
     yield from dict.fromkeys(triples)
 
 
-def narrowed(row: Row, cell: Cell, choice: Choice) -> Row:
-    """The row for one of its cells: on that cell's split alone, where it has one that config.yaml asks for."""
+def for_cell(entry: TableEntry, cell: Cell, choice: Choice) -> TableEntry:
+    """The entry for a single cell: on that cell's split alone, where it has one that config.yaml asks for."""
     split = KINETICS_TEST if cell.split == "test" else int(cell.split) if cell.split.isdigit() else 0
-    return row._replace(cells=(cell,), splits=(split,) if split in asked(row, choice) else row.splits)
+    return entry._replace(cells=(cell,), splits=(split,) if split in requested_splits(entry, choice) else entry.splits)
 
 
-def refuse_unknown_patterns(choice: Choice, rows: Sequence[Row]) -> None:
-    """A pattern of tables.rows that fits no run of any experiment is a mistyped one."""
-    runs = sorted({row.run for row in rows if row.run})
+def check_patterns(choice: Choice, known: Sequence[TableEntry]) -> None:
+    """Raise a UserError for a pattern of tables.rows that matches no run of any experiment."""
+    runs = sorted({entry.run for entry in known if entry.run})
     for pattern in choice.rows:
         if not fnmatch.filter(runs, pattern):
             raise UserError(f"tables.rows has {pattern!r}, which fits no run: choose among {', '.join(runs)}")

@@ -1,29 +1,30 @@
-"""One table of a paper with what was reproduced: a line a printed value, and the paper's own layout to be read."""
+"""One table of a paper: every printed value with what was reproduced beside it, and the paper's own layout."""
 
-import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.common.errors import UserError
 from pipeline.tables import entries, published, render, results
-from pipeline.tables.entries import Choice, Missing, Row
+from pipeline.tables.entries import Choice, MissingReason, TableEntry
 from pipeline.tables.published import ACCURACIES, Cell
-from pipeline.tables.results import Line
+from pipeline.tables.result_rows import ResultRow, read_rows
 
 COLUMNS = (
     "table", "row", "column", "dataset", "split", "metric", "published", "reproduced", "difference", "low", "high",
-    "videos", "splits", "seeds", "spread", "protocol", "run", "status", "note",
+    "videos", "splits", "seeds", "std", "protocol", "run", "status", "note",
 )  # fmt: skip
-QUOTED = Missing("published only", "another group's system, quoted by the paper")
-OWN = Missing("published only", "no run in experiments/ regenerates it")
-# What is neither an accuracy nor counted in architectures.csv, by table and, where it matters, by row.
+QUOTED = MissingReason("published only", "another group's system, quoted by the paper")
+OWN = MissingReason("published only", "no run in experiments/ regenerates it")
+# Why cells that are neither accuracies nor in architectures.csv have no counterpart, by table and, if needed, by row.
 UNCOUNTED = {
-    ("twostream_table3", ""): Missing("description", ""),
-    ("twostream_text", ""): Missing("published only", "measured on ImageNet, which is none of the data sets here"),
-    ("stresnet_table1", ""): Missing("description", "pipeline/models/st_resnet.py builds these blocks"),
-    ("stresnet_table2", ""): Missing("description", "hyper-parameters, of which experiments/ makes recipes"),
-    ("stresnet_text", ""): Missing("published only", "the code's architectures do not decide it"),
+    ("twostream_table3", ""): MissingReason("description", ""),
+    ("twostream_text", ""): MissingReason(
+        "published only", "measured on ImageNet, which is none of the data sets here"
+    ),
+    ("stresnet_table1", ""): MissingReason("description", "pipeline/models/st_resnet.py builds these blocks"),
+    ("stresnet_table2", ""): MissingReason("description", "hyper-parameters, of which experiments/ makes recipes"),
+    ("stresnet_text", ""): MissingReason("published only", "the code's architectures do not decide it"),
 }
 ST_RESNET_ROWS = {"Output size": "output size", "Recept. Field": "receptive field WxHxT"}
 ST_RESNET_TEXT = {
@@ -41,66 +42,71 @@ I3D_COLUMNS = {
 FIG3_COLUMNS = ("time", "x", "y")
 
 
-def table(
-    name: str, known: Sequence[Row], choices: Mapping[str, Choice], root: Path, architectures: Path | None
-) -> list[Line]:
-    """A line a printed cell, in the paper's order."""
+Key = tuple[str, str, str, str]  # paper, architecture, quantity, place in the network
+
+
+def paper_results(
+    name: str, known: Sequence[TableEntry], choices: Mapping[str, Choice], root: Path, architectures: Path | None
+) -> list[ResultRow]:
+    """A row for each printed cell, in the paper's order."""
     computed = read_architectures(architectures) if architectures else {}
-    found = [cell for cell in published.cells() if cell.table == name]
-    if not found:
+    cells = [cell for cell in published.cells() if cell.table == name]
+    if not cells:
         raise UserError(f"there is no table {name!r}: choose one of {', '.join(published.tables())}")
     return [
-        base(cell) | (accuracy(cell, known, choices, root) if cell.metric in ACCURACIES else fact(cell, computed))
-        for cell in found
+        printed_cells(cell)
+        | (accuracy_cells(cell, known, choices, root) if cell.metric in ACCURACIES else fact_cells(cell, computed))
+        for cell in cells
     ]
 
 
-def base(cell: Cell) -> Line:
-    """What the paper prints, and every other column empty."""
+def printed_cells(cell: Cell) -> ResultRow:
+    """What the paper prints, with every other column empty."""
     printed = {name: getattr(cell, name) for name in ("table", "row", "column", "dataset", "split", "metric")}
     return dict.fromkeys(COLUMNS, "") | printed | {"published": cell.value}
 
 
-def accuracy(cell: Cell, known: Sequence[Row], choices: Mapping[str, Choice], root: Path) -> Line:
-    """What stands beside an accuracy: the first row that has been run, or else why none has."""
-    pointing = [row for row in known if cell in row.cells and entries.applies(row, cell.dataset)]
-    found = [line for row in pointing for line in of_cell(cell, row, choices, root)]
-    if not found:
+def accuracy_cells(cell: Cell, known: Sequence[TableEntry], choices: Mapping[str, Choice], root: Path) -> ResultRow:
+    """What is reproduced of an accuracy: by the first entry that has been run, or else why none has."""
+    regenerating = [entry for entry in known if cell in entry.cells and entries.applies(entry, cell.dataset)]
+    rows = [row for entry in regenerating for row in entry_rows(cell, entry, choices, root)]
+    if not rows:
         reason = QUOTED if cell.whose == "quoted" else OWN
         return {"status": reason.status, "note": reason.note}
-    best = next((line for line in found if line.get("reproduced")), found[0])
+    best = next((row for row in rows if row.get("reproduced")), rows[0])
     return {key: value for key, value in best.items() if key in COLUMNS and key != "table"}
 
 
-def of_cell(cell: Cell, row: Row, choices: Mapping[str, Choice], root: Path) -> Iterator[Line]:
-    """The one line of a row that has the cell's value."""
-    if row.run and cell.dataset not in choices:
+def entry_rows(cell: Cell, entry: TableEntry, choices: Mapping[str, Choice], root: Path) -> Iterator[ResultRow]:
+    """The row of an entry that has the cell's published value."""
+    if entry.run and cell.dataset not in choices:
         status = "needs kinetics" if cell.dataset.startswith("kinetics") else "not run"
-        yield {"status": status, "note": f"{cell.dataset} is not among config.yaml's data sets", "run": row.run}
+        yield {"status": status, "note": f"{cell.dataset} is not among config.yaml's data sets", "run": entry.run}
         return
     choice = choices.get(cell.dataset, Choice())._replace(groups={})
-    made = results.of_row(entries.narrowed(row, cell, choice), cell.dataset, choice, root)
-    yield from (line for line in made if line["published"])
+    rows = results.entry_results(entries.for_cell(entry, cell, choice), cell.dataset, choice, root)
+    yield from (row for row in rows if row["published"])
 
 
-def fact(cell: Cell, computed: Mapping[tuple[str, ...], Mapping[str, str]]) -> Line:
-    """What stands beside a size or a name: the count of the code's own network, where there is one."""
-    place = key(cell)
-    if place is None:
+def fact_cells(cell: Cell, computed: Mapping[Key, ResultRow]) -> ResultRow:
+    """What is reproduced of a size or a name: the count of the code's own network, where there is one."""
+    wanted = architecture_key(cell)
+    if wanted is None:
         reason = UNCOUNTED.get((cell.table, cell.row)) or UNCOUNTED[cell.table, ""]
         return {"status": reason.status, "note": reason.note}
-    row = next((row for names, row in computed.items() if fits(names, place)), None)
+    row = next((row for key, row in computed.items() if matches(key, wanted)), None)
     if row is None:
         return {"status": "not run", "note": "architectures.csv was not given or lacks it"}
+    value = printed_part(cell, row["computed"])
     return {
-        "reproduced": part(cell, row["computed"]),
-        "status": "reproduced" if row["agrees"] == "yes" or part(cell, row["computed"]) == cell.value else "differs",
+        "reproduced": value,
+        "status": "reproduced" if row["agrees"] == "yes" or value == cell.value else "differs",
         "note": "; ".join(filter(None, ["counted on the code's network", row["note"].rstrip(".")])),
     }
 
 
-def key(cell: Cell) -> tuple[str, ...] | None:
-    """(architecture, quantity, place) of a cell in architectures.csv; None where it has no such row."""
+def architecture_key(cell: Cell) -> Key | None:
+    """(paper, architecture, quantity, place) of a cell in architectures.csv; None where it has no such row."""
     if cell.table == "stresnet_table1" and cell.row in ST_RESNET_ROWS:
         return "ST-ResNet, Table 1", "ST-ResNet*", ST_RESNET_ROWS[cell.row], cell.column
     if cell.table == "stresnet_text" and cell.row in ST_RESNET_TEXT:
@@ -108,30 +114,28 @@ def key(cell: Cell) -> tuple[str, ...] | None:
     if cell.table == "i3d_table1":
         return "I3D, Table 1", cell.row, I3D_COLUMNS[cell.column], ""
     if cell.table == "i3d_fig3":
-        found = re.search(r"MaxPool3d_\da|avg-pool", cell.row)
-        return "I3D, Figure 3", "Inflated Inception-V1", "receptive field time,x,y", found[0] if found else ""
+        layer = re.search(r"MaxPool3d_\da|avg-pool", cell.row)
+        return "I3D, Figure 3", "Inflated Inception-V1", "receptive field time,x,y", layer[0] if layer else ""
     return None
 
 
-def fits(names: tuple[str, ...], place: tuple[str, ...]) -> bool:
-    """Whether a row of architectures.csv is what `key` asks for; a place of Figure 3 is the begin of a layer's name."""
-    return names[:3] == place[:3] and names[3].startswith(place[3]) and bool(place[3]) == bool(names[3])
+def matches(key: Key, wanted: Key) -> bool:
+    """Whether a row of architectures.csv is the wanted one, whose place may be only the beginning of a layer's name."""
+    return key[:3] == wanted[:3] and key[3].startswith(wanted[3]) and bool(wanted[3]) == bool(key[3])
 
 
-def part(cell: Cell, computed: str) -> str:
-    """The part of a computed fact that a cell prints: one axis of Figure 3's fields, a number without its unit."""
+def printed_part(cell: Cell, computed: str) -> str:
+    """The part of a computed fact that a cell prints: one axis of Figure 3's fields, or a number without its unit."""
     if cell.table == "i3d_fig3":
         return computed.split(",")[FIG3_COLUMNS.index(cell.column)]
     return computed.rstrip("GM") if cell.table == "stresnet_text" else computed
 
 
-def read_architectures(path: Path) -> dict[tuple[str, ...], dict[str, str]]:
+def read_architectures(path: Path) -> dict[Key, ResultRow]:
     """The rows of architectures.csv by paper, architecture, quantity and place."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return {(r["paper"], r["architecture"], r["quantity"], r["at"]): r for r in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as architectures.csv ({error!r}): make it again") from error
+    columns = ("paper", "architecture", "quantity", "at", "computed", "agrees", "note")
+    rows = read_rows(path, columns, "the table of architectures")
+    return {(row["paper"], row["architecture"], row["quantity"], row["at"]): row for row in rows}
 
 
 def title(name: str) -> str:
@@ -141,27 +145,27 @@ def title(name: str) -> str:
 
 
 def remark(name: str) -> str:
-    """What the numbers are, on what, and what to know of the printed ones."""
+    """What the numbers measure, by which protocol, and the notes on the printed ones."""
     about = published.tables()[name]
     what = "; ".join(filter(None, [about.metric, about.protocol]))
     return " ".join(filter(None, [f"Published / reproduced, {what}.", about.notes]))
 
 
-def layout(name: str, found: Sequence[Line]) -> render.Text:
-    """(header, rows, notes): the paper's rows and columns, published / reproduced in each cell."""
+def layout(name: str, rows: Sequence[ResultRow]) -> render.TextTable:
+    """The paper's rows and columns, with `published / reproduced` in each cell."""
     columns = published.tables()[name].columns.split(" | ")
-    notes = list(dict.fromkeys(_foot(line) for line in found if _foot(line)))
-    cells = {(line["row"], line["column"]): _cell(line, notes) for line in found}
-    names = list(dict.fromkeys(line["row"] for line in found))
-    return ["", *columns], [[row, *(cells.get((row, column), "–") for column in columns)] for row in names], notes
+    notes = list(dict.fromkeys(_footnote(row) for row in rows if _footnote(row)))
+    cells = {(row["row"], row["column"]): _cell(row, notes) for row in rows}
+    names = list(dict.fromkeys(row["row"] for row in rows))
+    return ["", *columns], [[name, *(cells.get((name, column), "–") for column in columns)] for name in names], notes
 
 
-def _cell(line: Line, notes: Sequence[str]) -> str:
-    foot = render.mark(1 + notes.index(_foot(line))) if _foot(line) else ""
-    if line["status"] == "description":
-        return line["published"] + foot
-    return f"{line['published']} / {line['reproduced'] or '–'}{foot}"
+def _cell(row: ResultRow, notes: Sequence[str]) -> str:
+    mark = render.footnote_mark(1 + notes.index(_footnote(row))) if _footnote(row) else ""
+    if row["status"] == "description":
+        return row["published"] + mark
+    return f"{row['published']} / {row['reproduced'] or '–'}{mark}"
 
 
-def _foot(line: Line) -> str:
-    return f"{line['status']}: {line['note']}" if line["note"] else ""
+def _footnote(row: ResultRow) -> str:
+    return f"{row['status']}: {row['note']}" if row["note"] else ""

@@ -1,8 +1,9 @@
 """What the five papers print: every cell of every results table, in published.tsv and published_tables.tsv.
 
 A cell names its table, row and column as the paper does. An accuracy (metrics top1 and top5, in per cent) has a data
-set and a split: a number, `mean` of three, or `test` for Kinetics' held-out test clips. What is no accuracy (sizes,
-schedules, names of layers) has neither and the metric `fact`; a cell that the paper leaves empty has no line.
+set and a split: a number, `mean` of three, or `test` for Kinetics' held-out test clips. A value that is not an accuracy
+(a size, a schedule, the name of a layer) has neither, and the metric `fact`; a cell that the paper leaves empty is left
+out.
 """
 
 import functools
@@ -16,11 +17,11 @@ from pipeline.common.files import read_tsv
 CELLS = Path(__file__).with_name("published.tsv")
 TABLES = Path(__file__).with_name("published_tables.tsv")
 ACCURACIES = ("top1", "top5")
-DATASET_WORDS = ("UCF-101 ", "HMDB-51 ", "Kinetics ")  # as columns begin that hold one data set's values
+DATASET_PREFIXES = ("UCF-101 ", "HMDB-51 ", "Kinetics ")  # of the names of columns that hold one data set's values
 
 
 class Cell(NamedTuple):
-    """One printed value; `whose` says if it is the paper's `own` system or one `quoted` from another group."""
+    """One printed value; `whose` is `own` for the paper's own system and `quoted` for another group's."""
 
     table: str
     row: str
@@ -33,7 +34,7 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """One table of a paper: its identifier here, what it measures, its columns in order with ` | ` between them."""
+    """One table of a paper: its identifier here, what it measures, its columns in order, separated by ` | `."""
 
     table: str
     paper: str
@@ -57,12 +58,12 @@ def tables() -> dict[str, Table]:
 
 
 def datasets() -> list[str]:
-    """The data sets that the papers have accuracies of."""
+    """The data sets that the papers report accuracies on."""
     return sorted({cell.dataset for cell in cells()} - {""})
 
 
 def method(cell: Cell) -> str:
-    """What a cell is of: its row, or what stands there for its name, and its column where that says more."""
+    """The method that a cell belongs to: its row, or the facts in that row, and its column where that adds to it."""
     names = [other.value for other in cells() if other[:2] == cell[:2] and other.metric == "fact"]
     row, column = ", ".join(names) or cell.row, plain(cell.column)
     if _bare(column) in (cell.dataset, "accuracy", "value"):
@@ -75,35 +76,35 @@ def short(paper: str) -> str:
     return paper.split(" (")[0]
 
 
-def pointed_at(references: Iterable[Mapping[str, str]]) -> tuple[Cell, ...]:
-    """The accuracies that an experiment's row regenerates.
+def referenced_cells(references: Iterable[Mapping[str, str]]) -> tuple[Cell, ...]:
+    """The accuracies that the `published` references of an experiment's row name.
 
-    A reference names a table, a row and a column, which may lack its data set's name (`RGB` is `UCF-101 RGB`,
-    `HMDB-51 RGB` and `Kinetics RGB`); without a column it is every column, one for each data set.
+    A reference gives a table, a row and a column, which may leave out the name of its data set (`RGB` stands for
+    `UCF-101 RGB`, `HMDB-51 RGB` and `Kinetics RGB`); without a column it names every column, one for each data set.
     """
-    return tuple(cell for reference in references for cell in _pointed_at(reference))
+    return tuple(cell for reference in references for cell in _referenced_cells(reference))
 
 
-def _pointed_at(reference: Mapping[str, str]) -> list[Cell]:
+def _referenced_cells(reference: Mapping[str, str]) -> list[Cell]:
     table, row, column = reference["table"], reference["row"], reference.get("column")
-    among = [cell for cell in cells() if cell.table == table and cell.metric in ACCURACIES]
-    if not among:
+    accuracies = [cell for cell in cells() if cell.table == table and cell.metric in ACCURACIES]
+    if not accuracies:
         raise UserError(f"published.tsv has no accuracies of a table {table!r}: choose one of {', '.join(tables())}")
-    named = [cell for cell in among if cell.row == row]
-    if not named:
-        raise UserError(f"{table} has no row {row!r}: choose one of {_choices(cell.row for cell in among)}")
-    found = [cell for cell in named if column is None or column in (cell.column, plain(cell.column))]
-    if not found:
+    of_row = [cell for cell in accuracies if cell.row == row]
+    if not of_row:
+        raise UserError(f"{table} has no row {row!r}: choose one of {_choices(cell.row for cell in accuracies)}")
+    matching = [cell for cell in of_row if column is None or column in (cell.column, plain(cell.column))]
+    if not matching:
         raise UserError(
-            f"{table} has no column {column!r} in row {row!r}: choose one of {_choices(cell.column for cell in named)}"
+            f"{table} has no column {column!r} in row {row!r}: choose one of {_choices(cell.column for cell in of_row)}"
         )
-    _refuse_ambiguous(reference, found)
-    return found
+    _refuse_ambiguous(reference, matching)
+    return matching
 
 
-def _refuse_ambiguous(reference: Mapping[str, str], found: Sequence[Cell]) -> None:
-    for dataset in {cell.dataset for cell in found}:
-        columns = [cell.column for cell in found if cell.dataset == dataset]
+def _refuse_ambiguous(reference: Mapping[str, str], matching: Sequence[Cell]) -> None:
+    for dataset in {cell.dataset for cell in matching}:
+        columns = [cell.column for cell in matching if cell.dataset == dataset]
         if len(columns) > 1:
             raise UserError(
                 f"{reference['row']!r} of {reference['table']} has {len(columns)} values for {dataset}:"
@@ -112,8 +113,8 @@ def _refuse_ambiguous(reference: Mapping[str, str], found: Sequence[Cell]) -> No
 
 
 def plain(column: str) -> str:
-    """A column's name without its data set's."""
-    return next((column.removeprefix(word) for word in DATASET_WORDS if column.startswith(word)), column)
+    """The name of a column without that of its data set."""
+    return next((column.removeprefix(prefix) for prefix in DATASET_PREFIXES if column.startswith(prefix)), column)
 
 
 def _bare(name: str) -> str:

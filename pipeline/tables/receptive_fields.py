@@ -1,4 +1,4 @@
-"""Receptive fields of a network's maps, followed through one forward pass by arithmetic alone."""
+"""Receptive fields of a network's feature maps, by arithmetic during one forward pass (also on the meta device)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,29 +9,30 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 
-class Field(NamedTuple):
-    """What an element of a map sees of the input, and how far its neighbour's view is: frames, rows, columns."""
+class ReceptiveField(NamedTuple):
+    """Receptive field and cumulative stride of a feature map, (T, H, W)."""
 
-    sees: tuple[int, ...] = (1, 1, 1)
-    steps: tuple[int, ...] = (1, 1, 1)
+    size: tuple[int, ...] = (1, 1, 1)
+    stride: tuple[int, ...] = (1, 1, 1)
 
-    def through(self, kernel: Sequence[int], stride: Sequence[int]) -> "Field":
-        """After a convolution or a pool: k - 1 neighbours more."""
+    def after(self, kernel: Sequence[int], stride: Sequence[int]) -> "ReceptiveField":
+        """The receptive field after a convolution or a pooling, which adds k - 1 neighbours."""
         kernel, stride = ([1] * (3 - len(axes)) + list(axes) for axes in (kernel, stride))
-        sees = (s + (k - 1) * step for s, k, step in zip(self.sees, kernel, self.steps, strict=True))
-        return Field(tuple(sees), tuple(s * step for s, step in zip(stride, self.steps, strict=True)))
+        size = (s + (k - 1) * step for s, k, step in zip(self.size, kernel, self.stride, strict=True))
+        return ReceptiveField(tuple(size), tuple(s * step for s, step in zip(stride, self.stride, strict=True)))
 
     @staticmethod
-    def widest(fields: Sequence["Field"]) -> "Field":
-        """What an element sees where maps meet."""
-        sees, steps = (tuple(map(max, zip(*axes, strict=True))) for axes in zip(*fields, strict=True))
-        return Field(sees, steps)
+    def largest(fields: Sequence["ReceptiveField"]) -> "ReceptiveField":
+        """The receptive field where maps are added or concatenated: the largest of theirs."""
+        size, stride = (tuple(map(max, zip(*axes, strict=True))) for axes in zip(*fields, strict=True))
+        return ReceptiveField(size, stride)
 
 
-class Fields(TorchDispatchMode):
-    """Follows receptive fields through whatever is computed within, from the tensors that `of` has one for.
+class ReceptiveFields(TorchDispatchMode):
+    """While active, computes the receptive field of every tensor that depends on one in `of`.
 
-    Where branches meet, the widest counts. Maps over pictures leave time alone; means and linear layers change nothing.
+    `of` holds the inputs' fields at first. Where branches meet, the largest field counts. Operations on single frames
+    leave the time axis alone; means and linear layers change nothing.
     """
 
     def __init__(self) -> None:
@@ -39,15 +40,15 @@ class Fields(TorchDispatchMode):
         self.of: Any = WeakTensorKeyDictionary()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = function(*args, **(kwargs or {}))
-        inputs = [self.of[x] for x in tree_leaves(args) if isinstance(x, Tensor) and x in self.of]
-        if not inputs:
-            return made
-        field, name = Field.widest(inputs), function.__name__
+        outputs = function(*args, **(kwargs or {}))
+        fields = [self.of[x] for x in tree_leaves(args) if isinstance(x, Tensor) and x in self.of]
+        if not fields:
+            return outputs
+        field, name = ReceptiveField.largest(fields), function.__name__
         if name.startswith("convolution"):
-            field = field.through(args[1].shape[2:], args[3])
+            field = field.after(args[1].shape[2:], args[3])
         elif "pool" in name:
-            field = field.through(*args[1:3])
-        for tensor in tree_leaves(made):
+            field = field.after(*args[1:3])
+        for tensor in tree_leaves(outputs):
             self.of[tensor] = field
-        return made
+        return outputs

@@ -1,4 +1,4 @@
-"""Tables as text: aligned for a terminal, Markdown, LaTeX, CSV."""
+"""Tables as text: aligned for a terminal, in Markdown, in LaTeX and as CSV."""
 
 import csv
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.common.files import whole_file
 
 Grid = Sequence[Sequence[str]]
-Text = tuple[list[str], list[list[str]], list[str]]  # header, rows, notes
+TextTable = tuple[list[str], list[list[str]], list[str]]  # header, rows, notes
 
 MARKDOWN = re.compile(r"([\\|*_`<>\[\]~#])")
 LATEX = {
@@ -17,16 +17,16 @@ LATEX = {
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "–": "--",
 }  # fmt: skip
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-MARK = re.compile(r"\x00(\d+)\x00")  # a footnote's mark within a cell, until it is drawn
+MARK = re.compile(r"\x00(\d+)\x00")  # the mark of a footnote within a cell, before it is rendered
 
 
-def mark(number: int) -> str:
-    """A footnote's mark, to be put into a cell."""
+def footnote_mark(number: int) -> str:
+    """The mark of a footnote, to be appended to a cell and rendered as a superscript."""
     return f"\0{number}\0"
 
 
-def markdown(title: str, text: Text, remark: str = "") -> str:
-    """A pipe table under its title; the notes are numbered as the marks in the cells are."""
+def markdown(title: str, text: TextTable, remark: str = "") -> str:
+    """A pipe table below its title, with the notes as footnotes, numbered like the marks in the cells."""
     header, rows, notes = text
     cells = [[_markdown(cell) for cell in row] for row in (header, *rows)]
     rule = [":--"] + ["--:"] * (len(header) - 1)
@@ -36,8 +36,8 @@ def markdown(title: str, text: Text, remark: str = "") -> str:
     return "\n".join([*head, *body, *([""] if feet else []), *feet]) + "\n"
 
 
-def latex(title: str, text: Text, remark: str = "") -> str:
-    """A table environment for LaTeX's booktabs; remark and notes stand below it in small print."""
+def latex(title: str, text: TextTable, remark: str = "") -> str:
+    """A LaTeX table environment with booktabs rules; remark and notes stand below it in small print."""
     header, rows, notes = text
     body = [" & ".join(map(_latex, row)) + r" \\" for row in (header, *rows)]
     feet = [_latex(remark)] if remark else []
@@ -51,8 +51,8 @@ def latex(title: str, text: Text, remark: str = "") -> str:
 
 
 def aligned(header: Sequence[str], rows: Grid) -> str:
-    """Columns padded to their widest cell: the first to the left, the others to the right."""
-    grid = [[_drawn(cell) for cell in row] for row in (header, *rows)]
+    """Columns padded to their widest cell: the first aligned to the left, the others to the right."""
+    grid = [[superscripts(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     padded = (
         [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
@@ -61,22 +61,22 @@ def aligned(header: Sequence[str], rows: Grid) -> str:
     return "\n".join("  ".join(row).rstrip() for row in padded)
 
 
-def write_csv(path: Path, columns: Sequence[str], lines: Sequence[Mapping[str, str]]) -> None:
-    """Lines as a CSV; a cell that a line does not have is empty."""
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    """Write rows as a CSV; a column that a row lacks is empty."""
     with whole_file(path) as scratch, open(scratch, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(lines)
+        writer.writerows(rows)
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text, written whole."""
+    """Write a text file atomically."""
     with whole_file(path) as scratch:
         scratch.write_text(text, "utf-8")
 
 
 def _markdown(text: str) -> str:
-    return _drawn(MARKDOWN.sub(r"\\\1", " ".join(text.split())))
+    return superscripts(MARKDOWN.sub(r"\\\1", " ".join(text.split())))
 
 
 def _latex(text: str) -> str:
@@ -84,5 +84,6 @@ def _latex(text: str) -> str:
     return MARK.sub(r"\\textsuperscript{\1}", plain)
 
 
-def _drawn(text: str) -> str:
-    return MARK.sub(lambda found: found[1].translate(SUPERSCRIPT), text)
+def superscripts(text: str) -> str:
+    """A text with its footnote marks as superscript digits."""
+    return MARK.sub(lambda mark: mark[1].translate(SUPERSCRIPT), text)

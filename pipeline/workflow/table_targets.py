@@ -12,7 +12,7 @@ from pipeline.common.errors import UserError
 from pipeline.common.paths import EXPERIMENTS
 from pipeline.config.settings import Settings, of_dataset
 from pipeline.tables import entries, published
-from pipeline.tables.entries import Choice, Row
+from pipeline.tables.entries import Choice, TableEntry
 from pipeline.tables.published import Cell
 from pipeline.workflow import runs
 
@@ -24,7 +24,7 @@ def all_experiments() -> list[str]:
     return sorted(map(str, EXPERIMENTS.glob("*.yaml")))
 
 
-def table_rows() -> list[Row]:
+def table_rows() -> list[TableEntry]:
     """The rows of every experiment."""
     return list(itertools.chain.from_iterable(map(_rows, all_experiments())))
 
@@ -59,7 +59,7 @@ def choice(config: Config, dataset: str) -> Choice:
         ["*"] if patterns == "all" else patterns, lacking(config, dataset), settings["groups"],
         blocked(config, dataset),
     )  # fmt: skip
-    entries.refuse_unknown_patterns(chosen, table_rows())
+    entries.check_patterns(chosen, table_rows())
     return chosen
 
 
@@ -89,7 +89,7 @@ def lacking(config: Config, dataset: str) -> list[str]:
 
 def gathered_scores(config: Config, dataset: str) -> list[tuple[str, int, int]]:
     """(run, split, seed) of every score file that a data set's table shows."""
-    return list(entries.planned(table_rows(), dataset, choice(config, dataset)))
+    return list(entries.planned_scores(table_rows(), dataset, choice(config, dataset)))
 
 
 def paper_scores(config: Config, table: str) -> list[tuple[str, str, int, int]]:
@@ -98,8 +98,8 @@ def paper_scores(config: Config, table: str) -> list[tuple[str, str, int, int]]:
     for dataset in _configured(config, table):
         chosen = choice(config, dataset)
         pairs = ((row, cell) for row in table_rows() for cell in row.cells if cell.table == table)
-        narrow = [entries.narrowed(row, cell, chosen) for row, cell in pairs if cell.dataset == dataset]
-        found |= {(dataset, *place): None for place in entries.planned(narrow, dataset, chosen)}
+        narrow = [entries.for_cell(row, cell, chosen) for row, cell in pairs if cell.dataset == dataset]
+        found |= {(dataset, *place): None for place in entries.planned_scores(narrow, dataset, chosen)}
     return list(found)
 
 
@@ -132,5 +132,5 @@ def _configured(config: Config, table: str) -> list[str]:
 
 
 @functools.cache
-def _rows(path: str) -> tuple[Row, ...]:
+def _rows(path: str) -> tuple[TableEntry, ...]:
     return tuple(entries.load(path))

@@ -134,8 +134,8 @@ def test_a_papers_table_is_drawn_cell_by_cell_and_the_same_twice(tmp_path):
     drawn = (tmp_path / "a.svg").read_text("utf-8")
     assert drawn == (tmp_path / "b.svg").read_text("utf-8")
     assert "Temporal stream ConvNet: UCF-101 83.7 / –" in drawn
-    with pytest.raises(UserError, match="is no table of a paper: give one of published_tables.tsv"):
-        printed.read(ROOT / "pipeline" / "models" / "nets.tsv")
+    with pytest.raises(UserError, match="nets.tsv has no column table, so it is not a table of a paper"):
+        printed.main([str(ROOT / "pipeline/models/nets.tsv"), "--out", str(tmp_path / "c.svg")])
 
 
 def test_the_readme_is_short():

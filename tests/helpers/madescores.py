@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.formats import scores
-from pipeline.tables import entries as rows
+from pipeline.tables import entries
 
 CLASSES = ["a", "b", "c", "d", "e", "f"]
 ENTRIES = [
@@ -26,8 +26,8 @@ I3D = {
 }  # fmt: skip
 
 
-def known(*entries, experiment="two_stream", paper="Two-Stream ConvNets (2014)"):
-    return [rows.row(experiment, paper, entry) for entry in entries or ENTRIES]
+def known(*given, experiment="two_stream", paper="Two-Stream ConvNets (2014)"):
+    return [entries.parse_entry(experiment, paper, entry) for entry in given or ENTRIES]
 
 
 def write_scores(root, split, places, dataset="ucf101", run="two_stream.temporal", seed=0, listed=None, **facts):

@@ -20,28 +20,28 @@ from tests.helpers.tinydata import tiny_splits
 
 def test_a_confusion_matrixs_rows_sum_to_the_videos_of_each_class(tmp_path):
     paths = [madescores.write_scores(tmp_path, split, madescores.share(right=4)) for split in (1, 2)]
-    classes, confusion = scored.counted(paths)
+    classes, confusion = scored.sum_confusion(paths)
     assert classes == madescores.CLASSES
     assert confusion.sum(1).tolist() == [10, 10, 0, 0, 0, 0]
     assert confusion.trace() == 8
 
 
-def test_figures_of_two_data_sets_scores_are_not_mixed(tmp_path):
+def test_scores_of_different_classes_are_refused(tmp_path):
     paths = [
         madescores.write_scores(tmp_path, n, [0], classes=list(names)) for n, names in enumerate(("abcdef", "abcdeg"))
     ]
     with pytest.raises(UserError, match="has other classes than"):
-        scored.counted(paths)
+        scored.sum_confusion(paths)
 
 
-def test_the_classes_with_most_mistakes_are_those_that_make_or_take_them():
+def test_most_mistaken_classes_are_counted_as_label_and_as_prediction():
     confusion = np.diag([9, 9, 9, 9])
     confusion[1, 3] = 5
-    assert scored.worst(confusion, 2).tolist() == [1, 3]
+    assert scored.most_mistaken(confusion, 2).tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("count", [1, 10, 101])
-def test_a_runs_figures_can_be_drawn_of_any_number_of_classes_and_repeat_exactly(tmp_path, count):
+def test_figures_of_any_number_of_classes_are_reproducible(tmp_path, count):
     random = np.random.default_rng(0)
     confusion = np.diag(random.integers(1, 30, count)) + (random.random((count, count)) > 0.98)
     names = [f"Class{number}" for number in range(count)]
@@ -63,34 +63,33 @@ def test_a_curve_ends_where_the_metrics_end(tmp_path):
     curves.draw([tmp_path / "metrics.parquet"], "a run", tmp_path / "curves.svg")
 
 
-def test_coverage_counts_what_is_there_and_whole(tmp_path):
+def test_coverage_counts_present_videos_that_decode(tmp_path):
     tiny_splits(tmp_path / "splits.parquet", ["v0", "v1", "v2", "v3"], ("left", "right"), test=("v3",))
-    found = coverage.shares(tmp_path / "splits.parquet", [QuarantineRow("v2", "frames", "bad", "truncated")])
-    assert sum(share.used for share in found) == 3
-    assert sum(share.listed for share in found) == 4
+    found = coverage.count_videos(tmp_path / "splits.parquet", [QuarantineRow("v2", "frames", "bad", "truncated")])
+    assert coverage.totals(found) == (3, 4)
     coverage.draw(found, "a data set", tmp_path / "coverage.svg")
 
 
-def test_the_quarantine_page_says_so_when_nothing_was_left_out_and_names_what_was():
-    share = [coverage.Share("left", 4, 4)]
+def test_the_quarantine_page_names_files_or_says_that_there_are_none():
+    share = [coverage.ClassCoverage("left", 4, 4)]
     assert "Nothing is in quarantine" in " ".join(coverage.body(share, []))
     assert "truncated &lt;b&gt;" in " ".join(
         coverage.body(share, [QuarantineRow("v2", "frames", "bad", "truncated <b>")])
     )
 
 
-def test_frames_are_shown_evenly_and_within_the_video():
-    assert samples.moments(80) == [10, 30, 50, 70]
-    assert samples.moments(2) == [0, 1]
+def test_sample_frames_are_evenly_spaced_within_the_video():
+    assert samples.frame_numbers(80) == [10, 30, 50, 70]
+    assert samples.frame_numbers(2) == [0, 1]
 
 
 def test_the_key_to_the_flow_shows_motion_to_the_right_red_and_none_white():
-    disc = samples.key(41)
+    disc = samples.colour_key(41)
     assert disc[20, 39].tolist()[1:] < [60, 60]
     assert disc[20, 20].min() > 240
 
 
-def test_stages_stand_below_all_that_they_read():
+def test_stages_are_ordered_after_the_stages_that_they_read():
     edges = {"table": {"score", "fuse"}, "fuse": {"score"}, "score": {"train"}, "train": set()}
     assert stages.order(edges) == ["train", "score", "fuse", "table"]
 

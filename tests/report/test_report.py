@@ -11,21 +11,20 @@ import yaml
 from pipeline.common import files
 from pipeline.common.errors import UserError
 from pipeline.formats import scores
-from pipeline.report import compared, origins, pages, results, summary
-from pipeline.tables import results as lines
-from pipeline.tables.results import COLUMNS
+from pipeline.report import compared, origins, pages, summary
+from pipeline.tables.result_rows import COLUMNS, method_rows, read_results, row_title
 from pipeline.workflow import figure_targets
 from tests.helpers import browsing
 from tests.helpers.workflow import ROOT, jobs, snakemake
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 RULES = (ROOT / "rules" / "report.smk").read_text()
-LINE = dict.fromkeys(COLUMNS, "") | {"paper": "P", "method": "M", "split": "mean", "classes": "all", "metric": "top1"}
+ROW = dict.fromkeys(COLUMNS, "") | {"paper": "P", "method": "M", "split": "mean", "classes": "all", "metric": "top1"}
 DONE = {"reproduced": "80.0", "low": "78.0", "high": "82.0", "videos": "90/90", "status": "reproduced"}
 
 
-def line(method="M", **cells):
-    return LINE | {"method": method} | cells
+def row(method="M", **cells):
+    return ROW | {"method": method} | cells
 
 
 def whole_demo():
@@ -69,26 +68,28 @@ def test_every_figure_of_the_report_has_a_caption_that_is_there():
 # What pages say.
 
 
-def test_a_page_shows_text_as_it_is_and_never_runs_it():
+def test_texts_of_a_page_are_escaped():
     assert "<script>" not in pages.table(["a"], [["<script>"]])
 
 
 def test_a_method_stands_for_its_splits_unless_a_paper_prints_one():
-    lines = [line(split="1"), line(split="2", published="80.0"), line()]
-    assert [results.name(head) for head in results.heads(lines)] == ["M, split 2", "M"]
+    rows = [row(split="1"), row(split="2", published="80.0"), row()]
+    assert [row_title(one) for one in method_rows(rows)] == ["M, split 2", "M"]
 
 
 def test_the_table_numbers_its_notes_and_leaves_out_columns_that_are_empty():
-    made = " ".join(compared.body([line("A", note="small"), line("B", note="small"), line("C", note="none")]))
+    made = " ".join(compared.body([row("A", note="small"), row("B", note="small"), row("C", note="none")]))
     assert "<ol><li>small</li><li>none</li></ol>" in made
     assert ">published<" not in made
     assert ">reproduced<" in made
 
 
 def test_the_summary_says_how_far_off_and_how_much_is_missing():
-    inside = line("A", **DONE, published="81.0", difference="-1.0")
-    outside = line("B", **DONE, published="90.0", difference="-10.0") | {"videos": "80/90"}
-    said = " ".join([*summary.of_rows([inside, outside, line("C")]), *summary.of_differences([inside, outside])])
+    inside = row("A", **DONE, published="81.0", difference="-1.0")
+    outside = row("B", **DONE, published="90.0", difference="-10.0") | {"videos": "80/90"}
+    said = " ".join(
+        [*summary.coverage_sentences([inside, outside, row("C")]), *summary.difference_sentences([inside, outside])]
+    )
     assert "3 rows, of which 2 have been measured here, 1 not" in said
     assert "1 row lacks test videos, most B, which has 80/90" in said
     assert "2 published values stand measured ones; 1 of them" in said
@@ -96,25 +97,25 @@ def test_the_summary_says_how_far_off_and_how_much_is_missing():
 
 
 def test_the_summary_names_small_presets_and_why_rows_are_missing():
-    lines = [line("A", **DONE, note="preset demo; TV-L1"), line("B", status="needs kinetics", note="trains first")]
-    assert "1 row comes from the preset demo" in " ".join(summary.of_presets(lines))
-    assert summary.reasons(lines) == ["1 row: needs kinetics (trains first)"]
+    rows = [row("A", **DONE, note="preset demo; TV-L1"), row("B", status="needs kinetics", note="trains first")]
+    assert "1 row comes from the preset demo" in " ".join(summary.preset_sentences(rows))
+    assert summary.reasons(rows) == ["1 row: needs kinetics (trains first)"]
 
 
-def test_another_file_is_no_results_table(tmp_path):
+def test_a_file_without_the_columns_is_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="has no column paper, so it is no data set's results table"):
-        lines.read(tmp_path / "other.csv")
+    with pytest.raises(UserError, match="has no column paper, so it is not the results table of a data set"):
+        read_results(tmp_path / "other.csv")
 
 
-def test_a_picture_that_is_not_there_is_a_sentence(tmp_path):
+def test_a_missing_picture_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match="cannot be read .*: draw it first"):
         pages.picture(tmp_path / "none.svg", "nothing")
 
 
-def test_scores_of_another_workflow_are_no_origin_of_a_table(tmp_path):
+def test_scores_of_another_workflow_are_refused(tmp_path):
     with pytest.raises(UserError, match="give that table's own scores"):
-        origins.below(tmp_path / "here", tmp_path / "there" / "test.parquet")
+        origins.relative_path(tmp_path / "here", tmp_path / "there" / "test.parquet")
 
 
 # The whole report, of the demo.

@@ -1,4 +1,4 @@
-"""Architectures: published and computed side by side; they differ where the papers' own arithmetic is off."""
+"""Architectures: published facts agree with those computed, except where the papers' own arithmetic is off."""
 
 import csv
 
@@ -9,8 +9,9 @@ from torch import nn
 from pipeline.models import builders
 from pipeline.models.inception import Trunk
 from pipeline.tables import architectures
-from pipeline.tables.architectures import FORMS, agree
-from pipeline.tables.receptive_fields import Field, Fields
+from pipeline.tables.architecture_list import ARCHITECTURES
+from pipeline.tables.architectures import agree
+from pipeline.tables.receptive_fields import ReceptiveField, ReceptiveFields
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,9 @@ def rows(tmp_path_factory):
         return list(csv.DictReader(file))
 
 
-def test_all_that_was_published_agrees_but_for_six_facts_whose_note_says_why(rows):
-    apart = {(r["architecture"], r["quantity"], r["at"], r["computed"]) for r in rows if r["agrees"] == "no"}
-    assert apart == {
+def test_published_facts_agree_except_six_whose_note_says_why(rows):
+    differing = {(r["architecture"], r["quantity"], r["at"], r["computed"]) for r in rows if r["agrees"] == "no"}
+    assert differing == {
         ("ST-ResNet*", "receptive field WxHxT", "pool5", "675x675x21tau"),
         ("ST-ResNet*", "input window", "tau 15", "315"),
         ("VGG-16", "multiply-adds", "", "15.47G"),
@@ -43,21 +44,21 @@ def test_i3ds_table_1_is_regenerated_from_the_code(rows):
 
 
 def test_every_network_has_parameters_and_multiply_adds(rows):
-    assert {net.name for form in FORMS.values() for net in form.nets} <= set(builders.names())
+    assert {net.name for architecture in ARCHITECTURES.values() for net in architecture.nets} <= set(builders.names())
     for quantity in ("parameters", "multiply-adds"):
-        assert {row["architecture"] for row in rows if row["quantity"] == quantity} == set(FORMS)
+        assert {row["architecture"] for row in rows if row["quantity"] == quantity} == set(ARCHITECTURES)
 
 
-def test_figure_3s_printed_field_is_that_of_four_modules():
+def test_the_receptive_field_printed_in_figure_3_is_that_of_four_modules():
     with torch.device("meta"):
         net, clip = Trunk(3, 3, 64, width=1.0), torch.empty(1, 3, 16, 64, 64)
     net.body = tuple(name for name in net.body if name != "Mixed_4c" and not name.startswith("Mixed_5"))
-    with torch.no_grad(), Fields() as fields:
-        fields.of[clip] = Field()
-        assert fields.of[net.maps(clip)].sees == (59, 219, 219)
+    with torch.no_grad(), ReceptiveFields() as fields:
+        fields.of[clip] = ReceptiveField()
+        assert fields.of[net.maps(clip)].size == (59, 219, 219)
 
 
-def test_a_field_is_where_the_gradient_is():
+def test_a_receptive_field_covers_the_pixels_with_a_gradient():
     """A chain of two branches: the elements of the input that the middle of the output depends on."""
     net = nn.ModuleList([nn.Conv2d(1, 1, 5, 2), nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, (1, 5), padding=(0, 2))])
     x = torch.randn(1, 1, 41, 41, requires_grad=True)
@@ -69,12 +70,12 @@ def test_a_field_is_where_the_gradient_is():
     made = pass_through(x)
     made[0, 0, 5, 5].backward()
     seen = x.grad[0, 0].nonzero()
-    with torch.no_grad(), Fields() as fields:
+    with torch.no_grad(), ReceptiveFields() as fields:
         plain = x.detach()
-        fields.of[plain] = Field()
+        fields.of[plain] = ReceptiveField()
         found = fields.of[pass_through(plain)]
     extent = (seen.max(0).values - seen.min(0).values + 1).tolist()
-    assert found == Field((1, *extent), (1, 4, 4))
+    assert found == ReceptiveField((1, *extent), (1, 4, 4))
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from tests.helpers.madescores import known, share, write_scores
 FIELD = '"I3D, Figure 3",Inflated Inception-V1,"receptive field time,x,y"'
 
 
-def paper(name, tmp_path, choices=None, entries=(), architectures=None):
-    return paper_table.table(name, known(*entries), choices or {"ucf101": Choice()}, tmp_path, architectures)
+def paper(name, tmp_path, choices=None, given=(), architectures=None):
+    return paper_table.paper_results(name, known(*given), choices or {"ucf101": Choice()}, tmp_path, architectures)
 
 
-def test_a_papers_table_has_a_line_a_printed_cell(tmp_path):
+def test_a_papers_table_has_a_row_for_each_printed_cell(tmp_path):
     write_scores(tmp_path, 1, share(6))
     found = paper("twostream_table1a", tmp_path)
     assert [x["published"] for x in found] == ["42.5", "52.3", "70.8", "72.8", "72.7", "59.9"]
@@ -36,7 +36,7 @@ def test_a_papers_table_keeps_its_layout(tmp_path):
 
 
 @pytest.mark.parametrize("name", published.tables())
-def test_every_table_is_made_without_a_single_score(name, tmp_path):
+def test_every_table_can_be_made_without_scores(name, tmp_path):
     tables_command.main(["paper", name, "--runs", str(tmp_path), "--out", str(tmp_path / "t.csv")])
     with open(tmp_path / "t.csv", newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
@@ -46,7 +46,7 @@ def test_every_table_is_made_without_a_single_score(name, tmp_path):
     assert (tmp_path / "t.tex").read_text("utf-8").count(r" \\") == 1 + len({x["row"] for x in found})
 
 
-def test_facts_of_networks_stand_beside_what_the_code_has(tmp_path):
+def test_published_facts_of_networks_stand_beside_those_of_the_code(tmp_path):
     path = tmp_path / "architectures.csv"
     path.write_text(
         "paper,architecture,quantity,at,published,computed,agrees,note\n"
@@ -60,10 +60,10 @@ def test_facts_of_networks_stand_beside_what_the_code_has(tmp_path):
     assert found["after the 2x7x7 avg-pool", "time"]["reproduced"] == "107"
 
 
-def test_every_counted_fact_has_its_row_among_the_architectures():
+def test_every_counted_fact_has_a_row_in_architectures_tsv():
     path = Path(paper_table.__file__).with_name("architectures.tsv")
     with open(path, newline="", encoding="utf-8") as file:
         names = [(x["paper"], x["architecture"], x["quantity"], x["at"]) for x in csv.DictReader(file, delimiter="\t")]
-    places = [place for cell in published.cells() if (place := paper_table.key(cell))]
-    assert len(places) == 14 + 6 + 25 + 15
-    assert [place for place in places if not any(paper_table.fits(name, place) for name in names)] == []
+    keys = [key for cell in published.cells() if (key := paper_table.architecture_key(cell))]
+    assert len(keys) == 14 + 6 + 25 + 15
+    assert [key for key in keys if not any(paper_table.matches(name, key) for name in names)] == []

@@ -5,7 +5,7 @@ import yaml
 
 from pipeline.common.errors import UserError
 from pipeline.tables import published
-from pipeline.tables.published import pointed_at
+from pipeline.tables.published import referenced_cells
 from tests.helpers.workflow import SHARED
 
 FACTS = SHARED / "published" / "published.yaml"
@@ -76,19 +76,19 @@ def test_no_column_of_the_five_papers_is_missing_or_out_of_order():
 
 
 def test_a_reference_without_a_column_is_one_value_a_data_set():
-    found = pointed_at([{"table": "twostream_table4", "row": "Temporal stream ConvNet"}])
+    found = referenced_cells([{"table": "twostream_table4", "row": "Temporal stream ConvNet"}])
     assert [(cell.dataset, cell.split, cell.value) for cell in found] == [
         ("ucf101", "mean", "83.7"), ("hmdb51", "mean", "54.6"),
     ]  # fmt: skip
 
 
 def test_a_column_may_leave_out_its_data_sets_name():
-    found = pointed_at([{"table": "i3d_table2", "row": "(e) Two-Stream I3D", "column": "RGB + Flow"}])
+    found = referenced_cells([{"table": "i3d_table2", "row": "(e) Two-Stream I3D", "column": "RGB + Flow"}])
     assert {cell.dataset: cell.value for cell in found} == {"ucf101": "93.4", "hmdb51": "66.4", "kinetics400": "74.2"}
 
 
 def test_a_data_set_in_the_rows_name_is_understood():
-    found = pointed_at([{"table": "stresnet_table3", "row": "HMDB51", "column": "ST-ResNet*"}])
+    found = referenced_cells([{"table": "stresnet_table3", "row": "HMDB51", "column": "ST-ResNet*"}])
     assert [(cell.dataset, cell.value) for cell in found] == [("hmdb51", "66.41")]
 
 
@@ -109,7 +109,7 @@ def test_a_data_set_in_the_rows_name_is_understood():
 )
 def test_a_reference_that_points_nowhere_or_twice_is_one_sentence(reference, words):
     with pytest.raises(UserError) as caught:
-        pointed_at([reference])
+        referenced_cells([reference])
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -47,7 +47,7 @@ def test_make_demo_takes_few_rows_and_make_demo_all_every_one():
     assert set(few) <= set(all_runs)
     able = table_targets.choice(every, "demo")
     chosen = [
-        row for row in table_targets.table_rows() if entries.applies(row, "demo") and not entries.missing(row, able)
+        row for row in table_targets.table_rows() if entries.applies(row, "demo") and not entries.why_missing(row, able)
     ]
     assert {run for run, _, _ in all_runs} == {row.run for row in chosen}
 
@@ -93,7 +93,7 @@ def test_a_run_that_cannot_be_made_is_not_planned_and_its_row_says_why(monkeypat
     monkeypatch.setattr(runs, "obstacle", lambda config, dataset, run: f"{run} has no partner")
     assert table_targets.gathered_scores(COMMITTED, "ucf101") == []
     row = next(row for row in table_targets.table_rows() if row.run == "two_stream.temporal")
-    reason = entries.missing(row, table_targets.choice(COMMITTED, "ucf101"))
+    reason = entries.why_missing(row, table_targets.choice(COMMITTED, "ucf101"))
     assert reason == ("not run", "two_stream.temporal has no partner", True)
 
 
