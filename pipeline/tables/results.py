@@ -108,11 +108,10 @@ def result_row(request: Request, cells: Sequence[Cell], counts: Sequence[RunCoun
 
 def accuracy_cells(request: Request, counts: Sequence[RunCounts], published: str) -> ResultRow:
     """Accuracy in per cent, averaged over splits and then over seeds; its 95 % interval over all splits' videos."""
-    right = [
-        class_counts.sum_over_classes(one.counts, getattr(one.counts, request.metric), request.classes)
-        for one in counts
-    ]
-    scored = [class_counts.sum_over_classes(one.counts, one.counts.scored, request.classes) for one in counts]
+    right, scored = (
+        [class_counts.sum_over_classes(one.counts, getattr(one.counts, name), request.classes) for one in counts]
+        for name in (request.metric, "scored")
+    )
     if not all(scored):
         return {"videos": "0"}
     seeds = sorted({one.seed for one in counts})

@@ -73,9 +73,8 @@ def test_coverage_counts_present_videos_that_decode(tmp_path):
 def test_the_quarantine_page_names_files_or_says_that_there_are_none():
     share = [coverage.ClassCoverage("left", 4, 4)]
     assert "Nothing is in quarantine" in " ".join(coverage.body(share, []))
-    assert "truncated &lt;b&gt;" in " ".join(
-        coverage.body(share, [QuarantineRow("v2", "frames", "bad", "truncated <b>")])
-    )
+    rows = [QuarantineRow("v2", "frames", "bad", "truncated <b>")]
+    assert "truncated &lt;b&gt;" in " ".join(coverage.body(share, rows))
 
 
 def test_sample_frames_are_evenly_spaced_within_the_video():
