@@ -1,23 +1,23 @@
-"""The demo data sets: generated clips that show what each kind of net can see, in the archive forms of real data sets.
+"""The two demo data sets of generated clips. Their classes differ in what a network must see to tell them apart.
 
-`python -m pipeline.demo --out DIR` writes one; this module holds the facts that the rest of the pipeline needs about
-them. `demo` comes as UCF-101 comes. `demo_pretrain` comes as HMDB51 comes, with other classes, actors and backgrounds:
-it is what nets are pre-trained on, or trained on beside `demo`.
+`python -m pipeline.demo --out DIR` writes the archives of one data set. `demo` has the archives, file names and split
+lists of UCF-101. `demo_pretrain` has those of HMDB51, with other classes, actors and backgrounds; networks are
+pre-trained on it, or trained on both data sets.
 """
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "appearance": ("WaveRedFlag", "WaveGreenFlag", "WaveBlueFlag"),  # one movement, three colours of equal luma
-    "motion": ("Bounce", "Sway", "Circle", "SitDown", "StandUp"),  # one distribution of frames, five movements
+CLASS_GROUPS: dict[str, tuple[str, ...]] = {
+    "appearance": ("WaveRedFlag", "WaveGreenFlag", "WaveBlueFlag"),  # the same movement, three colours of equal luma
+    "motion": ("Bounce", "Sway", "Circle", "SitDown", "StandUp"),  # the same distribution of frames, five movements
     "order": ("OpenClose", "CloseOpen"),  # the same frames and the same short movements, in two orders
 }
-"""What tells the classes of a group from each other: one frame, ten frames of motion, or the whole clip."""
+"""Classes by what distinguishes them: a single frame, ten frames of motion, or the whole clip."""
 
-CLASSES: tuple[str, ...] = tuple(name for names in GROUPS.values() for name in names)
+CLASSES: tuple[str, ...] = tuple(name for names in CLASS_GROUPS.values() for name in names)
 """Class names in the order of their labels; the first has label 1 in the split lists."""
 
-PRETRAINING: tuple[str, ...] = (
-    *("wave_yellow_flag", "wave_purple_flag", "wave_teal_flag"),  # told apart by one frame
-    *("figure_eight", "jump", "lie_down", "get_up"),  # by motion: one distribution of frames, four movements
-    *("open_door", "close_door"),  # by motion: each what the demo's doors do in one half of their clips, but slowly
+PRETRAIN_CLASSES: tuple[str, ...] = (
+    *("wave_yellow_flag", "wave_purple_flag", "wave_teal_flag"),  # distinguished by a single frame
+    *("figure_eight", "jump", "lie_down", "get_up"),  # by motion: the same distribution of frames, four movements
+    *("open_door", "close_door"),  # by motion: each is half of a door clip of `demo`, but slower
 )
-"""The classes of `demo_pretrain`; HMDB51's lists number none, so that labels follow the alphabet."""
+"""The classes of `demo_pretrain`. HMDB51's lists have no labels, so labels follow the alphabet."""

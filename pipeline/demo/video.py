@@ -1,4 +1,4 @@
-"""Clips as AVI files: MPEG-4 part 2 at 25 frames a second, as UCF-101's are."""
+"""Encode clips as UCF-101's are: AVI files with MPEG-4 part 2 at 25 frames per second."""
 
 import subprocess
 import tempfile
@@ -9,25 +9,25 @@ import imageio_ffmpeg
 import numpy as np
 
 FPS = 25
-QUALITY = 3  # ffmpeg's qscale, 1 best to 31
+QUALITY = 3  # ffmpeg's qscale, from 1 (best) to 31
 
 
-def avi(frames: np.ndarray, folder: Path) -> bytes:
+def encode_avi(frames: np.ndarray, folder: Path) -> bytes:
     """(T, H, W, 3) uint8 BGR -> the bytes of an AVI file, the same for the same frames and the same ffmpeg.
 
-    It is written below `folder` first, and gone from there afterwards.
+    `folder` holds a temporary file meanwhile.
     """
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        path = Path(scratch) / "clip.avi"  # a file, not a pipe: the muxer goes back to write lengths and the index
-        command = encoder(frames.shape[2], frames.shape[1], str(path))
-        done = subprocess.run(command, input=frames.tobytes(), capture_output=True)
-        if done.returncode:
-            raise RuntimeError(f"ffmpeg could not write a clip: {done.stderr.decode(errors='replace').strip()}")
+        path = Path(scratch) / "clip.avi"  # not a pipe: the muxer seeks back to write lengths and the index
+        command = encoder_command(frames.shape[2], frames.shape[1], str(path))
+        process = subprocess.run(command, input=frames.tobytes(), capture_output=True)
+        if process.returncode:
+            raise RuntimeError(f"ffmpeg could not write a clip: {process.stderr.decode(errors='replace').strip()}")
         return path.read_bytes()
 
 
-def encoder(width: int, height: int, path: str) -> list[str]:
-    """The command that reads raw BGR frames from its standard input and writes `path`."""
+def encoder_command(width: int, height: int, path: str) -> list[str]:
+    """The ffmpeg command that reads raw BGR frames from standard input and writes `path`."""
     raw = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="bgr24", s=f"{width}x{height}", r=FPS)
     output = raw.output(
         path,

@@ -1,16 +1,16 @@
-"""The demo's second data set is what HMDB51's archives are, and shows others doing other things than the first."""
+"""`demo_pretrain` has the form of HMDB51's archives, and shares no class, actor or background with `demo`."""
 
 import cv2
 import numpy as np
 import pytest
 from unrar.cffi import rarfile
 
-from pipeline.demo import CLASSES, PRETRAINING, actions
-from pipeline.demo.archives import OTHER_LISTS, OTHER_VIDEOS, write
-from pipeline.demo.clips import FLAGS, clip
-from pipeline.demo.hmdb import file_name, lists
-from pipeline.demo.scenes import scene
-from pipeline.demo.splits import Clip, clips
+from pipeline.demo import CLASSES, PRETRAIN_CLASSES, actions
+from pipeline.demo.archives import PRETRAIN_LISTS, PRETRAIN_VIDEOS, write
+from pipeline.demo.clips import FLAGS, draw_clip
+from pipeline.demo.hmdb import file_name, split_lists
+from pipeline.demo.scenes import random_scene
+from pipeline.demo.splits import Clip, all_clips
 from pipeline.fetch.archives.layout import content_folder, unpack_nested
 from pipeline.fetch.archives.unpack import unpack
 from pipeline.fetch.sources import sources
@@ -18,7 +18,7 @@ from pipeline.index import annotations
 from pipeline.workflow import targets
 from tests.config.test_config import COMMITTED
 
-FALLS = ("lie_down", "get_up")
+LIE_AND_GET_UP = ("lie_down", "get_up")
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,12 @@ def out(tmp_path_factory):
 def unpacked(out):
     """Archive name -> the folder that the fetch stage would make of it."""
     folders = {}
-    for name in (OTHER_VIDEOS, OTHER_LISTS):
+    for name in (PRETRAIN_VIDEOS, PRETRAIN_LISTS):
         folder = out / f"{name}.unpacked"
         folder.mkdir()
         unpack(out / name, folder)
         unpack_nested(out / name, folder)
-        folders[name] = content_folder(folder, videos=name == OTHER_VIDEOS)
+        folders[name] = content_folder(folder, videos=name == PRETRAIN_VIDEOS)
     return folders
 
 
@@ -47,67 +47,69 @@ def grey(colour):
 
 def test_same_arguments_give_the_same_bytes(out, tmp_path):
     write(tmp_path, seed=0, groups=3, number=2, threads=1, dataset="demo_pretrain")
-    for name in (OTHER_VIDEOS, OTHER_LISTS):
+    for name in (PRETRAIN_VIDEOS, PRETRAIN_LISTS):
         assert (tmp_path / name).read_bytes() == (out / name).read_bytes()
 
 
 def test_both_archives_are_the_ones_that_the_sources_list(out):
-    assert [source.file for source in sources("demo_pretrain")] == [OTHER_VIDEOS, OTHER_LISTS]
+    assert [source.file for source in sources("demo_pretrain")] == [PRETRAIN_VIDEOS, PRETRAIN_LISTS]
 
 
-def test_only_who_asks_gets_a_table_of_it():
+def test_it_has_no_table_by_default():
     assert "results/tables/demo.csv" in targets.tables_of(COMMITTED)
     assert "results/tables/demo_pretrain.csv" not in targets.tables_of(COMMITTED)
 
 
 def test_videos_are_an_archive_of_one_archive_a_class(out):
-    archive = rarfile.RarFile(out / OTHER_VIDEOS)
-    assert archive.namelist() == [f"{name}.rar" for name in PRETRAINING]
+    archive = rarfile.RarFile(out / PRETRAIN_VIDEOS)
+    assert archive.namelist() == [f"{name}.rar" for name in PRETRAIN_CLASSES]
     assert archive.read("jump.rar").startswith(b"Rar!")
 
 
 def test_unpacking_gives_class_folders_of_all_clips(unpacked):
-    found = {path.relative_to(unpacked[OTHER_VIDEOS]).as_posix() for path in unpacked[OTHER_VIDEOS].rglob("*.avi")}
-    assert found == {f"{c.name}/{file_name(c)}" for c in clips(3, 2, PRETRAINING)}
+    found = {
+        path.relative_to(unpacked[PRETRAIN_VIDEOS]).as_posix() for path in unpacked[PRETRAIN_VIDEOS].rglob("*.avi")
+    }
+    assert found == {f"{c.name}/{file_name(c)}" for c in all_clips(3, 2, PRETRAIN_CLASSES)}
 
 
 def test_lists_are_read_as_hmdb51s_are(unpacked):
-    read = annotations.read_hmdb51(unpacked[OTHER_LISTS])
-    assert read.classes == sorted(PRETRAINING)
-    assert set(read.videos) == {f"{c.name}/{file_name(c)}" for c in clips(3, 2, PRETRAINING)}
+    read = annotations.read_hmdb51(unpacked[PRETRAIN_LISTS])
+    assert read.classes == sorted(PRETRAIN_CLASSES)
+    assert set(read.videos) == {f"{c.name}/{file_name(c)}" for c in all_clips(3, 2, PRETRAIN_CLASSES)}
 
 
-def test_every_list_has_clips_of_all_three_roles():
-    for text in lists(groups=9, number=3).values():
+def test_every_list_has_training_test_and_unused_clips():
+    for text in split_lists(groups=9, number=3).values():
         roles = [line.split(" ")[1] for line in text.splitlines()]
         assert [roles.count(role) for role in ("1", "2", "0")] == [18, 6, 3]
 
 
-def test_a_lone_clip_of_a_group_is_tested_on():
-    assert {text.split(" ")[1] for name, text in lists(3, 1).items() if name.endswith("split1.txt")} == {"2"}
+def test_the_only_clip_of_a_group_is_a_test_clip():
+    assert {text.split(" ")[1] for name, text in split_lists(3, 1).items() if name.endswith("split1.txt")} == {"2"}
 
 
 @pytest.mark.parametrize("split", [1, 2, 3])
 def test_no_group_is_both_trained_and_tested_on(split):
-    lines = lists(groups=9, number=3)[f"jump_test_split{split}.txt"].splitlines()
+    lines = split_lists(groups=9, number=3)[f"jump_test_split{split}.txt"].splitlines()
     groups = {role: {line.split("_")[2] for line in lines if line.endswith(f"{role} ")} for role in "12"}
     assert not groups["1"] & groups["2"]
     assert len(groups["1"] | groups["2"]) == 9
 
 
-def test_no_class_no_actor_and_no_background_is_the_demos():
-    assert not {name.lower() for name in CLASSES} & {name.replace("_", "") for name in PRETRAINING}
-    patch = clip(0, "jump", 1, 1)[0, 40:80, :20]  # at the left edge, where nobody stands
-    found = [cv2.matchTemplate(scene(0, g).background, patch, cv2.TM_CCOEFF_NORMED).max() for g in range(1, 10)]
+def test_demo_has_none_of_its_classes_and_backgrounds():
+    assert not {name.lower() for name in CLASSES} & {name.replace("_", "") for name in PRETRAIN_CLASSES}
+    patch = draw_clip(0, "jump", 1, 1)[0, 40:80, :20]  # at the left edge, where nobody stands
+    found = [cv2.matchTemplate(random_scene(0, g).background, patch, cv2.TM_CCOEFF_NORMED).max() for g in range(1, 10)]
     assert max(found) < 0.9
-    assert cv2.matchTemplate(scene(0, 101).background, patch, cv2.TM_CCOEFF_NORMED).max() > 0.95
+    assert cv2.matchTemplate(random_scene(0, 101).background, patch, cv2.TM_CCOEFF_NORMED).max() > 0.95
 
 
 def test_clips_are_as_long_and_as_large_as_the_demos():
-    for name in PRETRAINING:
-        frames = clip(0, name, 1, 1)
+    for name in PRETRAIN_CLASSES:
+        frames = draw_clip(0, name, 1, 1)
         assert len(frames) in {44, 46, 48}
-        assert frames.shape[1:] == clip(0, "Bounce", 1, 1).shape[1:]
+        assert frames.shape[1:] == draw_clip(0, "Bounce", 1, 1).shape[1:]
 
 
 def test_all_flags_of_both_data_sets_have_one_luma():
@@ -116,20 +118,20 @@ def test_all_flags_of_both_data_sets_have_one_luma():
 
 
 def test_getting_up_is_lying_down_reversed():
-    down, up = (actions.lying(np.random.default_rng(7), 46, name) for name in FALLS)
+    down, up = (actions.lying(np.random.default_rng(7), 46, name) for name in LIE_AND_GET_UP)
     np.testing.assert_array_equal(up, down[::-1])
     assert (down[0], down[-1]) == (0, 1)
 
 
 @pytest.mark.parametrize("name", actions.TRAJECTORIES)
-def test_who_moves_holds_one_angle_and_who_falls_one_place(name):
+def test_moving_actors_keep_their_angle_and_lying_ones_their_position(name):
     rng = np.random.default_rng(0)
     assert np.ptp(actions.lying(rng, 46, name)) == 0
     assert np.linalg.norm(np.diff(actions.trajectory(rng, 46, name), axis=0), axis=1).max() > 3
     assert np.ptp(actions.trajectory(rng, 46, "lie_down"), axis=0).max() == 0
 
 
-def test_who_jumps_spends_most_of_the_time_near_the_top_where_a_bounce_spends_half():
+def test_a_jump_stays_near_the_top_longer_than_a_bounce():
     for path, share in (
         (actions.trajectory(np.random.default_rng(3), 480, "jump"), 2 / np.pi),  # |sin|'s mean
         (actions.oscillation(np.random.default_rng(3), 480, "Bounce"), 0.5),
@@ -145,12 +147,12 @@ def test_a_figure_eight_swings_twice_as_often_up_as_across():
     assert up / across == pytest.approx(2, abs=0.05)
 
 
-def test_lying_on_the_floor_is_wide_and_standing_is_high():
-    frames = clip(0, "lie_down", 1, 1)
+def test_a_lying_actor_is_wide_and_a_standing_one_is_high():
+    frames = draw_clip(0, "lie_down", 1, 1)
     for frame, wider in ((frames[0], False), (frames[-1], True)):
         ys, xs = np.nonzero(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) < 85)
         assert (np.ptp(xs) > np.ptp(ys)) == wider
 
 
-def test_names_are_as_wild_as_hmdb51s():
+def test_file_names_have_the_special_characters_of_hmdb51s():
     assert file_name(Clip("jump", 3, 1)) == "STICK_FIGURES_#3!_(demo)_jump_f_cm_np1_ri_goo_0.avi"
