@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from benchmarks import host
 from benchmarks.trainingshards import tasks_of
 from pipeline.common import cli, log
 from pipeline.config import recipes
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.inputs import clip_sampling
 from pipeline.inputs.readers import frame_count
 from pipeline.train.dataset import Batches, TrainingClips
@@ -52,7 +53,7 @@ def recipe_of(name: str, scale: float) -> Recipe:
     experiment, run, size, chunks = RUNS[name]
     recipe = recipes.load(ROOT / "experiments" / f"{experiment}.yaml", "paper").run(run)
     size = max(1, round(size * min(scale, 1)))
-    return {**recipe, "batch": size, "micro_batch": None, "bn_batch": None, "steps": max(2, round(chunks * scale))}
+    return replace(recipe, batch=size, micro_batch=None, bn_batch=None, steps=max(2, round(chunks * scale)))
 
 
 def jpegs_of(data: TrainingClips, positions: Sequence[int]) -> Iterator[tuple[str, list[bytes]]]:
@@ -61,9 +62,9 @@ def jpegs_of(data: TrainingClips, positions: Sequence[int]) -> Iterator[tuple[st
     for position in positions:
         video = data.tasks[0][sampler.video(position)]
         times = clip_sampling.drawn(recipe, frame_count(video.readers, video.name), sampler.generator(position))
-        for name, length in recipe["stack"].items():
+        for name, length in recipe.stack.items():
             reader = video.readers[name]
-            wanted = clip_sampling.pictures(times, length, reader.count(video.name), recipe["past_end"])
+            wanted = clip_sampling.pictures(times, length, reader.count(video.name), recipe.padding)
             yield "RGB" if name == "rgb" else "GRAY", reader.jpegs(video.name, sorted(set(wanted)))
 
 

@@ -20,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from benchmarks.trainingshards import tasks_of
 from pipeline.common import cli, log
 from pipeline.common.errors import UserError
 from pipeline.config import recipes
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.inputs import fast_volumes
 from pipeline.inputs.normalise import Normaliser
 from pipeline.models import from_recipe
@@ -67,12 +68,12 @@ def recipe_of(name: str, a: argparse.Namespace) -> Recipe:
     recipe = recipes.load(ROOT / "experiments" / f"{experiment}.yaml", "paper").run(run)
     if a.tiny:
         changes = TINY[experiment]
-        recipe, clips = {**recipe, **changes, "options": {**recipe["options"], **changes["options"]}}, 2
+        recipe, clips = replace(recipe, **{**changes, "options": {**recipe.options, **changes["options"]}}), 2
     if a.pictures:
-        each = (recipe["frames"] or 1) * sum(recipe["stack"].values())
+        each = (recipe.frames or 1) * sum(recipe.stack.values())
         clips = min(clips, max(1, a.pictures // each))
-    once = {"batch": clips, "micro_batch": None, "bn_batch": None, "plateau": None, "drops": [], "warmup": 0}
-    return {**recipe, **once, "steps": (a.rounds + 1) * (a.steps + ahead(a)), "precision": a.precision}
+    once = {"batch": clips, "micro_batch": None, "bn_batch": None, "plateau": None, "milestones": [], "warmup_steps": 0}
+    return replace(recipe, **once, steps=(a.rounds + 1) * (a.steps + ahead(a)), precision=a.precision)
 
 
 def ahead(a: argparse.Namespace) -> int:
@@ -82,7 +83,7 @@ def ahead(a: argparse.Namespace) -> int:
 
 def synthetic(recipe: Recipe, device: torch.device) -> Chunk:
     """A batch of noise on the device."""
-    size = recipe["batch"]
+    size = recipe.batch
     made = tuple(
         (_noise((size, *shape), kind, device), torch.zeros(size, *shift, device=device))
         for shape, kind, shift in fast_volumes.shapes(recipe)
@@ -161,16 +162,16 @@ def facts(
     """Medians over the rounds."""
     each = [alone / fed for alone, fed in zip(seconds["synthetic"], seconds["shards"], strict=True)]
     step = statistics.median(seconds["synthetic"])
-    most, work = peak(device, a.precision), 3 * 2 * macs * recipe["batch"]
+    most, work = peak(device, a.precision), 3 * 2 * macs * recipe.batch
     own = work / statistics.median(seconds["processor"]) / 1e9 if device.type == "cpu" else None
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
         "input": [list(shape) for shape, _, _ in fast_volumes.shapes(recipe)],
-        "clips_per_step": recipe["batch"],
+        "clips_per_step": recipe.batch,
         "share_of_synthetic": round(statistics.median(each), 3),
         "share_of_synthetic_each_round": [round(share, 3) for share in each],
         "clips_per_second": {
-            name: round(recipe["batch"] / statistics.median(seconds[name]), 3) for name in ("synthetic", "shards")
+            name: round(recipe.batch / statistics.median(seconds[name]), 3) for name in ("synthetic", "shards")
         },
         "forward_multiply_adds_per_clip_G": round(macs / 1e9, 3),
         "tera_operations_per_second": round(work / step / 1e12, 3),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import simplejpeg
 
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.flow.flow_slices import encode_flow
 from pipeline.formats import manifest, quarantine
 from pipeline.formats.jpeg_store import JpegStoreWriter

@@ -21,6 +21,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
 
+def add_renamed(parser: argparse.ArgumentParser, old: str, new: str) -> None:
+    """Let the parser refuse an option's old name with its new one."""
+
+    class Renamed(argparse.Action):
+        def __call__(self, *_: object) -> None:
+            raise UserError(f"{old} is called {new} now: write {new}")
+
+    parser.add_argument(old, action=Renamed, nargs="*", help=argparse.SUPPRESS)
+
+
 def run(main: Callable[[Sequence[str]], None]) -> None:
     """Call a stage's main. A UserError prints its message to stderr and exits with status 1, without a traceback."""
     try:

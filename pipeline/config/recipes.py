@@ -1,44 +1,43 @@
-"""The recipes in experiments/*.yaml: what a run trains on what, a preset's differences applied."""
+"""The experiments of experiments/*.yaml: recipes, fusions and table rows, a preset's differences applied."""
 
-import hashlib
-import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import UserError
 from pipeline.common.paths import EXPERIMENTS
-from pipeline.config.settings import check_schema, load_yaml, merge
+from pipeline.config.fields import defaults, object_schema, setting
+from pipeline.config.fusion_methods import FUSION_METHODS
+from pipeline.config.recipe import RENAMED, Recipe, from_mapping
+from pipeline.config.settings import check_schema, load_yaml, merge, read_schema
 
-Recipe = dict[str, Any]
 
-REQUIRED = ("net", "stack", "short_side", "crop", "batch", "rate", "steps", "protocol")
-# What a recipe has unless it says otherwise; experiments/README.md tells what each key means.
-DEFAULTS: Recipe = {
-    "options": {},
-    # the clip: pipeline.inputs.clip_sampling
-    "frames": None, "stride": 1, "spread": False, "past_end": "hold", "flow_stack": "places", "distance": 9,
-    "mean_subtraction": False, "bound": None,
-    # the crop: pipeline.inputs.crops
-    "place": "random", "scales": [1.0], "side_jitter": 0.0, "flip": True, "rgb_jitter": 0.0,
-    # the training: pipeline.train.trainer
-    "sampling": "epoch", "partner": None, "init": {}, "trains": "all", "freeze_bn": False, "loss": "sum",
-    "micro_batch": None, "bn_batch": None, "optimiser": "sgd", "momentum": 0.9, "epsilon": 1e-8, "weight_decay": 0.0,
-    "clip_gradient": None, "drops": [], "factor": 0.1, "warmup": 0, "plateau": None, "precision": "fp32",
-    # the test
-    "train_protocol": "25 frames x centre", "average": "probabilities",
-    "threads": 8, "deviations": "", "cost": "",
-}  # fmt: skip
-PROSE = ("deviations", "cost", "threads")  # keys whose change trains nothing anew
-TESTED = ("protocol", "train_protocol", "average")  # keys that scoring reads and training does not
+@dataclass(frozen=True, kw_only=True)
+class Fusion:
+    """Scores of several runs, combined into one."""
+
+    scores: list[str] = setting(
+        "runs or fusions of this experiment, or `experiment.run` of another",
+        {"type": "array", "minItems": 1, "items": {"type": "string"}},
+    )
+    method: str = setting(
+        f"one of {', '.join(FUSION_METHODS)}; `pipeline.fuse --help` says what each does",
+        {"enum": list(FUSION_METHODS)},
+    )
+    input: str = setting("what is combined: `logits`, `probabilities` or `l2`-normalised scores",
+                         {"enum": ["logits", "probabilities", "l2"]})  # fmt: skip
+    weights: list[float] = setting(
+        "of the method weighted, one a score", {"type": "array", "items": {"type": "number"}}, []
+    )
 
 
 class Experiment(NamedTuple):
-    """One paper's file under one preset: recipes by run, fusions by name, the table's rows."""
+    """One paper's file under one preset: recipes by run, fusions by name, the rows of its results tables."""
 
     name: str
     paper: str
     runs: dict[str, Recipe]
-    fusions: dict[str, dict[str, Any]]
+    fusions: dict[str, Fusion]
     rows: list[dict[str, Any]]
     systems: tuple[str, ...] = ()  # what rules of their own score, without a recipe
 
@@ -50,15 +49,30 @@ class Experiment(NamedTuple):
 
 
 def load(path: Path | str, preset: str) -> Experiment:
-    """Read an experiment; whatever it lacks or misspells is a UserError with the key."""
-    document = load_yaml(path)
-    check_schema(document, "experiment", str(path))
+    """Read an experiment; a key that is missing, misspelt or of an earlier version is a UserError."""
+    document = read_document(path)
     if preset not in document["presets"]:
         raise UserError(f"{path} has no preset {preset!r}: choose one of {', '.join(document['presets'])}")
     runs = {name: _recipe(document, name, preset, path) for name in document.get("runs", {})}
-    fusions, systems = document.get("fusions", {}), tuple(document.get("systems", ()))
+    fusions = {name: Fusion(**values) for name, values in document.get("fusions", {}).items()}
+    systems = tuple(document.get("systems", ()))
     _check_names(path, runs, fusions, document["rows"], systems)
     return Experiment(Path(path).stem, document["paper"], runs, fusions, document["rows"], systems)
+
+
+def read_document(path: Path | str) -> dict[str, Any]:
+    """An experiment's file as it is written, checked against its schema."""
+    document = load_yaml(path)
+    check_schema(document, experiment_schema(), str(path))
+    return document
+
+
+def experiment_schema() -> dict[str, Any]:
+    """The JSON schema of a file in experiments/: keys of recipes and fusions are those of their dataclasses."""
+    schema = read_schema("experiment")
+    schema["$defs"]["recipe"] = object_schema(Recipe, RENAMED)
+    schema["$defs"]["fusion"] = object_schema(Fusion, {"of": "input"}, ("scores", "method", "input"))
+    return schema
 
 
 def experiment_file(name: str) -> Path:
@@ -71,46 +85,43 @@ def presets(path: Path | str) -> frozenset[str]:
     return frozenset(load_yaml(path)["presets"])
 
 
-def recipe_hash(recipe: Recipe) -> str:
-    """Twelve hex digits over what decides the weights; prose, threads and the test do not."""
-    decisive = {key: value for key, value in recipe.items() if key not in (*PROSE, *TESTED)}
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def _recipe(document: dict[str, Any], run: str, preset: str, path: Path | str) -> Recipe:
+    """Defaults, then `common`, then the run, then the same two of the preset, each over the one before."""
     difference = document["presets"][preset]
     layers = (document.get("common", {}), document["runs"][run], difference.get("common", {}), difference.get(run, {}))
-    recipe: Recipe = merge({}, DEFAULTS)
+    values = defaults(Recipe)
     for layer in layers:
-        parts = {**recipe["init"], **layer.get("init", {})}  # a source replaces another one whole
-        whole = {key: layer[key] for key in ("stack",) if key in layer}  # its order and its inputs are the net's
-        recipe = {**merge(recipe, layer), **whole, "init": {part: source for part, source in parts.items() if source}}
-    if missing := [key for key in REQUIRED if key not in recipe]:
-        raise UserError(f"{path}: run {run} has no {missing[0]}: add it to the run or to common")
-    return recipe
+        init = {
+            **values["init"],
+            **layer.get("init", {}),
+        }  # a source replaces another one whole
+        stack = {key: layer[key] for key in ("stack",) if key in layer}  # its order and its inputs are the net's
+        values = {**merge(values, layer), **stack, "init": {part: source for part, source in init.items() if source}}
+    return from_mapping(values, f"{path}: run {run}")
 
 
 def _check_names(
-    path: Path | str, runs: dict[str, Recipe], fusions: dict[str, Any], rows: list[dict[str, Any]],
+    path: Path | str, runs: dict[str, Recipe], fusions: dict[str, Fusion], rows: list[dict[str, Any]],
     systems: tuple[str, ...],
 ) -> None:  # fmt: skip
     if both := sorted(set(runs) & set(fusions) | set(systems) & {*runs, *fusions}):
         raise UserError(f"{path}: {both[0]} is both a run and a fusion: rename one of them")
-    known = {*runs, *fusions, *systems}
+    names = {*runs, *fusions, *systems}
     for name, fusion in fusions.items():
-        _check_known(f"{path}: fusion {name}", fusion["scores"], known - {name})
-        if len(fusion.get("weights", fusion["scores"])) != len(fusion["scores"]):
-            given = len(fusion["weights"])
-            raise UserError(f"{path}: fusion {name} has {given} weights for {len(fusion['scores'])} scores: match them")
+        _check_known(f"{path}: fusion {name}", fusion.scores, names - {name})
+        if fusion.weights and len(fusion.weights) != len(fusion.scores):
+            raise UserError(
+                f"{path}: fusion {name} has {len(fusion.weights)} weights for {len(fusion.scores)} scores: match them"
+            )
     for name, recipe in runs.items():
-        sources = (source.get("run", source.get("kmeans")) for source in recipe["init"].values())
+        sources = (source.get("run", source.get("kmeans")) for source in recipe.init.values())
         _check_known(f"{path}: run {name}", [source for source in sources if source], set(runs))
     for row in rows:
-        if row.get("run") not in {None, *known}:
+        if row.get("run") not in {None, *names}:
             raise UserError(f"{path}: row {row['method']!r} points at {row['run']!r}, which is no run or fusion")
 
 
-def _check_known(what: str, used: list[str], known: set[str]) -> None:
+def _check_known(user: str, used: list[str], names: set[str]) -> None:
     """Names without a dot are this experiment's own; `idt.idt` is another's."""
-    if unknown := [name for name in used if "." not in name and name not in known]:
-        raise UserError(f"{what} uses {unknown[0]}, which is not a run: runs are {', '.join(sorted(known))}")
+    if unknown := [name for name in used if "." not in name and name not in names]:
+        raise UserError(f"{user} uses {unknown[0]}, which is not a run: runs are {', '.join(sorted(names))}")

@@ -21,7 +21,8 @@ def main(argv: Sequence[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--scores", nargs="+", required=True, type=Path, help="score files of the same videos")
     parser.add_argument("--method", choices=list(METHODS), default="average")
-    parser.add_argument("--on", choices=INPUTS, default="probabilities", help="what is combined")
+    parser.add_argument("--input", choices=INPUTS, default="probabilities", help="what is combined")
+    cli.add_renamed(parser, "--on", "--input")
     parser.add_argument("--weights", nargs="+", type=float, default=[], help="for weighted, one for each score file")
     parser.add_argument(
         "--train-scores", nargs="+", type=Path, default=[], help="for svm and logistic, in the same order"
@@ -29,7 +30,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
     args = parser.parse_args(argv)
-    fused = fuse(args.scores, args.train_scores, args.method, args.on, args.weights, args.seed)
+    fused = fuse(args.scores, args.train_scores, args.method, args.input, args.weights, args.seed)
     scores.write_videos(args.out, fused, "fused")
     log.say(
         f"{args.out}: {len(fused.videos)} of {fused.metadata['videos']} videos,"

@@ -7,7 +7,7 @@ MIN_DRAWN_SPLITS are drawn. Selecting one more split therefore trains on it and 
 import re
 from pathlib import Path
 
-from pipeline.config.settings import Settings
+from pipeline.config.settings import DatasetSettings
 from pipeline.index import annotations
 
 OFFICIAL_SPLITS = {"ucf101": (1, 2, 3), "hmdb51": (1, 2, 3), "kinetics": (1, 2)}  # of the archives in sources.tsv
@@ -17,19 +17,19 @@ SPLIT_FILE_NAMES = {
 }
 
 
-def count_drawn(settings: Settings) -> int:
+def count_drawn(settings: DatasetSettings) -> int:
     """How many splits the index draws; 0 if the data set has lists or a split file."""
-    has_splits = settings["layout"] != "folder" or settings["split_file"]
-    return 0 if has_splits else max(annotations.MIN_DRAWN_SPLITS, *settings["splits"])
+    has_splits = settings.layout != "folder" or settings.split_file
+    return 0 if has_splits else max(annotations.MIN_DRAWN_SPLITS, *settings.splits)
 
 
-def listed_splits(settings: Settings) -> list[int]:
+def listed_splits(settings: DatasetSettings) -> list[int]:
     """The numbers of the splits in a data set's lists or split file; empty if splits are drawn."""
-    if settings["split_file"]:
-        return sorted({entry.split for entry in annotations.read_split_file(settings["split_file"])})
-    layout = settings["layout"]
-    if settings["lists"] and layout in SPLIT_FILE_NAMES:
-        paths = Path(settings["lists"]).glob("*.txt")
+    if settings.split_file:
+        return sorted({entry.split for entry in annotations.read_split_file(settings.split_file)})
+    layout = settings.layout
+    if settings.lists and layout in SPLIT_FILE_NAMES:
+        paths = Path(settings.lists).glob("*.txt")
         matches = (SPLIT_FILE_NAMES[layout].fullmatch(path.name) for path in paths)
         return sorted({int(match[1]) for match in matches if match})
     return list(OFFICIAL_SPLITS.get(layout, ()))

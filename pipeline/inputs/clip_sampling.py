@@ -6,12 +6,11 @@ for a network that takes one time and no time axis), `stride` (frames between ti
 whole video instead), `past_end` (what follows a video's last picture) and `flow_stack` (2014, section 3.1).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-Recipe = Mapping[str, Any]
+from pipeline.config.recipe import Recipe
 
 CHANNELS = {"rgb": 3, "flow": 2, "difference": 3}
 WHOLE = 256  # times that a clip of a whole video has at most; a longer video is cut into clips of equal length
@@ -19,27 +18,27 @@ WHOLE = 256  # times that a clip of a whole video has at most; a longer video is
 
 def modalities(recipe: Recipe) -> list[str]:
     """The shards that a recipe's inputs are read from."""
-    stack = recipe["stack"]
+    stack = recipe.stack
     found = ["rgb"] if {"rgb", "difference"} & set(stack) else []
     if "flow" in stack:
-        found += ["flow", "backward"] if recipe["flow_stack"].startswith("bidirectional") else ["flow"]
+        found += ["flow", "backward"] if recipe.flow_stack.startswith("bidirectional") else ["flow"]
     return found
 
 
 def channels(recipe: Recipe) -> dict[str, int]:
     """Channels of every input at one time."""
-    return {name: CHANNELS[name] * length for name, length in recipe["stack"].items()}
+    return {name: CHANNELS[name] * length for name, length in recipe.stack.items()}
 
 
 def extent(recipe: Recipe) -> int:
     """Frames that one time takes: L fields of flow lie between L + 1 frames."""
-    more = {"rgb": 0, "flow": 1, "difference": recipe["distance"]}
-    return max(length + more[name] for name, length in recipe["stack"].items())
+    more = {"rgb": 0, "flow": 1, "difference": recipe.difference_distance}
+    return max(length + more[name] for name, length in recipe.stack.items())
 
 
 def stride_within(recipe: Recipe, frames: int, times: int, wanted: int) -> int:
     """`wanted` frames between times; where the recipe gives a range, fewer in a video that is too short for them."""
-    if isinstance(recipe["stride"], int) or times < 2:
+    if isinstance(recipe.stride, int) or times < 2:
         return wanted
     return max(1, min(wanted, (frames - extent(recipe)) // (times - 1)))
 
@@ -52,8 +51,8 @@ def spread(recipe: Recipe, frames: int, times: int) -> list[int]:
 
 def drawn(recipe: Recipe, frames: int, generator: np.random.Generator) -> list[int]:
     """The times of a training clip: a random start and stride, or a random place in each equal part of the video."""
-    times, last = recipe["frames"] or 1, max(frames - extent(recipe), 0)
-    if recipe["spread"]:
+    times, last = recipe.frames or 1, max(frames - extent(recipe), 0)
+    if recipe.uniform:
         return [
             int(generator.integers(number * last // times, (number + 1) * last // times + 1)) for number in range(times)
         ]
@@ -65,8 +64,8 @@ def drawn(recipe: Recipe, frames: int, generator: np.random.Generator) -> list[i
 
 def tested(recipe: Recipe, frames: int, clips: int) -> list[list[int]]:
     """The times of `clips` clips with equal spacing; a stride that is drawn in training is the middle one here."""
-    times = recipe["frames"] or 1
-    if recipe["spread"] and times > 1:
+    times = recipe.frames or 1
+    if recipe.uniform and times > 1:
         return [spread(recipe, frames, times)] * clips
     stride = stride_within(recipe, frames, times, sum(bounds(recipe)) // 2)
     last = max(frames - extent(recipe) - (times - 1) * stride, 0)
@@ -76,7 +75,7 @@ def tested(recipe: Recipe, frames: int, clips: int) -> list[list[int]]:
 
 def whole(recipe: Recipe, frames: int) -> list[list[int]]:
     """The times of a whole video at the recipe's stride, in as few clips of equal length as WHOLE allows."""
-    stride, least = bounds(recipe)[0], recipe["frames"] or 1
+    stride, least = bounds(recipe)[0], recipe.frames or 1
     count = max((frames - extent(recipe)) // stride + 1, least)
     parts = -(-count // max(WHOLE, least))
     length = max(-(-count // parts), least)
@@ -86,7 +85,7 @@ def whole(recipe: Recipe, frames: int) -> list[list[int]]:
 
 def bounds(recipe: Recipe) -> tuple[int, int]:
     """The least and the largest stride."""
-    stride = recipe["stride"]
+    stride = recipe.stride
     return (stride, stride) if isinstance(stride, int) else (stride[0], stride[1])
 
 

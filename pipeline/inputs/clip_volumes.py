@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.common.errors import UserError
+from pipeline.config.recipe import Recipe
 from pipeline.formats.flow_levels import LEVELS, dequantise
 from pipeline.formats.shards import ShardReader
 from pipeline.inputs import clip_sampling, flow_stacks
@@ -38,9 +39,9 @@ class Volume(NamedTuple):
     stack: int
 
 
-def read(readers: Readers, recipe: clip_sampling.Recipe, video: str, times: Sequence[int]) -> dict[str, Volume]:
+def read(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> dict[str, Volume]:
     """The whole pictures of a clip, by input."""
-    return {name: _READ[name](readers, recipe, video, times) for name in recipe["stack"]}
+    return {name: _READ[name](readers, recipe, video, times) for name in recipe.stack}
 
 
 def cut(volumes: Mapping[str, Volume], box: Box, time_axis: bool) -> Sample:
@@ -73,39 +74,39 @@ def size_of(volumes: Mapping[str, Volume]) -> Size:
     return same_size({name: (volume.pictures.shape[2], volume.pictures.shape[3]) for name, volume in volumes.items()})
 
 
-def _rgb(readers: Readers, recipe: clip_sampling.Recipe, video: str, times: Sequence[int]) -> Volume:
-    length = recipe["stack"]["rgb"]
-    return _still(_frames(readers["rgb"], video, times, length, recipe["past_end"]), length)
+def _rgb(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> Volume:
+    length = recipe.stack["rgb"]
+    return _still(_frames(readers["rgb"], video, times, length, recipe.padding), length)
 
 
-def _difference(readers: Readers, recipe: clip_sampling.Recipe, video: str, times: Sequence[int]) -> Volume:
+def _difference(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> Volume:
     """|V(t) - V(t + d)| (FstCN, section 3)."""
-    length = recipe["stack"]["difference"]
-    later = [time + recipe["distance"] for time in times]
-    both = _frames(readers["rgb"], video, [*times, *later], length, recipe["past_end"])
+    length = recipe.stack["difference"]
+    later = [time + recipe.difference_distance for time in times]
+    both = _frames(readers["rgb"], video, [*times, *later], length, recipe.padding)
     here, there = np.split(both, 2)
     return _still(np.maximum(here, there) - np.minimum(here, there), length)
 
 
-def _flow(readers: Readers, recipe: clip_sampling.Recipe, video: str, times: Sequence[int]) -> Volume:
-    length, way = recipe["stack"]["flow"], recipe["flow_stack"]
-    if way == "places":
-        fields = _fields(readers["flow"], video, times, length, recipe["past_end"])
+def _flow(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> Volume:
+    length, way = recipe.stack["flow"], recipe.flow_stack
+    if way == "simple":
+        fields = _fields(readers["flow"], video, times, length, recipe.padding)
     else:
         fields = np.concatenate([_followed(readers, recipe, video, time) for time in times])
     shift = np.zeros(fields.shape[:2], np.float32)
-    if recipe["mean_subtraction"]:
+    if recipe.mean_subtraction:
         shift = -_means(fields, readers["flow"].settings["bound"])
     return Volume(fields, shift, length)
 
 
-def _followed(readers: Readers, recipe: clip_sampling.Recipe, video: str, time: int) -> np.ndarray:
+def _followed(readers: Readers, recipe: Recipe, video: str, time: int) -> np.ndarray:
     """A stack along trajectories (eq. 2), or with a half that points to the past: float32 (L, 2, H, W)."""
-    length, way = recipe["stack"]["flow"], recipe["flow_stack"]
+    length, way = recipe.stack["flow"], recipe.flow_stack
 
     def fields(modality: str) -> np.ndarray:
         reader = readers[modality]
-        return dequantise(_fields(reader, video, [time], length, recipe["past_end"]), reader.settings["bound"])
+        return dequantise(_fields(reader, video, [time], length, recipe.padding), reader.settings["bound"])
 
     if way == "trajectories":
         stacked = flow_stacks.trajectories(fields("flow"), 0, length)

@@ -4,14 +4,12 @@ A recipe's `crop` and `short_side` are the network's pixels: a crop of 224 from 
 pictures stored at another size the rectangle is larger or smaller by as much, and is resized.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.common.errors import UserError
-
-Recipe = Mapping[str, Any]
+from pipeline.config.recipe import Recipe
 
 ROWS = {"top": 0.0, "": 0.5, "bottom": 1.0}
 COLUMNS = {"left": 0.0, "": 0.5, "right": 1.0}
@@ -41,29 +39,30 @@ class Box(NamedTuple):
 def named(recipe: Recipe, picture: tuple[int, int], place: str, flip: bool) -> Box:
     """The test crop at a place of GRID, or the whole picture, of pictures of (height, width)."""
     if place == WHOLE:
-        scale = min(picture) / recipe["short_side"]
+        scale = min(picture) / recipe.short_side
         return Box(0, 0, *picture, (round(picture[0] / scale), round(picture[1] / scale)), flip)
     height, width = sides(recipe, picture, (1.0, 1.0))
     down, across = GRID[place]
     top, left = int(down * (picture[0] - height)), int(across * (picture[1] - width))
-    return Box(top, left, height, width, (recipe["crop"],) * 2, flip)
+    return Box(top, left, height, width, (recipe.crop,) * 2, flip)
 
 
 def drawn(recipe: Recipe, picture: tuple[int, int], generator: np.random.Generator) -> Box:
     """A training crop: sides drawn from `scales` and by `side_jitter`, each for itself, then a place, then a coin."""
-    scales = [float(generator.choice(recipe["scales"])) for _ in range(2)]
-    if recipe["side_jitter"]:
-        scales = [scale * generator.uniform(1 - recipe["side_jitter"], 1 + recipe["side_jitter"]) for scale in scales]
+    scales = [float(generator.choice(recipe.crop_scales)) for _ in range(2)]
+    if recipe.crop_scale_jitter:
+        low, high = 1 - recipe.crop_scale_jitter, 1 + recipe.crop_scale_jitter
+        scales = [scale * generator.uniform(low, high) for scale in scales]
     height, width = sides(recipe, picture, (scales[0], scales[1]))
     room = (picture[0] - height, picture[1] - width)
-    top, left = _place(recipe["place"], picture, room, generator)
-    flip = bool(recipe["flip"] and generator.random() < 0.5)
-    return Box(top, left, height, width, (recipe["crop"],) * 2, flip)
+    top, left = _place(recipe.crop_position, picture, room, generator)
+    flip = bool(recipe.flip and generator.random() < 0.5)
+    return Box(top, left, height, width, (recipe.crop,) * 2, flip)
 
 
 def sides(recipe: Recipe, picture: tuple[int, int], scales: tuple[float, float]) -> tuple[int, int]:
     """A crop's (height, width) in stored pixels; one larger than its pictures is the recipe's mistake, unless drawn."""
-    crop, short = recipe["crop"], recipe["short_side"]
+    crop, short = recipe.crop, recipe.short_side
     if crop > short:
         raise UserError(f"crops are {crop} pixels but pictures' short side is {short}: make crop smaller")
     stored = crop * min(picture) / short

@@ -13,6 +13,7 @@ import simplejpeg
 import torch
 
 from pipeline.common.errors import UserError
+from pipeline.config.recipe import Recipe
 from pipeline.formats.shards import ShardReader
 from pipeline.inputs import clip_sampling, clip_volumes
 from pipeline.inputs.clip_volumes import Sample, Size
@@ -27,16 +28,16 @@ ALIGNED = 32  # bytes: rows that begin elsewhere cost OpenCV's `split` fifteen t
 _scratch = threading.local()  # the picture that was decoded last, which the next one overwrites
 
 
-def shapes(recipe: clip_sampling.Recipe) -> list[tuple[tuple[int, ...], type, tuple[int, ...]]]:
+def shapes(recipe: Recipe) -> list[tuple[tuple[int, ...], type, tuple[int, ...]]]:
     """(shape of the volume, its type, shape of the shift) of every input."""
-    times = () if recipe["frames"] is None else (recipe["frames"],)
-    square, followed = (recipe["crop"],) * 2, recipe["flow_stack"] != "places"
+    times = () if recipe.frames is None else (recipe.frames,)
+    square, followed = (recipe.crop,) * 2, recipe.flow_stack != "simple"
     kinds = {"flow": np.float32 if followed else np.uint8}
     counted = clip_sampling.channels(recipe).items()
     return [((count, *times, *square), kinds.get(name, np.uint8), (count, *times)) for name, count in counted]
 
 
-def room_for(recipe: clip_sampling.Recipe) -> Room:
+def room_for(recipe: Recipe) -> Room:
     """Memory for one sample."""
     return [(np.empty(shape, kind), np.empty(shift, np.float32)) for shape, kind, shift in shapes(recipe)]
 
@@ -49,7 +50,7 @@ def tensors(room: Room) -> Sample:
 def write(
     room: Room,
     readers: Readers,
-    recipe: clip_sampling.Recipe,
+    recipe: Recipe,
     video: str,
     times: Sequence[int],
     draw: Callable[[Size], Box],
@@ -59,10 +60,10 @@ def write(
     Each picture is cut as soon as it is decoded, while the processor's cache holds it. Inputs that are computed from
     several pictures at once are read whole.
     """
-    if "difference" in recipe["stack"] or recipe["flow_stack"] != "places":
+    if "difference" in recipe.stack or recipe.flow_stack != "simple":
         _write_whole(room, readers, recipe, video, times, draw)
         return
-    streams = [_Stream(readers[name], recipe, video, times) for name in recipe["stack"]]
+    streams = [_Stream(readers[name], recipe, video, times) for name in recipe.stack]
     box = draw(clip_volumes.same_size({stream.name: stream.size for stream in streams}))
     for stream, (data, shift) in zip(streams, room, strict=True):
         means = stream.write(data.reshape(len(data), -1, *box.size), box)
@@ -83,9 +84,9 @@ def jitter(room: Room, names: Sequence[str], strength: float, generator: np.rand
 class _Stream:
     """The pictures that a clip has of one input, RGB or flow, decoded one after another."""
 
-    def __init__(self, reader: ShardReader, recipe: clip_sampling.Recipe, video: str, times: Sequence[int]) -> None:
-        self.name, self.video, self.stack = reader.modality, video, recipe["stack"][reader.modality]
-        wanted = clip_sampling.pictures(times, self.stack, reader.count(video), recipe["past_end"])
+    def __init__(self, reader: ShardReader, recipe: Recipe, video: str, times: Sequence[int]) -> None:
+        self.name, self.video, self.stack = reader.modality, video, recipe.stack[reader.modality]
+        wanted = clip_sampling.pictures(times, self.stack, reader.count(video), recipe.padding)
         self.places: dict[int, list[int]] = {number: [] for number in sorted(set(wanted))}
         for place, number in enumerate(wanted):
             self.places[number].append(place)
@@ -95,7 +96,7 @@ class _Stream:
         self.colours = "RGB" if self.rgb else "GRAY"
         self.shape = (height, width, 3) if self.rgb else (height, width, 1)  # flow's x stands above its y
         self.size: Size = (height, width) if self.rgb else (height // 2, width)
-        self.bound = reader.settings["bound"] if recipe["mean_subtraction"] and not self.rgb else None
+        self.bound = reader.settings["bound"] if recipe.mean_subtraction and not self.rgb else None
 
     def write(self, data: np.ndarray, box: Box) -> np.ndarray:
         """Fill data (LC, T, h, w); the fields' mean levels (TL, 2), where these are subtracted."""
@@ -139,13 +140,13 @@ class _Stream:
 def _write_whole(
     room: Room,
     readers: Readers,
-    recipe: clip_sampling.Recipe,
+    recipe: Recipe,
     video: str,
     times: Sequence[int],
     draw: Callable[[Size], Box],
 ) -> None:
     volumes: Mapping[str, clip_volumes.Volume] = clip_volumes.read(readers, recipe, video, times)
-    sample = clip_volumes.cut(volumes, draw(clip_volumes.size_of(volumes)), recipe["frames"] is not None)
+    sample = clip_volumes.cut(volumes, draw(clip_volumes.size_of(volumes)), recipe.frames is not None)
     for (to_data, to_shift), (data, shift) in zip(room, sample, strict=True):
         to_data[...], to_shift[...] = data.numpy(), shift.numpy()
 

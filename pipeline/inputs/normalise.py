@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from pipeline.config.recipe import Recipe
 from pipeline.formats.flow_levels import LEVELS
-from pipeline.inputs.clip_sampling import Recipe
 from pipeline.inputs.clip_volumes import RGB_DEVIATION, RGB_MEAN
 from pipeline.inputs.readers import Readers
 
@@ -23,7 +23,7 @@ class Normaliser:
             "flow": (torch.full((2,), 2 * bound / LEVELS), torch.full((2,), -float(bound))),
         }
         self.lines = [
-            tuple(part.repeat(length).to(device) for part in lines[name]) for name, length in recipe["stack"].items()
+            tuple(part.repeat(length).to(device) for part in lines[name]) for name, length in recipe.stack.items()
         ]
         self.device = device
 

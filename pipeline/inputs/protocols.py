@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.common.errors import UserError
+from pipeline.config.recipe import Recipe
 from pipeline.inputs import clip_sampling
 from pipeline.inputs.crops import CORNERS, GRID, WHOLE
 
@@ -57,22 +58,22 @@ def named(name: str) -> Protocol:
     return Protocol(way, int(match[1]) if match.groups() else 0, *CROPS[where])
 
 
-def times(protocol: Protocol, recipe: clip_sampling.Recipe, frames: int) -> list[list[int]]:
+def times(protocol: Protocol, recipe: Recipe, frames: int) -> list[list[int]]:
     """The times of every clip of a video of so many frames; a network without a time axis sees one time a clip."""
     if protocol.way == "whole video":
         found = clip_sampling.whole(recipe, frames)
-        return found if recipe["frames"] else [[time] for clip in found for time in clip]
+        return found if recipe.frames else [[time] for clip in found for time in clip]
     if protocol.way == "at once":
-        if not recipe["frames"]:
+        if not recipe.frames:
             raise UserError(
-                f"the protocol is {protocol.number} frames at once but {recipe['net']} sees one time, as frames is"
+                f"the protocol is {protocol.number} frames at once but {recipe.net} sees one time, as frames is"
                 f" null: write {protocol.number} frames"
             )
         return [clip_sampling.spread(recipe, frames, protocol.number)]
     return clip_sampling.tested(recipe, frames, protocol.number)
 
 
-def views(protocol: Protocol, recipe: clip_sampling.Recipe, frames: int) -> Iterator[View]:
+def views(protocol: Protocol, recipe: Recipe, frames: int) -> Iterator[View]:
     """Every view of one video, clip by clip."""
     for clip, chosen in enumerate(times(protocol, recipe, frames)):
         for crop, place in enumerate(protocol.places):

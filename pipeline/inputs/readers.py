@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.common.errors import UserError
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.formats.shards import ShardReader
 from pipeline.inputs import clip_sampling
 
@@ -30,9 +30,9 @@ def open_shards(folders: Sequence[Path], recipe: Recipe) -> dict[str, ShardReade
         if (reader.fingerprint, reader.classes) != (first.fingerprint, first.classes):
             raise UserError(f"{first.folder} and {reader.folder} are of different data sets: give shards of one")
         bound = reader.settings.get("bound")
-        if recipe["bound"] and bound not in (None, recipe["bound"]):
+        if recipe.flow_bound and bound not in (None, recipe.flow_bound):
             raise UserError(
-                f"{reader.folder} holds flow of bound {bound} but the recipe's is {recipe['bound']}: set flow.bound in"
-                " config.yaml, or bound in the recipe"
+                f"{reader.folder} holds flow of bound {bound} but the recipe's is {recipe.flow_bound}: set flow.bound"
+                " in config.yaml, or flow_bound in the recipe"
             )
     return readers

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.inputs import clip_volumes, crops
 from pipeline.inputs.clip_volumes import Sample, size_of
 from pipeline.inputs.protocols import View
@@ -16,5 +16,5 @@ def views_of(readers: Readers, recipe: Recipe, video: str, views: Sequence[View]
     for times, of_clip in itertools.groupby(views, key=lambda view: view.times):
         volumes = clip_volumes.read(readers, recipe, video, times)
         boxes = (crops.named(recipe, size_of(volumes), view.place, view.flip) for view in of_clip)
-        made += [clip_volumes.cut(volumes, box, recipe["frames"] is not None) for box in boxes]
+        made += [clip_volumes.cut(volumes, box, recipe.frames is not None) for box in boxes]
     return made

@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from pipeline.common.errors import UserError
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.inputs import clip_sampling
 from pipeline.models import builders
 
@@ -17,19 +17,19 @@ def options(recipe: Recipe, second_classes: int | None = None) -> dict[str, Any]
     decided = {
         "channels": channels[first],
         "flow_channels": channels.get("flow"),
-        "crop": recipe["crop"],
-        "frames": recipe["frames"],
+        "crop": recipe.crop,
+        "frames": recipe.frames,
         "second_classes": second_classes,
     }
-    takes = builders.takes(recipe["net"])
+    takes = builders.takes(recipe.net)
     known = {key: value for key, value in decided.items() if key in takes and value is not None}
-    return {**known, **recipe["options"]}
+    return {**known, **recipe.options}
 
 
 def build(recipe: Recipe, classes: int, second_classes: int | None = None) -> nn.Module:
     """The network with fresh weights; one whose inputs are not the recipe's is a UserError."""
-    net = builders.build(recipe["net"], num_classes=classes, **options(recipe, second_classes))
-    if list(net.inputs) != list(recipe["stack"]):  # type: ignore[arg-type]
+    net = builders.build(recipe.net, num_classes=classes, **options(recipe, second_classes))
+    if list(net.inputs) != list(recipe.stack):  # type: ignore[arg-type]
         wanted = ", ".join(net.inputs)  # type: ignore[arg-type]
-        raise UserError(f"{recipe['net']} looks at {wanted} but the recipe's stack is {recipe['stack']}: mend stack")
+        raise UserError(f"{recipe.net} looks at {wanted} but the recipe's stack is {recipe.stack}: mend stack")
     return net

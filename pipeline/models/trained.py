@@ -7,15 +7,25 @@ import torch
 from torch import nn
 
 from pipeline.common.errors import UserError
+from pipeline.config.recipe import Recipe, from_mapping
 from pipeline.formats import weights
 from pipeline.formats.jpeg_store import check_settings
 from pipeline.inputs.readers import Readers
 from pipeline.models import from_recipe
 
 
+def recipe_of(path: Path) -> Recipe:
+    """The recipe that a run's weights were trained by; imported weights have none, a UserError."""
+    facts = weights.load_facts(path)
+    if "recipe" not in facts:
+        raise UserError(f"{path} was imported, not trained here: give the weights.safetensors of a run")
+    return from_mapping(facts["recipe"], str(path))
+
+
 def load_net(path: Path, readers: Readers, device: torch.device) -> tuple[nn.Module, dict[str, Any]]:
     """The trained network, ready to score, and its facts; shards of other classes or settings are refused."""
     tensors, facts = weights.load(path)
+    facts["recipe"] = from_mapping(facts["recipe"], str(path))
     first = next(iter(readers.values()))
     if facts["tested_classes"] != first.classes:
         pairs = zip(facts["tested_classes"], first.classes, strict=False)

@@ -43,9 +43,9 @@ def frames(planner: Planner, job: Job) -> JobTime:
 
 def flow(planner: Planner, job: Job) -> JobTime:
     """TV-L1 of one slice; its time on a GPU has not been measured."""
-    settings, rate = planner.settings(job)["flow"], rates.flow_rate()
+    settings, rate = planner.settings(job).flow, rates.flow_rate()
     core = slice_frames(planner, job).times(planner.dataset(job).stored_pixels).over(rate.value)
-    if settings["parameters"] or settings["preset"] != "opencv":
+    if settings.parameters or settings.preset != "opencv":
         core = core.times(UNMEASURED_SETTINGS)
     if planner.on_gpu(job):
         unknown = "TV-L1 on a GPU, which nobody has measured (with flow: backend: cpu it takes {} core hours instead)"
@@ -61,7 +61,7 @@ def shard(planner: Planner, job: Job) -> JobTime:
 
 def slice_frames(planner: Planner, job: Job) -> Interval:
     """The frames of one slice of the job's data set."""
-    return planner.dataset(job).frames.over(planner.settings(job)["slices"])
+    return planner.dataset(job).frames.over(planner.settings(job).slices)
 
 
 def modality_bytes(planner: Planner, job: Job) -> Interval:
@@ -69,8 +69,9 @@ def modality_bytes(planner: Planner, job: Job) -> Interval:
     dataset = planner.dataset(job)
     name = "rgb" if job.wildcards.get("modality", "rgb") == "rgb" else "flow"
     picture = rates.rate(f"{name}_bytes").value.times(dataset.stored_pixels).plus(rates.rate(f"{name}_header").value)
-    stage = planner.settings(job)["frames" if name == "rgb" else "flow"]
-    return picture.times(dataset.frames).times(UNMEASURED_SETTINGS if stage["quality"] != MEASURED_QUALITY else 1.0)
+    settings = planner.settings(job)
+    quality = settings.frames.quality if name == "rgb" else settings.flow.quality
+    return picture.times(dataset.frames).times(UNMEASURED_SETTINGS if quality != MEASURED_QUALITY else 1.0)
 
 
 def start_only(planner: Planner, job: Job) -> JobTime:
@@ -81,7 +82,7 @@ def start_only(planner: Planner, job: Job) -> JobTime:
 def idt_sample(planner: Planner, job: Job) -> JobTime:
     """Trajectories in the first `window` frames of each video."""
     dataset = planner.dataset(job)
-    share = planner.settings(job)["idt"]["window"] * dataset.videos / dataset.frames.likely
+    share = planner.settings(job).idt.window * dataset.videos / dataset.frames.likely
     pixels = slice_frames(planner, job).times(min(1.0, share) * dataset.stored_pixels)
     return _trajectories(planner, job, pixels, "tracks_alone")
 
@@ -99,16 +100,16 @@ def _trajectories(planner: Planner, job: Job, pixels: Interval, part: str) -> Jo
 
 def idt_vocabulary(planner: Planner, job: Job) -> JobTime:
     """Expectation maximisation: 8 operations per step, trajectory, Gaussian and descriptor value."""
-    settings = planner.settings(job)["idt"]
-    tracks = min(settings["vocabulary"], settings["sample"] * planner.dataset(job).train)
-    operations = sum(8 * EM_STEPS * tracks * settings["clusters"] * size / 2 for size in KINDS.values())
+    settings = planner.settings(job).idt
+    tracks = min(settings.vocabulary, settings.sample * planner.dataset(job).train)
+    operations = sum(8 * EM_STEPS * tracks * settings.clusters * size / 2 for size in KINDS.values())
     rate = rates.rate("mixture")
     return planner.cpu_time(job, exact(operations).over(rate.value), rate.basis)
 
 
 def idt_classify(planner: Planner, job: Job) -> JobTime:
     """A kernel matrix, and one SVM per class."""
-    dataset, clusters = planner.dataset(job), planner.settings(job)["idt"]["clusters"]
+    dataset, clusters = planner.dataset(job), planner.settings(job).idt.clusters
     length = sum(size * clusters for size in KINDS.values())
     operations = 2 * length * dataset.train * (dataset.train + dataset.test)
     svms = rates.rate("fit").value.times(dataset.train**2 * dataset.classes)

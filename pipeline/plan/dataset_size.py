@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
-from pipeline.config.settings import of_dataset
+from pipeline.config.settings import DatasetSettings, of_dataset
 from pipeline.index.video_files import file_sizes, select_videos
 from pipeline.plan.intervals import Interval, exact, from_measurements
 from pipeline.workflow import targets
@@ -43,41 +43,41 @@ def dataset_size(config: Mapping[str, Any], dataset: str) -> DatasetSize:
     """The size as far as it is known in the working directory."""
     settings = of_dataset(config, dataset)
     rows = {row["dataset"]: row for row in read_tsv(TABLE, COLUMNS)}
-    is_users = settings["folder"] and dataset not in rows
+    is_users = settings.folder and dataset not in rows
     size = _from_folder(settings) if is_users else _from_table(rows[dataset], settings)
     return _with_counts(config, dataset, size)
 
 
-def _from_table(row: Mapping[str, str], settings: Mapping[str, Any]) -> DatasetSize:
+def _from_table(row: Mapping[str, str], settings: DatasetSettings) -> DatasetSize:
     frames, download, videos = (
         Interval(*(float(row[f"{name}{end}"]) * unit for end in ("_low", "", "_high")))
         for name, unit in zip(INTERVALS, (1, 1e9, 1e9), strict=True)
     )
-    is_here = settings["folder"] or settings["archives"]
-    stored_fps, fps = settings["frames"]["fps"], float(row["fps"])
+    is_here = settings.folder or settings.archives
+    stored_fps, fps = settings.frames.fps, float(row["fps"])
     width, height = int(row["width"]), int(row["height"])
     pixels = exact(width * height) if row["codec"] == "xvid" else PIXELS_PER_FRAME
     return DatasetSize(
         int(row["videos"]), int(row["train"]), int(row["test"]), int(row["classes"]),
         frames if stored_fps == "native" else frames.times(float(stored_fps) / fps), pixels,
-        _stored_pixels(settings["frames"]["size"], width / height), row["codec"], videos,
+        _stored_pixels(settings.frames.size, width / height), row["codec"], videos,
         exact(0) if is_here else download, f"frames of {row['dataset']}: {row['certainty']}",
     )  # fmt: skip
 
 
-def _from_folder(settings: Mapping[str, Any]) -> DatasetSize:
+def _from_folder(settings: DatasetSettings) -> DatasetSize:
     """The size of the user's folder of class folders: videos and bytes are counted, frames estimated from the bytes."""
-    videos, _ = select_videos(file_sizes(settings["folder"]))
-    size, count, share = sum(videos.values()), len(videos), settings["test_share"]
+    videos, _ = select_videos(file_sizes(settings.folder or ""))
+    size, count, share = sum(videos.values()), len(videos), settings.test_share
     if not size:
         raise UserError(
-            f"{settings['folder']} holds {count} videos and 0 bytes of them: put class folders of videos there"
+            f"{settings.folder} holds {count} videos and 0 bytes of them: put class folders of videos there"
         )
     classes = len({name.partition("/")[0] for name in videos})
     return DatasetSize(
         count, count * (1 - share), count * share, classes, exact(size).over(BYTES_PER_FRAME), PIXELS_PER_FRAME,
-        _stored_pixels(settings["frames"]["size"], 4 / 3), "h264", exact(size), exact(0),
-        f"frames of {settings['folder']}: guessed from {size:,} bytes until the frames stage has counted them",
+        _stored_pixels(settings.frames.size, 4 / 3), "h264", exact(size), exact(0),
+        f"frames of {settings.folder}: guessed from {size:,} bytes until the frames stage has counted them",
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def disk_use(planner: Planner, job: Job) -> DiskUse:
         dataset = planner.dataset(job)
         return DiskUse(dataset.bytes.plus(dataset.download), ZERO, files + dataset.videos)
     if job.rule == "shard":
-        mib = planner.settings(job)["shard"]["mib"]
+        mib = planner.settings(job).shard.mib
         return DiskUse(size, ZERO, files + size.likely // (mib * 2**20) + 3)
     if job.rule == "train":
         checkpoint = exact(CHECKPOINT_FACTOR * FLOAT_BYTES * planner.network(planner.recipe(job)).parameters)
@@ -43,20 +43,20 @@ def disk_use(planner: Planner, job: Job) -> DiskUse:
 
 
 def _slice(planner: Planner, job: Job) -> Interval:
-    return modality_bytes(planner, job).over(planner.settings(job)["slices"])
+    return modality_bytes(planner, job).over(planner.settings(job).slices)
 
 
 def _sampled_tracks(planner: Planner, job: Job) -> Interval:
     settings = planner.settings(job)
-    tracks = planner.dataset(job).videos / settings["slices"] * settings["idt"]["sample"]
+    tracks = planner.dataset(job).videos / settings.slices * settings.idt.sample
     return exact(tracks * sum(KINDS.values()) * FLOAT_BYTES)
 
 
 def _fisher_vectors(planner: Planner, job: Job) -> Interval:
     settings = planner.settings(job)
     vocabularies = sum("vocabularies" in name for name in job.inputs)
-    length = sum(KINDS.values()) * settings["idt"]["clusters"] * vocabularies
-    return exact(planner.dataset(job).videos / settings["slices"] * length * FLOAT_BYTES)
+    length = sum(KINDS.values()) * settings.idt.clusters * vocabularies
+    return exact(planner.dataset(job).videos / settings.slices * length * FLOAT_BYTES)
 
 
 def _weights(planner: Planner, job: Job) -> Interval:
@@ -65,8 +65,8 @@ def _weights(planner: Planner, job: Job) -> Interval:
 
 def _scores(planner: Planner, job: Job) -> Interval:
     """Logits of every view in float32, which Parquet hardly compresses."""
-    dataset, recipe, is_test = planner.dataset(job), planner.recipe(job), job.wildcards["subset"] == "test"
-    protocol = protocols.named(recipe["protocol" if is_test else "train_protocol"])
+    dataset, recipe, part = planner.dataset(job), planner.recipe(job), job.wildcards["subset"]
+    protocol = protocols.named(recipe.protocol_of(part))
     times = protocols.times(protocol, recipe, max(1, round(dataset.frames.likely / dataset.videos)))
     views = len(times) * len(protocol.places) * (1 + protocol.flips)
     return exact(planner.num_scored(job) * views * dataset.classes * FLOAT_BYTES)

@@ -14,7 +14,7 @@ from pipeline.common import cli, log
 from pipeline.common.files import read_tsv, write_tsv
 from pipeline.common.paths import EXPERIMENTS
 from pipeline.config import recipes
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 
 TABLE = Path(__file__).with_name("network_costs.tsv")
 COLUMNS = ("network", "multiply_adds", "parameters")
@@ -31,8 +31,8 @@ class NetworkCost(NamedTuple):
 
 def cost_key(recipe: Recipe) -> str:
     """The settings of a recipe that change its cost, as a line of text: the table's column `network`."""
-    options = {name: value for name, value in recipe["options"].items() if name not in IGNORED_OPTIONS}
-    values = [recipe["net"], recipe["stack"], recipe["flow_stack"], recipe["frames"], recipe["crop"], recipe["partner"]]
+    options = {name: value for name, value in recipe.options.items() if name not in IGNORED_OPTIONS}
+    values = [recipe.net, recipe.stack, recipe.flow_stack, recipe.frames, recipe.crop, recipe.partner]
     return json.dumps([*values, options], sort_keys=True).replace('"', "'")
 
 
@@ -51,7 +51,7 @@ def count(recipe: Recipe) -> NetworkCost:
     from pipeline.models import from_recipe
 
     with torch.device("meta"):
-        net = from_recipe.build(recipe, CLASSES, CLASSES if recipe["partner"] == "tasks" else None).eval()
+        net = from_recipe.build(recipe, CLASSES, CLASSES if recipe.partner == "tasks" else None).eval()
         clip = [torch.empty(1, *shape) for shape, _, _ in fast_volumes.shapes(recipe)]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(*clip)

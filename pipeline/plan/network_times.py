@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.config.fusion_methods import FUSION_METHODS
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.inputs import protocols
 from pipeline.inputs.crops import WHOLE
 from pipeline.jobs.dry_run import Job
@@ -18,9 +18,9 @@ SMALL_NETWORK = 2e8  # multiply-adds per clip below which a network does not use
 def train(planner: Planner, job: Job) -> JobTime:
     """Forward and backward pass of `steps` times `batch` clips."""
     recipe = planner.recipe(job)
-    clips = recipe["steps"] * recipe["batch"]
+    clips = recipe.steps * recipe.batch
     operations = training_factor(recipe).times(2 * planner.network(recipe).multiply_adds * clips)
-    pictures = {name: (recipe["frames"] or 1) * length * clips for name, length in recipe["stack"].items()}
+    pictures = {name: (recipe.frames or 1) * length * clips for name, length in recipe.stack.items()}
     return network_time(planner, job, recipe, operations, pictures)
 
 
@@ -30,22 +30,22 @@ def training_factor(recipe: Recipe) -> Interval:
     The gradients by a layer's input and by its weights cost as much as the forward pass each; frozen layers below the
     first trained one need neither.
     """
-    if recipe["trains"] == "head":
+    if recipe.trainable == "head":
         return Interval(1.0, 1.05, 1.3)
-    is_partial = recipe["trains"] != "all" or "stage" in recipe["options"]
+    is_partial = recipe.trainable != "all" or "stage" in recipe.options
     return Interval(1.0, 2.0, 3.0) if is_partial else exact(3.0)
 
 
 def score(planner: Planner, job: Job) -> JobTime:
     """Forward pass of the views of the test protocol; with whole pictures or videos, of their area or length."""
     recipe, dataset = planner.recipe(job), planner.dataset(job)
-    videos, name = planner.num_scored(job), "protocol" if job.wildcards["subset"] == "test" else "train_protocol"
-    protocol, length = protocols.named(recipe[name]), max(1, round(dataset.frames.likely / dataset.videos))
+    videos, protocol = planner.num_scored(job), protocols.named(recipe.protocol_of(job.wildcards["subset"]))
+    length = max(1, round(dataset.frames.likely / dataset.videos))
     times = protocols.times(protocol, recipe, length)
-    clips = sum(map(len, times)) / (recipe["frames"] or 1) * len(protocol.places) * (1 + protocol.flips)
+    clips = sum(map(len, times)) / (recipe.frames or 1) * len(protocol.places) * (1 + protocol.flips)
     if WHOLE in protocol.places:
-        clips *= 4 / 3 * (recipe["short_side"] / recipe["crop"]) ** 2
-    pictures = {name: sum(map(len, times)) * size * videos for name, size in recipe["stack"].items()}
+        clips *= 4 / 3 * (recipe.short_side / recipe.crop) ** 2
+    pictures = {name: sum(map(len, times)) * size * videos for name, size in recipe.stack.items()}
     operations = exact(2 * planner.network(recipe).multiply_adds * clips * videos)
     return network_time(planner, job, recipe, operations, pictures)
 
@@ -63,7 +63,7 @@ def network_time(
     if peaks is None:
         unknown = f"what {planner.machine.gpu} computes: machines.tsv does not have it"
         return JobTime(start, start.plus(loading), ZERO, UNKNOWN, unknown)
-    peak = peaks.single if recipe["precision"] == "fp32" else peaks.half
+    peak = peaks.single if recipe.precision == "fp32" else peaks.half
     busy = operations.over(rates.rate("share_of_peak").value).over(peak * job.gpus)
     wall = start.plus(busy.at_least(loading.over(max(1, planner.threads(job) - 1))))
     return JobTime(wall, loading.plus(wall), wall.times(job.gpus), GPU_ESTIMATED)
@@ -90,7 +90,7 @@ def kmeans(planner: Planner, job: Job) -> JobTime:
 def fuse(planner: Planner, job: Job) -> JobTime:
     """Reading and averaging scores; for a fitted method also one SVM per class."""
     rate, dataset = rates.rate("fuse"), planner.dataset(job)
-    method = runs.fusion(planner.config, job.wildcards["dataset"], job.wildcards["run"])["method"]
+    method = runs.fusion(planner.config, job.wildcards["dataset"], job.wildcards["run"]).method
     if not FUSION_METHODS[method].fitted:
         return planner.cpu_time(job, rate.value, rate.basis)
     svms = rates.rate("fit").value.times(dataset.train**2 * dataset.classes)

@@ -4,8 +4,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pipeline.config.recipes import Recipe
-from pipeline.config.settings import of_dataset
+from pipeline.config.recipe import Recipe
+from pipeline.config.settings import DatasetSettings, of_dataset
 from pipeline.jobs.dry_run import Job
 from pipeline.plan import network_costs, rates
 from pipeline.plan.dataset_size import DatasetSize, dataset_size
@@ -62,7 +62,7 @@ class Planner:
         """The size of the data set whose archives the job draws; its rule has the data set's name."""
         return self.dataset_size(job.rule.removesuffix("_archives"))
 
-    def settings(self, job: Job) -> dict[str, Any]:
+    def settings(self, job: Job) -> DatasetSettings:
         """The settings of the job's data set."""
         return self._settings(job.wildcards["dataset"])
 
@@ -71,7 +71,7 @@ class Planner:
         dataset = self.dataset(job)
         if job.wildcards["subset"] == "train":
             return dataset.train
-        if self.settings(job)["layout"] == "kinetics" and job.wildcards["split"] == "2":
+        if self.settings(job).layout == "kinetics" and job.wildcards["split"] == "2":
             return dataset.videos - dataset.train - dataset.test  # the second split tests on what the first leaves out
         return dataset.test
 

@@ -15,8 +15,8 @@ from pipeline.common.code_hash import stage_hash
 from pipeline.common.environment import environment
 from pipeline.common.errors import UserError
 from pipeline.common.threads import ordered_map
-from pipeline.config.recipes import Recipe
-from pipeline.formats import class_counts, manifest, scores, weights
+from pipeline.config.recipe import Recipe
+from pipeline.formats import class_counts, manifest, scores
 from pipeline.inputs import clip_volumes, protocols
 from pipeline.inputs.clip_volumes import Sample
 from pipeline.inputs.normalise import Normaliser
@@ -26,7 +26,7 @@ from pipeline.inputs.views import views_of
 from pipeline.models import registry
 from pipeline.models.device import pick_device
 from pipeline.models.outputs import merged
-from pipeline.models.trained import load_net
+from pipeline.models.trained import load_net, recipe_of
 
 NUMBERS = 2**25  # of all inputs that are scored at a time: 222 pictures of 224x224, 3 clips of 64
 
@@ -108,10 +108,10 @@ def run(a: Namespace) -> None:
     """Score the videos of a split and write the score file."""
     torch.set_num_threads(a.threads)
     device = pick_device(a.device)
-    recipe = weights.load_facts(a.weights)["recipe"]
+    recipe = recipe_of(a.weights)
     readers = open_shards(a.shards, recipe)
     net, facts = load_net(a.weights, readers, device)
-    name = a.protocol or recipe["protocol" if a.subset == "test" else "train_protocol"]
+    name = a.protocol or recipe.protocol_of(a.subset)
     table = manifest.read_splits(a.splits, facts["split"], a.subset)
     videos = [video for video in table["video_id"] if all(video in reader for reader in readers.values())]
     if not videos:
@@ -122,12 +122,12 @@ def run(a: Namespace) -> None:
     known, normalise = len(facts["tested_classes"]), Normaliser(recipe, readers, device)
     scored = score_videos(net, normalise, readers, videos, recipe, protocols.named(name), known, a.threads)
     made = columns(scored, labels)
-    notes = [facts["note"], a.note if a.note is not None else recipe["deviations"]]
+    notes = [facts["note"], a.note if a.note is not None else recipe.deviations]
     about = {
         **{key: facts[key] for key in ("run", "preset", "split", "seed", "fingerprint", "recipe_hash")},
-        "classes": facts["tested_classes"], "kind": "logits", "average": a.average or recipe["average"],
+        "classes": facts["tested_classes"], "kind": "logits", "average": a.average or recipe.average,
         "protocol": name, "subset": a.subset, "videos": len(table), "deviations": "; ".join(filter(None, notes)),
-        "code": stage_hash("score", registry.module_of(recipe["net"])), "torch": torch.__version__,
+        "code": stage_hash("score", registry.module_of(recipe.net)), "torch": torch.__version__,
         "environment": environment(),
     }  # fmt: skip
     scores.write(a.out, made, about)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import UserError
-from pipeline.config.settings import check_schema, load_yaml
+from pipeline.config.recipes import read_document
 from pipeline.tables.published import Cell, datasets, referenced_cells, short
 
 KINETICS_TEST = 2  # the split of Kinetics that tests on the held-out test clips
@@ -56,8 +56,7 @@ class MissingReason(NamedTuple):
 
 def load(path: Path | str) -> list[TableEntry]:
     """The entries under `rows` of one file of experiments/."""
-    document = load_yaml(path)
-    check_schema(document, "experiment", str(path))
+    document = read_document(path)
     return [parse_entry(Path(path).stem, document["paper"], row) for row in document["rows"]]
 
 

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from pipeline.common.errors import UserError
 from pipeline.common.log import say
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.formats import manifest
 from pipeline.inputs import clip_sampling, clip_volumes, crops, fast_volumes
 from pipeline.inputs.clip_volumes import Sample, size_of
@@ -36,7 +36,7 @@ class TrainingClips(Dataset):
     def __init__(self, tasks: Sequence[Sequence[Video]], recipe: Recipe, seed: int) -> None:
         self.tasks, self.recipe = tasks, recipe
         labels = ([video.label for video in videos] for videos in tasks)
-        self.samplers = [Sampler(recipe["sampling"], of, seed + 1_000_003 * task) for task, of in enumerate(labels)]
+        self.samplers = [Sampler(recipe.sampler, of, seed + 1_000_003 * task) for task, of in enumerate(labels)]
 
     @property
     def videos(self) -> int:
@@ -73,24 +73,24 @@ class HeldOut(Dataset):
         (times,) = clip_sampling.tested(recipe, frame_count(video.readers, video.name), 1)
         volumes = clip_volumes.read(video.readers, recipe, video.name, times)
         box = crops.named(recipe, size_of(volumes), "centre", False)
-        return clip_volumes.cut(volumes, box, recipe["frames"] is not None), video.label, 0
+        return clip_volumes.cut(volumes, box, recipe.frames is not None), video.label, 0
 
 
 class Batches:
     """The positions of a training from step `begin` on, `chunks` lists a step: this process's share of its batch."""
 
     def __init__(self, recipe: Recipe, world: World, begin: int) -> None:
-        self.recipe, self.share, self.begin = recipe, world.share(recipe["batch"]), begin
-        most = recipe["bn_batch"] or recipe["micro_batch"] or len(self.share)
+        self.recipe, self.share, self.begin = recipe, world.share(recipe.batch), begin
+        most = recipe.bn_batch or recipe.micro_batch or len(self.share)
         self.chunks = -(-len(self.share) // min(most, len(self.share)))
 
     def __len__(self) -> int:
-        return (self.recipe["steps"] - self.begin) * self.chunks
+        return (self.recipe.steps - self.begin) * self.chunks
 
     def __iter__(self) -> Iterator[list[int]]:
-        for step in range(self.begin, self.recipe["steps"]):
+        for step in range(self.begin, self.recipe.steps):
             for chunk in np.array_split(np.array(self.share), self.chunks):
-                yield (chunk + step * self.recipe["batch"]).tolist()
+                yield (chunk + step * self.recipe.batch).tolist()
 
 
 def augmented(readers: Readers, video: str, recipe: Recipe, generator: np.random.Generator) -> Sample:
@@ -106,7 +106,7 @@ def augment(
     """The same, written into `room`."""
     times = clip_sampling.drawn(recipe, frame_count(readers, video), generator)
     fast_volumes.write(room, readers, recipe, video, times, lambda size: crops.drawn(recipe, size, generator))
-    fast_volumes.jitter(room, list(recipe["stack"]), recipe["rgb_jitter"], generator)
+    fast_volumes.jitter(room, list(recipe.stack), recipe.rgb_jitter, generator)
 
 
 def of_split(readers: Readers, splits: Path, split: int) -> list[Video]:

@@ -6,6 +6,7 @@ import math
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipeline.common.environment import environment
 from pipeline.common.errors import UserError
 from pipeline.common.files import sha256
 from pipeline.config import recipes
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe, recipe_hash
 from pipeline.formats import weights
 from pipeline.inputs.normalise import Normaliser
 from pipeline.inputs.readers import open_shards
@@ -51,25 +52,25 @@ def fit(
     before = training.rows[-1][-1] if training.rows else 0.0
     recent: list[tuple[Any, ...]] = []
     training.ready()
-    left = recipe["steps"] - training.step
+    left = recipe.steps - training.step
     stream = steps(loader, order.chunks)
     what = f"train {type(training.net).__name__}"
     for chunks in log.progress(stream, left, what) if world.first else stream:
-        rate = training.schedule.rate(training.step)
+        rate = training.schedule.lr(training.step)
         loss, accuracy = training.update(chunks)
         recent.append((training.step, loss, accuracy, rate, before + time.monotonic() - began))
-        if training.schedule.due(training.step) and validation:
+        if training.schedule.should_validate(training.step) and validation:
             training.checks.append([training.step, *training.validate(loader_of(validation, None, 0, None))])
-            training.schedule.tell(training.checks[-1][1])
-        if training.step % FLUSH == 0 or training.step == recipe["steps"]:
+            training.schedule.step(training.checks[-1][1])
+        if training.step % FLUSH == 0 or training.step == recipe.steps:
             training.rows += flushed(recent, world, a.out)
             recent = []
             board.add(training.rows, training.checks)
             # Saved where rows end, so that a resumed curve has no gap and no row twice.
-            if world.first and time.monotonic() - saved > a.save_seconds and training.step < recipe["steps"]:
+            if world.first and time.monotonic() - saved > a.save_seconds and training.step < recipe.steps:
                 training.refuse_no_numbers()
                 checkpoint.save(a.out, identity, training.state())
-                metrics.write(a.out, training.rows, training.checks, data.videos / recipe["batch"])
+                metrics.write(a.out, training.rows, training.checks, data.videos / recipe.batch)
                 saved = time.monotonic()
 
 
@@ -93,16 +94,14 @@ def videos_of(recipe: Recipe, a: Namespace) -> tuple[list[list[Video]], list[str
     readers = open_shards(a.shards, recipe)
     classes = next(iter(readers.values())).classes
     own = dataset.of_split(readers, a.splits, a.split)
-    if not recipe["partner"]:
+    if not recipe.partner:
         return [own], classes, None
     if not (a.partner_shards and a.partner_splits):
-        raise UserError(
-            f"the recipe trains on a second data set ({recipe['partner']}): give --partner-shards and -splits"
-        )
+        raise UserError(f"the recipe trains on a second data set ({recipe.partner}): give --partner-shards and -splits")
     partner = open_shards(a.partner_shards, recipe)
     other = next(iter(partner.values())).classes
     more = dataset.of_all_splits(partner, a.partner_splits)
-    if recipe["partner"] == "tasks":
+    if recipe.partner == "tasks":
         return [own, more], classes, len(other)
     joined, classes = dataset.added_classes(own, more, classes, other)
     return [joined], classes, None
@@ -121,13 +120,13 @@ def identity_of(recipe: Recipe, tasks: Sequence[Sequence[Video]], sources: dict[
     shards = {id(video.readers): video.readers for videos in tasks for video in videos[:1]}
     settings = [f"{r.fingerprint} {r.settings}" for readers in shards.values() for r in readers.values()]
     first = [f"{part} {sha256(path)}" for part, path in sources.items()]
-    parts = [recipes.recipe_hash(recipe), code_of(recipe), *settings, *first, dataset.digest(tasks)]
+    parts = [recipe_hash(recipe), code_of(recipe), *settings, *first, dataset.digest(tasks)]
     return hashlib.sha256("\n".join([*parts, str(a.split), str(a.seed)]).encode()).hexdigest()[:12]
 
 
 def code_of(recipe: Recipe) -> str:
     """The hash of the code that trains the recipe's network, and of no other network's."""
-    return stage_hash("train", registry.module_of(recipe["net"]))
+    return stage_hash("train", registry.module_of(recipe.net))
 
 
 def prepared(
@@ -136,9 +135,9 @@ def prepared(
     """The network with its first weights, frozen as the recipe says."""
     torch.manual_seed(seed)
     net = from_recipe.build(recipe, len(classes), second)
-    heads = builders.heads(recipe["net"], from_recipe.options(recipe, second))
+    heads = builders.heads(recipe.net, from_recipe.options(recipe, second))
     initialise.initialise(net, sources, heads, classes)
-    freezing.freeze(net, recipe["trains"], heads)
+    freezing.freeze(net, recipe.trainable, heads)
     return net
 
 
@@ -146,7 +145,7 @@ def train(device: torch.device, world: distributed.World, a: Namespace) -> None:
     """Train what the command line says, from the last checkpoint on, to the files in its folder."""
     experiment = recipes.load(a.experiment, a.preset)
     recipe, sources = experiment.run(a.run), parse_sources(a.init)
-    world.share(recipe["batch"])
+    world.share(recipe.batch)
     tasks, classes, second = videos_of(recipe, a)
     identity = identity_of(recipe, tasks, sources, a)
     if checkpoint.finished(a.out, identity, a.note, OUTPUTS):
@@ -155,8 +154,8 @@ def train(device: torch.device, world: distributed.World, a: Namespace) -> None:
             checkpoint.take_again(a.out, OUTPUTS)
         return
     validation = None
-    if recipe["plateau"]:
-        tasks[0], out = dataset.held_out(tasks[0], recipe["plateau"]["hold_out"], a.seed)
+    if recipe.plateau:
+        tasks[0], out = dataset.held_out(tasks[0], recipe.plateau["hold_out"], a.seed)
         validation = HeldOut(out, recipe)
     data, readers = TrainingClips(tasks, recipe, a.seed), tasks[0][0].readers
     net = prepared(recipe, classes, second, sources, a.seed).to(device)
@@ -175,7 +174,7 @@ def resume(training: Training, identity: str, a: Namespace) -> None:
     """Go on where a killed training of the same identity saved, all processes at the same step."""
     if state := checkpoint.load(a.out, identity):
         training.restore(state)
-        log.say(f"resumed at step {training.step} of {training.recipe['steps']}")
+        log.say(f"resumed at step {training.step} of {training.recipe.steps}")
     training.world.agree(training.step, training.device)
 
 
@@ -207,7 +206,7 @@ def facts_of(
     first = next(iter(readers.values()))
     return {
         "run": f"{experiment.name}.{a.run}", "preset": a.preset,
-        "recipe": recipe, "recipe_hash": recipes.recipe_hash(recipe),
+        "recipe": asdict(recipe), "recipe_hash": recipe_hash(recipe),
         "classes": classes, "tested_classes": first.classes, "second_classes": second,
         "fingerprint": first.fingerprint, "settings": {name: reader.settings for name, reader in readers.items()},
         "split": a.split, "seed": a.seed, "identity": identity, "note": a.note,
@@ -219,7 +218,7 @@ def facts_of(
 
 def finish(training: Training, data: TrainingClips, facts: dict[str, Any], a: Namespace) -> None:
     """Write what the training made."""
-    per_epoch = data.videos / training.recipe["batch"]
+    per_epoch = data.videos / training.recipe.batch
     training.refuse_no_numbers()
     metrics.write(a.out, training.rows, training.checks, per_epoch)
     weights.save(a.out / OUTPUTS[-1], training.net.state_dict(), facts)

@@ -18,7 +18,7 @@ from torch.nn import functional
 from pipeline.common import cli, log
 from pipeline.common.code_hash import stage_hash
 from pipeline.common.errors import UserError
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.formats import manifest, weights
 from pipeline.inputs import clip_sampling, clip_volumes
 from pipeline.inputs.normalise import Normaliser
@@ -27,7 +27,7 @@ from pipeline.inputs.readers import Readers, frame_count, open_shards
 from pipeline.inputs.views import views_of
 from pipeline.models.action_vlad import LAYERS, cut, descriptors
 from pipeline.models.device import pick_device
-from pipeline.models.trained import load_net
+from pipeline.models.trained import load_net, recipe_of
 from pipeline.models.vgg import VGG
 
 
@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, type=Path, help="the safetensors file to write")
     a = parser.parse_args(argv)
     torch.set_num_threads(a.threads)
-    device, recipe = pick_device(a.device), weights.load_facts(a.weights)["recipe"]
+    device, recipe = pick_device(a.device), recipe_of(a.weights)
     readers = open_shards(a.shards, recipe)
     net, facts = load_net(a.weights, readers, device)
     if not isinstance(net, VGG):

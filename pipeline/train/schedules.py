@@ -1,35 +1,35 @@
-"""The learning rate of a step: dropped at fixed steps or when validation stops improving, after a linear warm-up."""
+"""The learning rate of each step: dropped at milestones or when validation stops improving, after a linear warm-up."""
 
 from typing import Any
 
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 
 
 class Schedule:
-    """A recipe's schedule; only `plateau` has a state, which a checkpoint keeps."""
+    """A recipe's schedule of the learning rate; only with `plateau` it has a state, which checkpoints keep."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.state: dict[str, Any] = {"best": None, "waited": 0, "fallen": 0}
+        self.plateau: dict[str, Any] = recipe.plateau or {}
+        self.state: dict[str, Any] = {"best_loss": None, "bad_checks": 0, "num_drops": 0}
 
-    def rate(self, step: int) -> float:
-        """The rate of step `step`, counted from 0: times `factor` from each of `drops` on."""
+    def lr(self, step: int) -> float:
+        """The learning rate of a step, counted from 0: `lr` times `gamma` for every milestone that is reached."""
         recipe = self.recipe
-        fallen = self.state["fallen"] if recipe["plateau"] else sum(step >= drop for drop in recipe["drops"])
-        warm = min(1.0, (step + 1) / recipe["warmup"]) if recipe["warmup"] else 1.0
-        return recipe["rate"] * recipe["factor"] ** fallen * warm
+        drops = self.state["num_drops"] if self.plateau else sum(step >= milestone for milestone in recipe.milestones)
+        warmup = min(1.0, (step + 1) / recipe.warmup_steps) if recipe.warmup_steps else 1.0
+        return recipe.lr * recipe.gamma**drops * warmup
 
-    def due(self, step: int) -> bool:
-        """Whether validation is to be asked after `step` steps."""
-        plateau = self.recipe["plateau"]
-        return bool(plateau) and step % plateau["every"] == 0
+    def should_validate(self, steps: int) -> bool:
+        """Whether the held-out videos are validated after so many steps."""
+        return bool(self.plateau) and steps % self.plateau["every"] == 0
 
-    def tell(self, loss: float) -> None:
-        """A validation loss; the rate falls once `patience` of them have been no better than the best."""
+    def step(self, loss: float) -> None:
+        """Take a validation loss; the rate drops after `patience` losses in a row that are no better than the best."""
         state = self.state
-        if state["best"] is None or loss < state["best"]:
-            state.update(best=loss, waited=0)
+        if state["best_loss"] is None or loss < state["best_loss"]:
+            state.update(best_loss=loss, bad_checks=0)
             return
-        state["waited"] += 1
-        if state["waited"] >= self.recipe["plateau"]["patience"]:
-            state.update(waited=0, fallen=state["fallen"] + 1)
+        state["bad_checks"] += 1
+        if state["bad_checks"] >= self.plateau["patience"]:
+            state.update(bad_checks=0, num_drops=state["num_drops"] + 1)

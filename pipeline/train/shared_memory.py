@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.inputs.fast_volumes import shapes
 from pipeline.train.dataset import Batches, TrainingClips
 from pipeline.train.trainer import Chunk

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.inputs.normalise import Normaliser, memory_format
 from pipeline.models.outputs import merged
 from pipeline.train import freezing, losses
@@ -33,13 +33,13 @@ class Training:
         self.device = normalise.device
         self.optimiser = optimiser(recipe, net)
         self.schedule = Schedule(recipe)
-        half = self.device.type == "cuda" and recipe["precision"] == "fp16"
+        half = self.device.type == "cuda" and recipe.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=half)
         self.step = 0
         self.part: int | None = None  # samples that fit the memory at a time, once that is known
         self.rows: list[list[float]] = []
         self.checks: list[list[float]] = []  # step, loss and accuracy of the held-out videos
-        self.way = "tasks" if recipe["partner"] == "tasks" else recipe["loss"]
+        self.way = "tasks" if recipe.partner == "tasks" else recipe.loss_reduction
         self.call: Callable = parallel(net, self.device) if world.size > 1 else net
 
     def compile(self) -> None:
@@ -71,7 +71,7 @@ class Training:
         while (found := self._gradients(chunks)) is None:
             self._halve(max(len(labels) for _, labels, _ in chunks))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.rate(self.step)
+            group["lr"] = self.schedule.lr(self.step)
         self._descend()
         self.step += 1
         total, hits = (torch.stack(values).sum() for values in zip(*found, strict=True))
@@ -97,18 +97,18 @@ class Training:
         # Processes exchange gradients once a step, with its last part.
         wait = self.call.no_sync() if isinstance(self.call, DistributedDataParallel) and not last else nullcontext()
         with wait:
-            with autocast(self.device, self.recipe["precision"]):
+            with autocast(self.device, self.recipe.precision):
                 outputs = self.call(*self.inputs(sample))
                 sums = losses.criterion(outputs, labels, tasks, self.way)
-                share = self.recipe["batch"] // self.world.size / len(sums)
+                share = self.recipe.batch // self.world.size / len(sums)
                 loss = (sums / share).sum()
             self.scaler.scale(loss).backward()
         return loss.detach(), losses.hits(outputs, labels, tasks, self.way).detach()
 
     def _descend(self) -> None:
-        if self.recipe["clip_gradient"]:
+        if self.recipe.max_grad_norm:
             self.scaler.unscale_(self.optimiser)
-            nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe["clip_gradient"])
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.max_grad_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
 
@@ -121,7 +121,7 @@ class Training:
                 f" micro_batch to {-(-size // 2)} in the recipe"
             )
         if size == 1:
-            clip = f"crop {self.recipe['crop']} and {self.recipe['frames'] or 1} frames"
+            clip = f"crop {self.recipe.crop} and {self.recipe.frames or 1} frames"
             raise UserError(
                 f"one clip of {clip} is more than {memory(self.device)} hold beside the network: make crop or frames"
                 " smaller, set precision to bf16, or take a larger device"
@@ -141,7 +141,7 @@ class Training:
         """(loss, accuracy) of some videos, without learning from them."""
         self.net.eval()
         total = right = count = 0.0
-        with torch.inference_mode(), autocast(self.device, self.recipe["precision"]):
+        with torch.inference_mode(), autocast(self.device, self.recipe.precision):
             for sample, labels, tasks in (part for chunk in chunks for part in split(chunk, self.part)):
                 outputs, labels = merged(self.net(*self.inputs(sample))), labels.to(self.device)
                 total += losses.criterion(outputs, labels, tasks, "sum").item()
@@ -155,22 +155,22 @@ class Training:
     def refuse_no_numbers(self) -> None:
         """Weights that are no numbers are neither saved nor handed on."""
         if odd := next((name for name, p in self.net.named_parameters() if not p.isfinite().all()), None):
-            rate = self.schedule.rate(self.step - 1)
+            rate = self.schedule.lr(self.step - 1)
             raise UserError(
                 f"{odd} holds what is no number after step {self.step}, learning rate {rate:g}: lower the recipe's rate"
             )
 
     def ready(self) -> None:
         """Training mode, but for what the recipe freezes."""
-        freezing.train_mode(self.net, self.recipe["freeze_bn"] or self.recipe["trains"] == "head")
+        freezing.train_mode(self.net, self.recipe.freeze_bn or self.recipe.trainable == "head")
 
 
 def optimiser(recipe: Recipe, net: nn.Module) -> torch.optim.Optimizer:
     """The recipe's, for the parameters that learn."""
     learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    if recipe["optimiser"] == "adam":
-        return torch.optim.Adam(learning, recipe["rate"], eps=recipe["epsilon"], weight_decay=recipe["weight_decay"])
-    return torch.optim.SGD(learning, recipe["rate"], recipe["momentum"], weight_decay=recipe["weight_decay"])
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(learning, recipe.lr, eps=recipe.eps, weight_decay=recipe.weight_decay)
+    return torch.optim.SGD(learning, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay)
 
 
 def parallel(net: nn.Module, device: torch.device) -> nn.Module:

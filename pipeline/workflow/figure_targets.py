@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config import recipes
+from pipeline.config.recipe import Recipe
 from pipeline.config.settings import of_dataset
 from pipeline.inputs import clip_sampling
 from pipeline.tables import entries
@@ -23,7 +23,7 @@ FIGURES = "results/figures"
 
 def summaries(config: Config) -> list[str]:
     """The first page of every data set that has a table."""
-    kept = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset)["auxiliary"]]
+    kept = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
     return [f"{FIGURES}/{dataset}/summary.html" for dataset in kept]
 
 
@@ -159,12 +159,12 @@ def paper_figures(config: Config, dataset: str) -> list[str]:
     return named(dataset, *(f"papers/{file}" for file in found))
 
 
-def of_run(recipe: recipes.Recipe) -> list[str]:
+def of_run(recipe: Recipe) -> list[str]:
     """The figures that a paper has of such a network: of FstCN with both paths, of I3D and of ActionVLAD that learn."""
-    net, options = recipe["net"], recipe["options"]
+    net, options = recipe.net, recipe.options
     if net == "fstcn" and len(options.get("paths", ("spatial", "temporal"))) == 2:
         return ["saliency", "embedding"]
-    if net == "i3d" and recipe["trains"] == "all":
+    if net == "i3d" and recipe.trainable == "all":
         return ["filters"]
     learns = options.get("pooling", "vlad") == "vlad" and options.get("stage") != 1
     return ["words"] if net == "action_vlad" and learns and options.get("layer") != "fc7" else []  # fc7 has no places
@@ -206,7 +206,7 @@ def init_options(config: Config, dataset: str, run: str) -> str:
 
 def video_options(config: Config, dataset: str) -> str:
     """The options that say which classes' videos are shown: of each of the data set's groups as many, or drawn."""
-    groups = list(of_dataset(config, dataset)["groups"].values())
+    groups = list(of_dataset(config, dataset).groups.values())
     each = max(1, SHOWN // max(1, len(groups)))
     classes = list(dict.fromkeys(itertools.chain.from_iterable(group[:each] for group in groups)))[:SHOWN]
     return shlex.join(["--seed", str(config["seed"]), *(["--classes", *classes] if classes else [])])
@@ -226,5 +226,5 @@ def track_options(config: Config, dataset: str) -> str:
 
 def _place(config: Config, dataset: str, run: str) -> tuple[int, int]:
     settings = of_dataset(config, dataset)
-    first = (settings["splits"][0], settings["tables"].get("seeds", [0])[0])
+    first = (settings.splits[0], settings.tables.seeds[0])
     return trained(config, dataset).get(run, first)

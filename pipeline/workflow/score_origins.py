@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import recipes
+from pipeline.config.recipe import Recipe
 from pipeline.workflow import runs, table_targets
 
 Config = Mapping[str, Any]
@@ -25,11 +25,11 @@ def leaves(config: Config, dataset: str, run: str) -> list[str]:
     name, short = run.split(".")
     if short not in runs.experiment(config, dataset, name).fusions:
         return [run]
-    parts = runs.fusion(config, dataset, run)["scores"]
+    parts = runs.fusion(config, dataset, run).scores
     return list(itertools.chain.from_iterable(leaves(config, dataset, part) for part in parts))
 
 
-def recipe(config: Config, dataset: str, run: str) -> recipes.Recipe | None:
+def recipe(config: Config, dataset: str, run: str) -> Recipe | None:
     """A run's recipe; none of a fusion or of a system without a network."""
     name, short = run.split(".")
     return runs.experiment(config, dataset, name).runs.get(short)

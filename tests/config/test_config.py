@@ -1,5 +1,6 @@
 """config.yaml: every mistake is one sentence with the key, the value and the way out."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,8 @@ def test_a_missing_key_is_named():
 
 def test_a_data_set_differs_from_the_stages_only_where_it_says():
     merged = settings.of_dataset(COMMITTED, "demo")
-    assert merged["frames"] == {**COMMITTED["frames"], "size": [80, 60]}
-    assert merged["flow"] == COMMITTED["flow"]
+    assert asdict(merged.frames) == {**COMMITTED["frames"], "size": [80, 60]}
+    assert asdict(merged.flow) == COMMITTED["flow"]
 
 
 def test_yaml_that_is_none_names_its_line(tmp_path):

@@ -22,70 +22,70 @@ from tests.helpers.tinydata import tiny_shards, tiny_splits
 FILE = Path(__file__).parents[2] / "experiments" / "action_vlad.yaml"
 PAPER = recipes.load(FILE, "paper")
 CLASSES = 51
-POOLED = {name: recipe for name, recipe in PAPER.runs.items() if recipe["net"] != "vgg_16"}
+POOLED = {name: recipe for name, recipe in PAPER.runs.items() if recipe.net != "vgg_16"}
 TINY = {
-    "options": {"width": 0.03}, "frames": 3, "short_side": 60, "crop": 48, "batch": 2, "drops": [2], "steps": 3,
+    "options": {"width": 0.03}, "frames": 3, "short_side": 60, "crop": 48, "batch": 2, "milestones": [2], "steps": 3,
     "threads": 1,
 }  # fmt: skip
 
 
 def test_a_clip_is_25_frames_spread_over_the_video():
-    assert {(recipe["frames"], recipe["spread"]) for recipe in POOLED.values()} == {(25, True)}
+    assert {(recipe.frames, recipe.uniform) for recipe in POOLED.values()} == {(25, True)}
     assert clip_sampling.channels(PAPER.run("rgb")) == {"rgb": 3}
     assert clip_sampling.channels(PAPER.run("flow")) == {"flow": 20}
 
 
 def test_the_optimiser_is_adam_with_clipped_gradients():
-    keys = ("optimiser", "epsilon", "weight_decay", "clip_gradient", "batch")
-    assert {tuple(recipe[key] for key in keys) for recipe in POOLED.values()} == {("adam", 1e-4, 4e-5, 5.0, 16)}
+    keys = ("optimizer", "eps", "weight_decay", "max_grad_norm", "batch")
+    assert {tuple(getattr(recipe, key) for key in keys) for recipe in POOLED.values()} == {
+        ("adam", 1e-4, 4e-5, 5.0, 16)
+    }
 
 
 def test_stage_1_learns_fast_and_stage_2_goes_on_from_it_slowly():
     for name, recipe in POOLED.items():
         one = name.endswith("_stage1")
-        assert recipe["options"]["stage"] == (1 if one else 2)
-        assert (recipe["rate"], recipe["steps"], recipe["drops"]) == (
-            (0.01, 10000, [5000]) if one else (1e-4, 8000, [5000])
-        )
-        assert one or recipe["init"] == {"net": {"run": f"{name}_stage1"}}
+        assert recipe.options["stage"] == (1 if one else 2)
+        assert (recipe.lr, recipe.steps, recipe.milestones) == ((0.01, 10000, [5000]) if one else (1e-4, 8000, [5000]))
+        assert one or recipe.init == {"net": {"run": f"{name}_stage1"}}
 
 
 def test_centres_are_those_of_the_network_and_layer_that_the_run_pools():
     for name, recipe in POOLED.items():
-        for part, source in recipe["init"].items():
+        for part, source in recipe.init.items():
             if "kmeans" in source:
                 stream = part.rpartition(".")[0] or name.split("_")[0]
                 assert source["kmeans"] == f"two_stream_{stream}"
-                assert source["layer"] == recipe["options"].get("layer", "conv5_3")
+                assert source["layer"] == recipe.options.get("layer", "conv5_3")
 
 
 @pytest.mark.parametrize("preset", sorted(recipes.presets(FILE)))
 def test_as_many_centres_are_made_as_the_pooling_takes(preset):
     for recipe in recipes.load(FILE, preset).runs.values():
-        shares = 2 if recipe["options"].get("fusion") == "early" else 1
-        wanted = recipe["options"].get("clusters", 64) // shares
-        assert {source["clusters"] for source in recipe["init"].values() if "kmeans" in source} <= {wanted}
+        shares = 2 if recipe.options.get("fusion") == "early" else 1
+        wanted = recipe.options.get("clusters", 64) // shares
+        assert {source["clusters"] for source in recipe.init.values() if "kmeans" in source} <= {wanted}
 
 
 def test_the_narrow_demo_asks_for_no_released_weights():
     runs = recipes.load(FILE, "demo").runs.values()
-    assert not [source for recipe in runs for source in recipe["init"].values() if "release" in source]
+    assert not [source for recipe in runs for source in recipe.init.values() if "release" in source]
 
 
 def test_rgb_is_tested_on_the_centre_and_flow_on_five_crops():
-    assert PAPER.run("rgb")["protocol"] == "1 clip x centre"
-    assert PAPER.run("flow")["protocol"] == "1 clip x 5 crops"
+    assert PAPER.run("rgb").protocol == "1 clip x centre"
+    assert PAPER.run("flow").protocol == "1 clip x 5 crops"
 
 
 def test_late_fusion_weighs_logits_1_to_2():
-    wanted = {"scores": ["rgb", "flow"], "method": "weighted", "weights": [1, 2], "of": "logits"}
+    wanted = recipes.Fusion(scores=["rgb", "flow"], method="weighted", weights=[1, 2], input="logits")
     assert PAPER.fusions["late"] == wanted
 
 
 @pytest.mark.parametrize("name", PAPER.runs)
 def test_every_run_can_be_built_at_the_papers_size_for_its_inputs(name):
     recipe = PAPER.run(name)
-    times = (recipe["frames"],) if recipe["frames"] else ()
+    times = (recipe.frames,) if recipe.frames else ()
     with torch.device("meta"):
         net = from_recipe.build(recipe, CLASSES)
         inputs = [torch.zeros(1, channels, *times, 224, 224) for channels in clip_sampling.channels(recipe).values()]
@@ -194,8 +194,8 @@ def test_a_stage_that_was_cut_off_goes_on_to_the_same_weights(work, tmp_path, mo
 def test_late_fusion_is_the_mean_of_logits_1_to_2_over_the_papers_views(work):
     rgb, flow, out = work.score("rgb"), work.score("flow"), work.folder / "late.parquet"
     late = PAPER.fusions["late"]
-    line = ["--scores", str(rgb), str(flow), "--method", late["method"], "--on", late["of"], "--out", str(out)]
-    fuse_command.main([*line, "--weights", *map(str, late["weights"])])
+    line = ["--scores", str(rgb), str(flow), "--method", late.method, "--input", late.input, "--out", str(out)]
+    fuse_command.main([*line, "--weights", *map(str, late.weights)])
     assert [len(scores.read_views(path, "logits").values) for path in (rgb, flow)] == [2 * 1, 2 * 5]
     alone = [scores.read(path, "logits").values for path in (rgb, flow)]
     assert np.allclose(scores.read(out, "logits").values, (alone[0] + 2 * alone[1]) / 3, atol=1e-6)

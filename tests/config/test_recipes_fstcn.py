@@ -26,10 +26,10 @@ WIDTH = {"width": 0.03, "stride2": 1}
 
 def test_a_clips_pictures_are_five_apart_and_a_differences_nine():
     recipe = PAPER.run("fstcn")
-    assert (recipe["frames"], recipe["stride"], recipe["distance"]) == (5, 5, 9)
+    assert (recipe.frames, recipe.stride, recipe.difference_distance) == (5, 5, 9)
     (times,) = clip_sampling.tested(recipe, 100, 1)
     assert np.diff(times).tolist() == [5] * 4
-    assert times[-1] + recipe["distance"] < 100
+    assert times[-1] + recipe.difference_distance < 100
 
 
 @pytest.mark.parametrize("run", PAPER.runs)
@@ -37,10 +37,10 @@ def test_every_run_is_built_at_the_papers_size(run):
     recipe = PAPER.run(run)
     with torch.device("meta"):
         net = from_recipe.build(recipe, 51).eval()
-        given = [torch.zeros(2, 3, recipe["frames"], 204, 204) for _ in recipe["stack"]]
+        given = [torch.zeros(2, 3, recipe.frames, 204, 204) for _ in recipe.stack]
         logits = net(*given)
     assert logits.shape == (2, 51)
-    assert (recipe["batch"], recipe["options"].get("dropout", 0.5)) == (32, 0.5)
+    assert (recipe.batch, recipe.options.get("dropout", 0.5)) == (32, 0.5)
 
 
 def test_step_2_trains_three_layers_and_step_3_begins_with_them():
@@ -54,9 +54,9 @@ def test_step_2_trains_three_layers_and_step_3_begins_with_them():
 
 
 def test_table_1_compares_the_tcls_kernels():
-    kernels = {run: PAPER.run(run)["options"].get("kernels", [3, 5]) for run in ("tcl", "tcl_3x3", "tcl_5x5")}
+    kernels = {run: PAPER.run(run).options.get("kernels", [3, 5]) for run in ("tcl", "tcl_3x3", "tcl_5x5")}
     assert kernels == {"tcl": [3, 5], "tcl_3x3": [3], "tcl_5x5": [5]}
-    assert {tuple(PAPER.run(run)["stack"]) for run in kernels} == {("difference",)}
+    assert {tuple(PAPER.run(run).stack) for run in kernels} == {("difference",)}
 
 
 def test_every_accuracy_of_the_papers_own_has_one_row_on_its_data_set():
@@ -69,7 +69,7 @@ def test_every_accuracy_of_the_papers_own_has_one_row_on_its_data_set():
 
 def test_a_demos_clip_fits_its_shortest_video_and_spans_both_of_a_doors_movements():
     recipe = recipes.load(FILE, "demo").run("fstcn")
-    span = (recipe["frames"] - 1) * recipe["stride"] + recipe["distance"]
+    span = (recipe.frames - 1) * recipe.stride + recipe.difference_distance
     assert 24 <= span < 44
 
 
@@ -77,8 +77,8 @@ def test_a_demos_clip_fits_its_shortest_video_and_spans_both_of_a_doors_movement
 def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fstcn")
     small = {
-        "options": WIDTH, "short_side": 60, "crop": 56, "frames": 3, "stride": 4, "batch": 4, "drops": [2], "steps": 3,
-        "threads": 1, "protocol": "2 clips x 18 crops",
+        "options": WIDTH, "short_side": 60, "crop": 56, "frames": 3, "stride": 4, "batch": 4,
+        "milestones": [2], "steps": 3, "threads": 1, "protocol": "2 clips x 18 crops",
     }  # fmt: skip
     return TinyRuns(FILE, folder, tiny_dataset(folder, ("rgb",)), {"common": small, "scl": {"frames": 1}})
 
@@ -118,7 +118,7 @@ def test_the_tcl_path_alone_begins_with_the_shared_layers(tiny, run):
 
 
 def test_a_test_video_is_seen_on_a_grid_and_mirrored():
-    protocol = protocols.named(PAPER.run("fstcn")["protocol"])
+    protocol = protocols.named(PAPER.run("fstcn").protocol)
     views = list(protocols.views(protocol, PAPER.run("fstcn"), 180))
     assert len({(view.place, view.flip) for view in views}) == 18
     assert len(views) == 18 * 5

@@ -35,16 +35,16 @@ TABLES = ("i3d_table2", "i3d_table3", "i3d_table3_top5", "i3d_table4", "i3d_tabl
 
 def seen(recipe, times):
     """`25 rgb, 250 flow`: pictures of every input at so many times."""
-    return ", ".join(f"{length * times} {name}" for name, length in recipe["stack"].items())
+    return ", ".join(f"{length * times} {name}" for name, length in recipe.stack.items())
 
 
 @pytest.mark.parametrize(("architecture", "run"), NETS.items())
 def test_clips_in_training_and_tests_are_those_of_table_1(architecture, run):
     printed = {cell.column: cell.value for cell in published.cells() if cell[:2] == ("i3d_table1", architecture)}
     recipe = PAPER.run(run)
-    views = list(protocols.views(protocols.named(recipe["protocol"]), recipe, TEN_SECONDS))
-    times = recipe["frames"] or 1
-    footprint = max(times * recipe["stride"], *recipe["stack"].values()) / 25
+    views = list(protocols.views(protocols.named(recipe.protocol), recipe, TEN_SECONDS))
+    times = recipe.frames or 1
+    footprint = max(times * recipe.stride, *recipe.stack.values()) / 25
     assert seen(recipe, times) == printed["train # input frames"]
     assert f"{footprint:g}s" == printed["train temporal footprint"]
     assert seen(recipe, sum(len(view.times) for view in views)) == printed["test # input frames"]
@@ -53,29 +53,29 @@ def test_clips_in_training_and_tests_are_those_of_table_1(architecture, run):
 @pytest.mark.parametrize(("run", "pictures"), [("i3d_rgb", 250), ("i3d_flow", 249)])  # flow lies between frames
 def test_i3d_learns_from_64_pictures_and_is_tested_on_all_in_one_pass(run, pictures):
     recipe = PAPER.run(run)
-    (view,) = protocols.views(protocols.named(recipe["protocol"]), recipe, TEN_SECONDS)
-    assert (recipe["frames"], recipe["stride"], len(view.times), view.place) == (64, 1, pictures, "centre")
+    (view,) = protocols.views(protocols.named(recipe.protocol), recipe, TEN_SECONDS)
+    assert (recipe.frames, recipe.stride, len(view.times), view.place) == (64, 1, pictures, "centre")
 
 
 def test_flow_on_kinetics_has_the_rates_of_the_released_codes_readme():
     parts = [PAPER.run(run) for run in ("kinetics_i3d_flow_begin", "kinetics_i3d_flow")]
-    rates = [Schedule(recipe).rate(step) for recipe in parts for step in range(0, recipe["steps"], 500)]
+    rates = [Schedule(recipe).lr(step) for recipe in parts for step in range(0, recipe.steps, 500)]
     printed = {0: 1e-1, 97: 1e-2, 104.5: 1e-3, 115: 1e-1, 140: 1e-2, 150: 1e-3, 155: None}
     ends = sorted(printed)
     wanted = [printed[a] for a, b in itertools.pairwise(ends) for _ in range(int((b - a) * 2))]
     assert rates == pytest.approx(wanted)
-    assert parts[1]["init"] == {"net": {"run": "kinetics_i3d_flow_begin"}}
+    assert parts[1].init == {"net": {"run": "kinetics_i3d_flow_begin"}}
 
 
 @pytest.mark.parametrize("run", PAPER.runs)
 def test_every_run_is_built_at_the_papers_size_and_takes_the_papers_clip(run):
     recipe = PAPER.run(run)
-    times = [recipe["frames"]] if recipe["frames"] else []
+    times = [recipe.frames] if recipe.frames else []
     with torch.device("meta"):
         net = from_recipe.build(recipe, 101)
-        sides = (recipe["crop"], recipe["crop"])
+        sides = (recipe.crop, recipe.crop)
         channels = {"rgb": 3, "flow": 2}
-        outputs = net(*(torch.zeros(2, channels[n] * length, *times, *sides) for n, length in recipe["stack"].items()))
+        outputs = net(*(torch.zeros(2, channels[n] * length, *times, *sides) for n, length in recipe.stack.items()))
     several = outputs if isinstance(outputs, tuple) else (outputs,)
     assert {tuple(logits.shape) for logits in several} == {(2, 101)}
     assert len(several) == (25 if "lstm" in run else 1)  # a loss at every step of the LSTM
@@ -93,13 +93,13 @@ def test_only_a_3d_fused_of_one_stream_has_no_run():
 
 def leaves(name, experiment=PAPER):
     """The runs behind a run or fusion."""
-    parts = experiment.fusions.get(name, {}).get("scores", [])
+    parts = experiment.fusions[name].scores if name in experiment.fusions else []
     return [leaf for part in parts for leaf in leaves(part, experiment)] if parts else [name]
 
 
 def origins(run, experiment=PAPER):
     """Every run or release that a run begins from, and those that these begin from."""
-    sources = experiment.run(run)["init"].values()
+    sources = experiment.run(run).init.values()
     direct = [source.get("run") or source["release"] for source in sources]
     return {*direct, *(far for name in direct if name in experiment.runs for far in origins(name, experiment))}
 
@@ -122,11 +122,11 @@ def test_transfer_begins_from_the_same_net_on_kinetics_and_fixed_trains_its_last
     moved = {name: PAPER.run(name) for name in PAPER.runs if "_fixed" in name or "_tuned" in name}
     assert len(moved) == 22
     for name, recipe in moved.items():
-        (source,) = recipe["init"].values()
+        (source,) = recipe.init.values()
         before = name.replace("_fixed", "").replace("_tuned", "")
         assert source.items() >= {"run": f"kinetics_{before}", "dataset": "pretraining"}.items()
-        assert (recipe["net"], recipe["stack"]) == (PAPER.run(before)["net"], PAPER.run(before)["stack"])
-        assert recipe["trains"] == ("head" if "_fixed" in name else "all")
+        assert (recipe.net, recipe.stack) == (PAPER.run(before).net, PAPER.run(before).stack)
+        assert recipe.trainable == ("head" if "_fixed" in name else "all")
 
 
 def test_the_demo_makes_no_net_twice_and_sees_whole_videos_in_order():
@@ -136,8 +136,8 @@ def test_the_demo_makes_no_net_twice_and_sees_whole_videos_in_order():
     assert not any(run.removesuffix("_scratch") in made for run in made if run.endswith("_scratch"))
     for run in made:
         recipe = DEMO.run(run)
-        if recipe["frames"]:
-            assert (recipe["frames"] - 1) * recipe["stride"] >= 32
+        if recipe.frames:
+            assert (recipe.frames - 1) * recipe.stride >= 32
     begun = runs.sources(CONFIG, "demo", 3, 0, "i3d.i3d_rgb_tuned_scratch")
     path = "results/runs/demo_pretrain/split1/seed0/i3d.kinetics_i3d_rgb_scratch/weights.safetensors"
     assert begun == {"net": path}
@@ -170,7 +170,7 @@ def tiny(tmp_path_factory):
     document["presets"]["tiny"] = {
         "common": {
             "options": {"width": 0.05}, "short_side": 40, "crop": 32, "threads": 1, "batch": 4, "bn_batch": 2,
-            "drops": [], "steps": 2, "plateau": plateau,
+            "milestones": [], "steps": 2, "plateau": plateau,
         },
         **{run: {"frames": 9, "stride": 1} for run in CHAIN if "two_stream" not in run},
     }  # fmt: skip
@@ -180,7 +180,7 @@ def tiny(tmp_path_factory):
 
 def data(tiny, run):
     folder = tiny / ("kinetics" if run.startswith("kinetics") else "own")
-    shards = [str(folder / "shards" / name) for name in PAPER.run(run)["stack"]]
+    shards = [str(folder / "shards" / name) for name in PAPER.run(run).stack]
     return ["--shards", *shards, "--splits", str(folder / "splits.parquet"), "--device", "cpu"]
 
 
@@ -208,7 +208,7 @@ def test_the_five_nets_train_on_one_data_set_move_to_another_resume_score_and_fu
     files = {run: scored(tiny, run) for run in VIEWS}
     assert {run: len(scores.read_views(file).values) // 2 for run, file in files.items()} == VIEWS
     streams = [str(files[run]) for run in ("i3d_rgb_tuned_scratch", "i3d_flow_scratch")]
-    fuse_command.main(["--scores", *streams, "--on", "logits", "--out", str(tiny / "i3d.parquet")])
+    fuse_command.main(["--scores", *streams, "--input", "logits", "--out", str(tiny / "i3d.parquet")])
     fused, (rgb, flow) = scores.read(tiny / "i3d.parquet"), (scores.read(Path(file), "logits") for file in streams)
     assert np.allclose(fused.values, (rgb.values + flow.values) / 2, atol=1e-5)
     resumed_like(states["lstm_tuned_scratch"], tiny, monkeypatch)

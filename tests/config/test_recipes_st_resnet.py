@@ -1,6 +1,7 @@
 """ST-ResNet's recipes: the facts that the paper prints, and its chain of trainings from end to end on tiny clips."""
 
 import itertools
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,9 @@ def power(rate):
 
 def schedule(recipe):
     """As Table 2 prints it: 1e-2 (30K), 1e-3 (10K)."""
-    ends = [0, *recipe["drops"], recipe["steps"]]
+    ends = [0, *recipe.milestones, recipe.steps]
     pairs = enumerate(itertools.pairwise(ends))
-    return ", ".join(
-        f"{power(recipe['rate'] * recipe['factor'] ** n)} ({(end - begin) // 1000}K)" for n, (begin, end) in pairs
-    )
+    return ", ".join(f"{power(recipe.lr * recipe.gamma**n)} ({(end - begin) // 1000}K)" for n, (begin, end) in pairs)
 
 
 def test_the_hyper_parameters_are_those_of_table_2():
@@ -49,11 +48,11 @@ def test_the_hyper_parameters_are_those_of_table_2():
     made = {}
     for row, run in PHASES.items():
         recipe = PAPER.run(run)
-        tau = "= 1" if recipe["stride"] == 1 else f"in {recipe['stride']}"
-        made[row, "SGD batch size"] = str(recipe["batch"])
-        made[row, "Bnorm batch size"] = str(recipe["bn_batch"])
+        tau = "= 1" if recipe.stride == 1 else f"in {recipe.stride}"
+        made[row, "SGD batch size"] = str(recipe.batch)
+        made[row, "Bnorm batch size"] = str(recipe.bn_batch)
         made[row, "Learning Rate (#Iterations)"] = schedule(recipe)
-        made[row, "Temporal chunks / stride tau"] = f"{recipe['frames'] or 1} / tau {tau}"
+        made[row, "Temporal chunks / stride tau"] = f"{recipe.frames or 1} / tau {tau}"
     assert made == printed
 
 
@@ -71,7 +70,7 @@ def test_hmdb51s_motion_stream_begins_from_ucf101s_and_ucf101s_from_imagenet():
     assert begun == {"net": "results/runs/ucf101/split1/seed0/st_resnet.motion/weights.safetensors"}
     begun = runs.sources(CONFIG, "hmdb51", 2, 0, "st_resnet.st_resnet_hmdb51")
     assert begun["motion"] == "results/runs/hmdb51/split2/seed0/st_resnet.motion_hmdb51/weights.safetensors"
-    assert PAPER.run("motion")["init"]["net"]["release"] == "resnet_50.matconvnet"
+    assert PAPER.run("motion").init["net"]["release"] == "resnet_50.matconvnet"
 
 
 def test_who_begins_from_streams_that_lacked_imagenet_says_so_too(tmp_path, monkeypatch):
@@ -85,16 +84,16 @@ def test_who_begins_from_streams_that_lacked_imagenet_says_so_too(tmp_path, monk
 def test_the_two_chains_differ_in_where_they_begin_and_nowhere_else():
     for run in ("motion", "st_resnet", "star"):
         one, other = PAPER.run(run), PAPER.run(f"{run}_hmdb51")
-        assert {key for key in one if one[key] != other[key]} == {"init"}
+        assert {key for key in asdict(one) if getattr(one, key) != getattr(other, key)} == {"init"}
 
 
 @pytest.mark.parametrize("run", [run for run in PAPER.runs if not run.endswith("_hmdb51")])
 def test_every_run_is_built_at_the_papers_size_and_takes_the_papers_clip(run):
     recipe = PAPER.run(run)
-    times = [recipe["frames"]] if recipe["frames"] else []
+    times = [recipe.frames] if recipe.frames else []
     with torch.device("meta"):
         net = from_recipe.build(recipe, 101)
-        clip = [torch.zeros(2, {"rgb": 3, "flow": 20}[name], *times, 224, 224) for name in recipe["stack"]]
+        clip = [torch.zeros(2, {"rgb": 3, "flow": 20}[name], *times, 224, 224) for name in recipe.stack]
         outputs = net(*clip)
     several = outputs if isinstance(outputs, tuple) else (outputs,)
     assert {tuple(logits.shape) for logits in several} == {(2, 101)}
@@ -105,21 +104,21 @@ def test_every_run_is_built_at_the_papers_size_and_takes_the_papers_clip(run):
 
 def test_a_test_is_one_pass_over_25_times_of_the_whole_picture_and_its_mirror_image():
     recipe = PAPER.run("star")
-    views = list(protocols.views(protocols.named(recipe["protocol"]), recipe, 180))
+    views = list(protocols.views(protocols.named(recipe.protocol), recipe, 180))
     assert [(len(view.times), view.place, view.flip) for view in views] == [(25, "whole", False), (25, "whole", True)]
     assert views[0].times[-1] + 10 == 179  # the last stack of flow ends with the video
 
 
 def test_the_losses_of_all_chunks_and_streams_are_added_up():
     logits, labels = [torch.randn(4, 7) for _ in range(10)], torch.arange(4)
-    found = losses.criterion(tuple(logits), labels, torch.zeros(4), PAPER.run("st_resnet")["loss"])
+    found = losses.criterion(tuple(logits), labels, torch.zeros(4), PAPER.run("st_resnet").loss_reduction)
     each = [torch.nn.functional.cross_entropy(x, labels, reduction="sum") for x in logits]
     assert torch.allclose(found, torch.stack(each).sum())
 
 
 def test_a_demos_clip_has_the_chunks_that_the_maxima_take():
     recipe = recipes.load(FILE, "demo").run("star")
-    assert (44 - 11) // (recipe["frames"] - 1) >= recipe["stride"][1]  # the demo's shortest video, stacks of 10 fields
+    assert (44 - 11) // (recipe.frames - 1) >= recipe.stride[1]  # the demo's shortest video, stacks of 10 fields
 
 
 def test_a_release_of_resnets_other_form_is_refused(tmp_path):
@@ -157,7 +156,7 @@ def tiny(tmp_path_factory):
     document = yaml.safe_load(FILE.read_text())
     small = {"options": {"width": 0.125, "depth": [2, 2, 2, 2]}, "short_side": 40, "crop": 32, "threads": 1}
     document["presets"]["tiny"] = {
-        "common": {**small, "batch": 6, "bn_batch": 4, "drops": [1], "steps": 3},
+        "common": {**small, "batch": 6, "bn_batch": 4, "milestones": [1], "steps": 3},
         "appearance": {"init": {"net": None}}, "motion": {"init": {"net": None}},
     }  # fmt: skip
     (folder / "st_resnet.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
@@ -190,7 +189,7 @@ def test_the_three_phases_train_resume_score_by_the_papers_protocol_and_fuse(tin
     assert views == {"appearance": 2 * 50, "motion": 2 * 50, "st_resnet": 2 * 2, "star": 2 * 2}
     resumed_like(states["st_resnet"], tiny, monkeypatch)
     both = [str(files[run]) for run in ("appearance", "motion")]
-    fuse_command.main(["--scores", *both, "--on", "logits", "--out", str(tiny / "two_streams.parquet")])
+    fuse_command.main(["--scores", *both, "--input", "logits", "--out", str(tiny / "two_streams.parquet")])
     fused, (a, m) = scores.read(tiny / "two_streams.parquet"), (scores.read(file, "logits") for file in both)
     assert np.allclose(fused.values, (a.values + m.values) / 2, atol=1e-5)
 

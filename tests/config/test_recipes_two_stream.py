@@ -31,9 +31,9 @@ WIDTH = {"width": 0.03, "stride2": 1}
 @pytest.mark.parametrize("run", PAPER.runs)
 def test_the_schedules_are_the_papers(run):
     recipe = PAPER.run(run)
-    assert (recipe["batch"], recipe["momentum"], recipe["rate"], recipe["factor"]) == (256, 0.9, 0.01, 0.1)
-    assert (recipe["drops"], recipe["steps"]) == (([14000], 20000) if run in TUNED else ([50000, 70000], 80000))
-    assert bool(recipe["init"]) == (run in TUNED)
+    assert (recipe.batch, recipe.momentum, recipe.lr, recipe.gamma) == (256, 0.9, 0.01, 0.1)
+    assert (recipe.milestones, recipe.steps) == (([14000], 20000) if run in TUNED else ([50000, 70000], 80000))
+    assert bool(recipe.init) == (run in TUNED)
 
 
 def test_table_1a_is_three_ways_to_begin_and_two_dropouts():
@@ -41,19 +41,19 @@ def test_table_1a_is_three_ways_to_begin_and_two_dropouts():
     cells = {cell: PAPER.run(run) for cell, run in pairs if cell.table == "twostream_table1a"}
     assert len(cells) == 6
     for cell, recipe in cells.items():
-        assert recipe["options"]["dropout"] == float(cell.column.removeprefix("dropout "))
-        assert recipe["init"] == ({} if cell.row == "From scratch" else {"net": {"release": "cnn_m_2048"}})
-        assert recipe["trains"] == ("head" if cell.row.endswith("last layer") else "all")
+        assert recipe.options["dropout"] == float(cell.column.removeprefix("dropout "))
+        assert recipe.init == ({} if cell.row == "From scratch" else {"net": {"release": "cnn_m_2048"}})
+        assert recipe.trainable == ("head" if cell.row.endswith("last layer") else "all")
 
 
 def test_table_1b_compares_stacks_with_and_without_their_means():
     for row in entries.load(FILE):
         for cell in (cell for cell in row.cells if cell.table == "twostream_table1b"):
             recipe = PAPER.run(row.run.split(".")[1])
-            assert f"L = {recipe['stack']['flow']})" in cell.row
-            assert recipe["mean_subtraction"] == (cell.column == "mean subtraction on")
-            way = "trajectories" if "Trajectory" in cell.row else "bidirectional" if "bi-dir" in cell.row else "places"
-            assert recipe["flow_stack"] == way
+            assert f"L = {recipe.stack['flow']})" in cell.row
+            assert recipe.mean_subtraction == (cell.column == "mean subtraction on")
+            way = "trajectories" if "Trajectory" in cell.row else "bidirectional" if "bi-dir" in cell.row else "simple"
+            assert recipe.flow_stack == way
 
 
 @pytest.mark.parametrize("run", PAPER.runs)
@@ -61,12 +61,12 @@ def test_every_run_is_built_at_the_papers_size(run):
     recipe = PAPER.run(run)
     ((_, channels),) = clip_sampling.channels(recipe).items()
     with torch.device("meta"):
-        net = from_recipe.build(recipe, 101, 51 if recipe["partner"] == "tasks" else None).eval()
+        net = from_recipe.build(recipe, 101, 51 if recipe.partner == "tasks" else None).eval()
         logits = net(torch.zeros(2, channels, 224, 224))
     assert logits.shape == (2, 101)
     assert net.classifier[0][0].out_features == 4096
     lrn = sum(isinstance(layer, torch.nn.LocalResponseNorm) for layer in net.modules())
-    assert lrn == (1 if "flow" in recipe["stack"] else 2)  # the temporal net drops the second one
+    assert lrn == (1 if "flow" in recipe.stack else 2)  # the temporal net drops the second one
 
 
 def test_every_accuracy_of_the_papers_own_has_one_row_on_its_data_set():
@@ -80,14 +80,14 @@ def test_every_accuracy_of_the_papers_own_has_one_row_on_its_data_set():
 
 
 def test_a_test_video_is_seen_in_250_views():
-    protocol = protocols.named(PAPER.run("temporal")["protocol"])
+    protocol = protocols.named(PAPER.run("temporal").protocol)
     views = list(protocols.views(protocol, PAPER.run("temporal"), 180))
     assert len(views) == 250
     assert views[-1].times[0] + 10 == 179  # the last stack ends with the video
 
 
 def test_table_3_fuses_one_spatial_net_with_three_temporal_ones():
-    fused = {name: fusion["scores"] for name, fusion in PAPER.fusions.items()}
+    fused = {name: fusion.scores for name, fusion in PAPER.fusions.items()}
     assert {scores[0] for scores in fused.values()} == {"spatial"}
     assert {scores[1] for scores in fused.values()} == {"temporal", "bidirectional", "temporal_multitask"}
 
@@ -103,11 +103,11 @@ def test_the_plain_demo_needs_no_second_data_set_no_backward_flow_and_no_release
     patterns = CONFIG["datasets"]["demo"]["tables"]["rows"]
     demo = experiment(CONFIG, "demo", "two_stream")
     shown = {row.run.split(".")[1] for row in entries.load(FILE) for p in patterns if fnmatch.fnmatch(row.run, p)}
-    used = {part for name in shown for part in demo.fusions.get(name, {"scores": [name]})["scores"]}
+    used = {part for name in shown for part in (demo.fusions[name].scores if name in demo.fusions else [name])}
     assert used == {"spatial", "temporal"}
     for recipe in map(demo.run, used):
-        assert not recipe["init"]
-        assert not recipe["partner"]
+        assert not recipe.init
+        assert not recipe.partner
         assert "backward" not in clip_sampling.modalities(recipe)
 
 
@@ -116,9 +116,9 @@ def tiny(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two_stream")
     data = tiny_dataset(folder / "own", ("rgb", "flow", "backward"))
     partner = tiny_dataset(folder / "partner", ("flow",), ("jump", "left", "run"), seed=1)
-    small = {"options": WIDTH, "short_side": 60, "crop": 56, "batch": 4, "drops": [2], "steps": 3, "threads": 1}
+    small = {"options": WIDTH, "short_side": 60, "crop": 56, "batch": 4, "milestones": [2], "steps": 3, "threads": 1}
     few = {run: {"protocol": "2 frames x 10 crops"} for run in OTHERS}
-    tuned = {run: {"drops": [2], "steps": 3} for run in TUNED}
+    tuned = {run: {"milestones": [2], "steps": 3} for run in TUNED}
     return TinyRuns(FILE, folder, data, {"common": small, **few, **tuned}, partner)
 
 

@@ -1,5 +1,7 @@
 """Scores: every view kept, averaged by the recipe's rule, n of N."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -131,7 +133,8 @@ def made(folder, videos, test, bad=()):
     tiny_splits(folder / "splits.parquet", [*videos, *bad], test=test)
     facts = {
         "run": "e.r", "preset": "demo", "split": 1, "seed": 0, "classes": reader.classes, "fingerprint": "f",
-        "tested_classes": reader.classes, "second_classes": None, "note": "", "recipe_hash": "h", "recipe": RECIPE,
+        "tested_classes": reader.classes, "second_classes": None, "note": "", "recipe_hash": "h",
+        "recipe": asdict(RECIPE),
         "settings": {"rgb": reader.settings},
     }  # fmt: skip
     torch.manual_seed(0)

@@ -21,7 +21,7 @@ def rank_average(stack: Stack) -> np.ndarray:
     """The mean over the runs of each class' rank among the scores of a video, 0 for the lowest."""
     return stack.argsort(2).argsort(2).mean(0)
 '''
-FUSION = "fusions:\n  ranks: {scores: [spatial, temporal], method: rank_average, of: logits}\n"
+FUSION = "fusions:\n  ranks: {scores: [spatial, temporal], method: rank_average, input: logits}\n"
 EXPERIMENT = "experiments/two_stream.yaml"
 LOAD = f"from pipeline.config import recipes; print(recipes.load('{EXPERIMENT}', 'paper').fusions['ranks'])"
 
@@ -61,7 +61,7 @@ def test_an_added_method_is_in_the_schema_and_in_the_command_after_edits_to_thre
     ]  # fmt: skip
     assert "rank_average" in run(checkout, "-c", LOAD)
     files = [write(checkout / f"{name}_test.parquet", x, videos=list("vwxy")) for name, x in (("a", A), ("b", B))]
-    fused = ("--method", "rank_average", "--on", "logits", "--out", "fused.parquet")
+    fused = ("--method", "rank_average", "--input", "logits", "--out", "fused.parquet")
     run(checkout, "-m", "pipeline.fuse", "--scores", *map(str, files), *fused)
     found = scores.read(checkout / "fused.parquet")
     assert found.kind == "decisions"

@@ -40,16 +40,16 @@ def fused(two, out, *options):
 
 
 def test_average_of_probabilities_is_the_mean_softmax(two, tmp_path):
-    result = fused(two, tmp_path / "f.parquet", "--method", "average", "--on", "probabilities")
+    result = fused(two, tmp_path / "f.parquet", "--method", "average", "--input", "probabilities")
     assert result.values == pytest.approx((softmax(A, 1) + softmax(B, 1)) / 2, abs=1e-6)
 
 
 def test_average_of_logits_is_not_squashed(two, tmp_path):
-    assert fused(two, tmp_path / "f.parquet", "--on", "logits").values == pytest.approx((A + B) / 2, abs=1e-6)
+    assert fused(two, tmp_path / "f.parquet", "--input", "logits").values == pytest.approx((A + B) / 2, abs=1e-6)
 
 
 def test_weights_are_shares(two, tmp_path):
-    result = fused(two, tmp_path / "f.parquet", "--method", "weighted", "--on", "logits", "--weights", "1", "2")
+    result = fused(two, tmp_path / "f.parquet", "--method", "weighted", "--input", "logits", "--weights", "1", "2")
     assert result.values == pytest.approx((A + 2 * B) / 3, abs=1e-6)
 
 
@@ -77,7 +77,7 @@ def test_a_fitted_fusion_learns_which_stream_is_informative(tmp_path, method):
             for name, values in (("knows", knows), ("noise", noise))
         ]
     trained = ["--train-scores", *map(str, paths["train"])]
-    result = fused(paths["test"], tmp_path / "f.parquet", "--method", method, "--on", "l2", *trained)
+    result = fused(paths["test"], tmp_path / "f.parquet", "--method", method, "--input", "l2", *trained)
     plain = fused(paths["test"], tmp_path / "p.parquet", "--method", "average")
     assert scores.top1(result) == 1.0 > scores.top1(plain)
     assert result.kind == "decisions"
@@ -137,7 +137,7 @@ def test_runs_of_different_seeds_fuse_and_the_fused_file_has_no_seed(tmp_path):
 def test_videos_in_another_order_are_aligned_with_the_first_file(tmp_path):
     first = write(tmp_path / "a.parquet", A, videos=list("vwxy"))
     turned = write(tmp_path / "b.parquet", A[::-1], LABELS[::-1], list("yxwv"))
-    result = fused([first, turned], tmp_path / "f.parquet", "--on", "logits")
+    result = fused([first, turned], tmp_path / "f.parquet", "--input", "logits")
     assert result.videos == list("vwxy")
     assert result.values == pytest.approx(A, abs=1e-6)
 
@@ -161,10 +161,10 @@ def test_a_video_of_two_classes_is_refused(tmp_path):
 
 def test_fused_scores_fuse_again_with_an_svms_decisions(two, tmp_path):
     """ST-ResNet with IDT: the mean of both streams' logits, then the mean of L2-normalised scores."""
-    fused(two, tmp_path / "nets.parquet", "--on", "logits")
+    fused(two, tmp_path / "nets.parquet", "--input", "logits")
     videos = scores.read(two[0]).videos
     idt = write(tmp_path / "idt.parquet", 5 * B - 7, videos=videos, kind="decisions", average="decisions", run="idt")
-    result = fused([tmp_path / "nets.parquet", idt], tmp_path / "f.parquet", "--on", "l2")
+    result = fused([tmp_path / "nets.parquet", idt], tmp_path / "f.parquet", "--input", "l2")
     nets, svm = softmax((A + B) / 2, 1), 5 * B - 7
     expected = nets / np.linalg.norm(nets, axis=1, keepdims=True) + svm / np.linalg.norm(svm, axis=1, keepdims=True)
     assert result.values == pytest.approx(expected / 2, abs=1e-6)
@@ -172,7 +172,7 @@ def test_fused_scores_fuse_again_with_an_svms_decisions(two, tmp_path):
 
 
 def test_idt_with_weight_a_quarter_is_actionvlads_fusion(two, tmp_path):
-    weighted = ["--method", "weighted", "--weights", "1", "0.25", "--on", "l2"]
+    weighted = ["--method", "weighted", "--weights", "1", "0.25", "--input", "l2"]
     result = fused(two, tmp_path / "f.parquet", *weighted)
     expected = (methods.l2_normalise(softmax(A, 1)) + 0.25 * methods.l2_normalise(softmax(B, 1))) / 1.25
     assert result.values == pytest.approx(expected, abs=1e-6)

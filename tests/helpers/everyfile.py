@@ -35,7 +35,7 @@ EXPERIMENT = {
     "paper": "A test (2026)",
     "common": {
         "net": "cnn_m_2048", "options": {"width": 0.03}, "stack": {"rgb": 1},
-        "short_side": 48, "crop": 48, "batch": 2, "rate": 0.01, "steps": 3, "protocol": "2 frames x centre",
+        "short_side": 48, "crop": 48, "batch": 2, "lr": 0.01, "steps": 3, "protocol": "2 frames x centre",
         "train_protocol": "1 frame x centre", "threads": 1,
     },
     "runs": {
@@ -178,7 +178,8 @@ def scored_and_shown(folder, monkeypatch):
     )
     fused = f"{RUN}/two_stream.average"
     call(
-        fuse_command.main, f"--scores {run}/test.parquet {RUN}/idt.idt/test.parquet --on l2 --out {fused}/test.parquet"
+        fuse_command.main,
+        f"--scores {run}/test.parquet {RUN}/idt.idt/test.parquet --input l2 --out {fused}/test.parquet",
     )
     call(tables_command.main, "dataset demo --out results/tables/demo.csv")
     call(tables_command.main, "paper twostream_table4 --out results/tables/twostream_table4.csv")

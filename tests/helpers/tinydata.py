@@ -6,20 +6,18 @@ import numpy as np
 import pandas as pd
 import simplejpeg
 
-from pipeline.config import recipes
+from pipeline.config.recipe import Recipe
 from pipeline.formats import manifest, quarantine
 from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.formats.quarantine import QuarantineRow
 from pipeline.formats.shards import ShardReader
 from pipeline.shard import pack
 
-RECIPE = {
-    **recipes.DEFAULTS,
-    "net": "cnn_m_2048", "options": {"width": 0.03, "stride2": 1, "dropout": 0.3}, "stack": {"rgb": 1},
-    "short_side": 64, "crop": 56, "rgb_jitter": 0.1, "sampling": "balanced", "batch": 4, "rate": 0.01, "drops": [20],
-    "steps": 40, "weight_decay": 0.0005, "protocol": "25 frames x centre", "train_protocol": "1 frame x centre",
-    "threads": 1,
-}  # fmt: skip
+RECIPE = Recipe(
+    net="cnn_m_2048", options={"width": 0.03, "stride2": 1, "dropout": 0.3}, stack={"rgb": 1}, short_side=64, crop=56,
+    rgb_jitter=0.1, sampler="balanced", batch=4, lr=0.01, milestones=[20], steps=40, weight_decay=0.0005,
+    protocol="25 frames x centre", train_protocol="1 frame x centre", threads=1,
+)  # fmt: skip
 
 
 def tiny_shards(folder, videos, modality, classes=("left", "right"), bad=()):

@@ -51,7 +51,7 @@ class TinyRuns:
         command = ["--experiment", str(self.path), "--run", run, "--preset", "tiny", "--shards"]
         command += [*self.shards(run, self.data), "--splits", str(self.data / "splits.parquet"), "--out", str(out)]
         command += [f"--init={part}={file}" for part, file in (init or {}).items()]
-        if self.experiment.run(run)["partner"]:
+        if self.experiment.run(run).partner:
             command += ["--partner-splits", str(self.partner / "splits.parquet")]
             command += ["--partner-shards", *self.shards(run, self.partner)]
         train_command.main([*command, "--device", "cpu", "--save-seconds", "0"])
@@ -71,9 +71,9 @@ class TinyRuns:
     def fuse(self, name):
         """The fused scores of runs that have been scored."""
         fusion = self.experiment.fusions[name]
-        files = [[self.folder / run / f"{subset}.parquet" for run in fusion["scores"]] for subset in ("test", "train")]
-        trained = files[1] if fusion["method"] == "svm" else []
-        return fuse_scores.fuse(files[0], trained, fusion["method"], fusion["of"], fusion.get("weights", ()), 0)
+        files = [[self.folder / run / f"{subset}.parquet" for run in fusion.scores] for subset in ("test", "train")]
+        trained = files[1] if fusion.method == "svm" else []
+        return fuse_scores.fuse(files[0], trained, fusion.method, fusion.input, fusion.weights, 0)
 
     def views(self, run):
         """Views of each test video."""

@@ -60,7 +60,7 @@ def test_the_rows_that_add_idt_are_fusions_with_it():
     parts = runs.fuse_inputs(COMMITTED, "demo", 1, 0, "idt.action_vlad_idt", "test")
     assert parts == [f"results/runs/demo/split1/seed0/{run}/test.parquet" for run in ("action_vlad.late", "idt.idt")]
     assert runs.fuse_options(COMMITTED, "demo", 1, 0, "idt.action_vlad_idt") == (
-        "--method weighted --on l2 --weights 1 0.25"
+        "--method weighted --input l2 --weights 1 0.25"
     )
 
 

@@ -183,9 +183,8 @@ def test_a_split_that_is_not_there_is_a_sentence_before_anything_runs(tmp_path, 
 
 def test_the_splits_of_ones_own_lists_are_those_of_their_files(tmp_path):
     touch(tmp_path, "a_test_split1.txt", "a_test_split2.txt", "trainlist01.txt", "testlist07.txt", "notes.txt")
-    settings = {"split_file": None, "lists": str(tmp_path)}
-    assert split_numbers.listed_splits({**settings, "layout": "hmdb51"}) == [1, 2]
-    assert split_numbers.listed_splits({**settings, "layout": "ucf101"}) == [1, 7]
+    for layout, splits in (("hmdb51", [1, 2]), ("ucf101", [1, 7])):
+        assert split_numbers.listed_splits(config.DatasetSettings(lists=str(tmp_path), layout=layout)) == splits
 
 
 def test_drawn_splits_are_as_many_as_anybody_asks_for(tmp_path):

@@ -1,6 +1,7 @@
 """Clips: which pictures a network sees of a video."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,23 +13,23 @@ KINDS = [
     {},
     {"stack": {"flow": 10}},
     {"stack": {"rgb": 1, "flow": 10}, "frames": 5, "stride": [5, 15]},
-    {"stack": {"rgb": 1, "difference": 1}, "frames": 5, "stride": 5, "distance": 9, "past_end": "reflect"},
-    {"stack": {"rgb": 1}, "frames": 64, "past_end": "loop"},
-    {"stack": {"rgb": 1, "flow": 10}, "frames": 25, "spread": True},
-    {"stack": {"flow": 5}, "frames": 3, "spread": True, "past_end": "reflect"},
+    {"stack": {"rgb": 1, "difference": 1}, "frames": 5, "stride": 5, "difference_distance": 9, "padding": "reflect"},
+    {"stack": {"rgb": 1}, "frames": 64, "padding": "loop"},
+    {"stack": {"rgb": 1, "flow": 10}, "frames": 25, "uniform": True},
+    {"stack": {"flow": 5}, "frames": 3, "uniform": True, "padding": "reflect"},
 ]
 LENGTHS = [1, 2, 3, 9, 10, 11, 12, 30, 61, 64, 65, 300]
 
 
 def recipe(**changes):
-    return {**RECIPE, **changes}
+    return replace(RECIPE, **changes)
 
 
 def inside(kind, times, frames):
     """Whether every picture of a clip is one that a video of so many frames has."""
-    count = max(frames - ("flow" in kind["stack"]), 1)
-    lengths = kind["stack"].values()
-    found = [number for length in lengths for number in clip_sampling.pictures(times, length, count, kind["past_end"])]
+    count = max(frames - ("flow" in kind.stack), 1)
+    lengths = kind.stack.values()
+    found = [number for length in lengths for number in clip_sampling.pictures(times, length, count, kind.padding)]
     return 0 <= min(found) <= max(found) < count
 
 
@@ -45,7 +46,7 @@ def test_drawn_times_lie_inside_the_video_whatever_its_length(kind):
     kind = recipe(**kind)
     for seed, frames in enumerate(LENGTHS * 5):
         times = clip_sampling.drawn(kind, frames, np.random.default_rng(seed))
-        assert len(times) == (kind["frames"] or 1)
+        assert len(times) == (kind.frames or 1)
         assert inside(kind, times, frames)
         shortest = clip_sampling.extent(kind) + (len(times) - 1) * clip_sampling.bounds(kind)[0]
         assert times[-1] + clip_sampling.extent(kind) <= frames or frames < shortest
@@ -77,14 +78,14 @@ def test_strides_are_drawn_from_their_range_and_shrink_in_a_short_video():
 
 
 def test_a_fixed_stride_stays_in_a_short_video_which_goes_on_past_its_end():
-    kind = recipe(frames=4, stride=2, past_end="loop")
+    kind = recipe(frames=4, stride=2, padding="loop")
     assert clip_sampling.drawn(kind, 3, np.random.default_rng(0)) == [0, 2, 4, 6]
     assert clip_sampling.pictures([0, 2, 4, 6], 1, 3, "loop") == [0, 2, 1, 0]
 
 
 def test_a_spread_clip_has_a_time_in_each_equal_part_of_the_video():
     for seed in range(20):
-        times = clip_sampling.drawn(recipe(frames=4, spread=True), 41, np.random.default_rng(seed))
+        times = clip_sampling.drawn(recipe(frames=4, uniform=True), 41, np.random.default_rng(seed))
         assert all(10 * number <= time <= 10 * (number + 1) for number, time in enumerate(times))
 
 

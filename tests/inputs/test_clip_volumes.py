@@ -1,5 +1,7 @@
 """Inputs: what is read of a video and cut from its pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from pipeline.inputs.readers import frame_count
 from pipeline.train import dataset
 from tests.helpers.tinydata import RECIPE, smooth, tiny_shards
 
-BOTH = {**RECIPE, "stack": {"rgb": 1, "flow": 2}, "frames": 3, "mean_subtraction": True}
+BOTH = replace(RECIPE, stack={"rgb": 1, "flow": 2}, frames=3, mean_subtraction=True)
 WHOLE = Box(0, 0, 24, 32, (24, 32), False)
 
 
@@ -30,7 +32,7 @@ def stored(readers, modality, numbers=range(8)):
 
 
 def read(readers, times, name="flow", **changes):
-    recipe = {**RECIPE, "stack": {name: 4}, **changes}
+    recipe = replace(RECIPE, **{"stack": {name: 4}, **changes})
     return clip_volumes.read(readers, recipe, "v", times)[name]
 
 
@@ -53,7 +55,7 @@ def test_rgb_and_flow_are_of_the_same_times(readers):
 
 @pytest.mark.parametrize(("past_end", "later"), [("hold", [6, 8, 8]), ("reflect", [6, 8, 6]), ("loop", [6, 8, 1])])
 def test_a_difference_is_that_of_a_frame_and_one_some_frames_later(readers, past_end, later):
-    found = read(readers, [2, 4, 6], "difference", stack={"difference": 1}, distance=4, past_end=past_end)
+    found = read(readers, [2, 4, 6], "difference", stack={"difference": 1}, difference_distance=4, padding=past_end)
     here, there = (readers["rgb"].rgb("v", numbers).astype(int).transpose(0, 3, 1, 2) for numbers in ([2, 4, 6], later))
     assert (found.pictures == np.abs(here - there)).all()
 
@@ -133,7 +135,7 @@ def test_every_picture_of_a_clip_is_cropped_and_jittered_alike(readers):
 
 
 def test_a_training_clip_depends_on_its_generator_alone(readers):
-    recipe = {**BOTH, "short_side": 24, "crop": 16, "scales": [1, 0.8]}
+    recipe = replace(BOTH, short_side=24, crop=16, crop_scales=[1, 0.8])
     first, again, other = (dataset.augmented(readers, "v", recipe, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert all((a == b).all() for one, two in zip(first, again, strict=True) for a, b in zip(one, two, strict=True))
     assert any((a != b).any() for one, two in zip(first, other, strict=True) for a, b in zip(one, two, strict=True))
@@ -149,7 +151,7 @@ def test_frames_and_flow_of_different_sizes_are_refused_with_both(readers, tmp_p
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_test_crop_is_the_same_part_of_frames_and_flow(readers, flip):
-    box = crops.named({**BOTH, "short_side": 24, "crop": 16}, (24, 32), "bottom right", flip)
+    box = crops.named(replace(BOTH, short_side=24, crop=16), (24, 32), "bottom right", flip)
     (rgb, _), (flow, _) = clip_volumes.cut(clip_volumes.read(readers, BOTH, "v", [4]), box, True)
     whole = readers["rgb"].rgb("v", [4])[0].transpose(2, 0, 1)[:, 8:, 16:]
     field = readers["flow"].flow("v", [4])[0, 1, 8:, 16:]

@@ -1,5 +1,7 @@
 """Crops: which rectangle of a picture a network sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,12 @@ from pipeline.common.errors import UserError
 from pipeline.inputs import crops, protocols
 from tests.helpers.tinydata import RECIPE
 
-RECIPE = {**RECIPE, "short_side": 60, "crop": 56}
+RECIPE = replace(RECIPE, short_side=60, crop=56)
 PICTURE = (60, 80)
 
 
 def draws(count=300, picture=PICTURE, **changes):
-    return [crops.drawn({**RECIPE, **changes}, picture, np.random.default_rng(seed)) for seed in range(count)]
+    return [crops.drawn(replace(RECIPE, **changes), picture, np.random.default_rng(seed)) for seed in range(count)]
 
 
 def places(name, recipe=RECIPE, picture=PICTURE):
@@ -38,7 +40,7 @@ def test_the_grid_has_nine_places_which_with_mirror_images_are_fstcns_18_crops()
     ("place", "names"), [("corners", (*crops.CORNERS, "centre")), ("grid", tuple(crops.GRID)), ("centre", ("centre",))]
 )
 def test_training_crops_of_named_places_are_just_those(place, names):
-    assert {(box.top, box.left) for box in draws(place=place)} == {places(name) for name in names}
+    assert {(box.top, box.left) for box in draws(crop_position=place)} == {places(name) for name in names}
 
 
 def test_random_crops_lie_anywhere_in_the_picture():
@@ -48,19 +50,19 @@ def test_random_crops_lie_anywhere_in_the_picture():
 
 
 def test_crops_near_borders_are_a_quarter_of_the_picture_from_one_at_most():
-    boxes = draws(place="borders", crop=20)
+    boxes = draws(crop_position="borders", crop=20)
     assert all(min(box.top, 40 - box.top) <= 15 and min(box.left, 60 - box.left) <= 20 for box in boxes)
     assert {box.top for box in boxes} == {*range(16), *range(25, 41)}
 
 
 def test_height_and_width_are_scaled_each_for_itself():
-    boxes = draws(scales=[1.0, 0.875, 0.75])
+    boxes = draws(crop_scales=[1.0, 0.875, 0.75])
     assert {(box.height, box.width) for box in boxes} == {(h, w) for h in (56, 49, 42) for w in (56, 49, 42)}
     assert all(box.size == (56, 56) for box in boxes)
 
 
 def test_jitter_of_the_sides_stays_within_its_share():
-    boxes = draws(side_jitter=0.25, crop=40)
+    boxes = draws(crop_scale_jitter=0.25, crop=40)
     assert all(30 <= side <= 50 for box in boxes for side in (box.height, box.width))
     assert len({(box.height, box.width) for box in boxes}) > 100
 
@@ -68,7 +70,10 @@ def test_jitter_of_the_sides_stays_within_its_share():
 @pytest.mark.parametrize("place", crops.PLACES)
 @pytest.mark.parametrize("picture", [(60, 80), (61, 47), (240, 321), (33, 500)])
 def test_every_crop_lies_inside_its_picture(place, picture):
-    assert all(inside(box, picture) for box in draws(100, picture, place=place, side_jitter=0.3, scales=[1.2, 0.5]))
+    assert all(
+        inside(box, picture)
+        for box in draws(100, picture, crop_position=place, crop_scale_jitter=0.3, crop_scales=[1.2, 0.5])
+    )
     assert all(inside(crops.named(RECIPE, picture, name, False), picture) for name in (*crops.GRID, crops.WHOLE))
 
 
@@ -90,4 +95,4 @@ def test_half_of_the_crops_are_mirrored_or_none():
 
 def test_a_crop_larger_than_the_recipes_pictures_is_refused_with_both_sizes():
     with pytest.raises(UserError, match="224 pixels but pictures' short side is 60"):
-        crops.named({**RECIPE, "crop": 224}, PICTURE, "centre", False)
+        crops.named(replace(RECIPE, crop=224), PICTURE, "centre", False)

@@ -1,5 +1,7 @@
 """Normalisation on the device is the plain arithmetic of the papers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ def readers(tmp_path_factory):
 
 def normalised(readers, times, **changes):
     """Every input of a clip of whole pictures as the network takes it, without the batch."""
-    recipe = {**RECIPE, "frames": len(times), **changes}
+    recipe = replace(RECIPE, frames=len(times), **changes)
     sample = clip_volumes.cut(
         clip_volumes.read(readers, recipe, "v", times), clip_volumes.Box(0, 0, 24, 32, (24, 32), False), True
     )
@@ -45,7 +47,7 @@ def test_stacked_frames_are_normalised_each(readers):
 
 
 def test_a_difference_has_no_mean_to_take_off(readers):
-    (found,) = normalised(readers, [0, 4], stack={"difference": 1}, distance=3)
+    (found,) = normalised(readers, [0, 4], stack={"difference": 1}, difference_distance=3)
     expected = np.abs(frames(readers, [0, 4]) - frames(readers, [3, 7])) / DEVIATION
     assert np.allclose(found, expected, atol=1e-5)
 
@@ -55,7 +57,7 @@ def test_flow_is_in_pixels(readers):
     assert np.allclose(found[:, 0], readers["flow"].flow("v", [3, 4]).reshape(4, 24, 32) / 255 * 40 - 20, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", ["places", "trajectories"])
+@pytest.mark.parametrize("way", ["simple", "trajectories"])
 def test_a_field_without_its_mean_has_none_and_is_else_the_same(readers, way):
     plain, centred = (
         normalised(readers, [0, 5], stack={"flow": 2}, flow_stack=way, mean_subtraction=on)[0] for on in (False, True)
@@ -71,7 +73,7 @@ def test_every_input_has_its_own_arithmetic_in_the_recipes_order(readers):
 
 
 def test_jitter_shifts_all_of_a_channel_alike(readers):
-    recipe = {**RECIPE, "frames": 2}
+    recipe = replace(RECIPE, frames=2)
     box = clip_volumes.Box(0, 0, 24, 32, (24, 32), False)
     sample = clip_volumes.cut(clip_volumes.read(readers, recipe, "v", [0, 1]), box, True)
     room = [(data.numpy(), shift.numpy().copy()) for data, shift in sample]
@@ -83,7 +85,7 @@ def test_jitter_shifts_all_of_a_channel_alike(readers):
 
 
 def test_without_a_time_axis_there_is_none(readers):
-    recipe = {**RECIPE, "stack": {"rgb": 1, "flow": 2}}
+    recipe = replace(RECIPE, stack={"rgb": 1, "flow": 2})
     volumes = clip_volumes.read(readers, recipe, "v", [1])
     sample = clip_volumes.cut(volumes, clip_volumes.Box(0, 0, 24, 32, (24, 32), False), False)
     found = Normaliser(recipe, readers, CPU)(clip_volumes.batch([sample, sample]))

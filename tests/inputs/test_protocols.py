@@ -1,12 +1,14 @@
 """Test protocols: which views are scored."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.common.errors import UserError
 from pipeline.inputs import clip_sampling, protocols
 from tests.helpers.tinydata import RECIPE
 
-CLIP = {**RECIPE, "frames": 5, "stride": 2}
+CLIP = replace(RECIPE, frames=5, stride=2)
 
 
 def views(name, recipe=RECIPE, frames=100):

@@ -1,5 +1,7 @@
 """FstCN: clip pairs, the T-P operator by hand, both paths, the three training steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,7 @@ def clips(batch=2, frames=5):
     return torch.randn(2, batch, 3, frames, 56, 56).unbind()
 
 
-PAIRS = {**RECIPE, "net": "fstcn", "stack": {"rgb": 1, "difference": 1}, "frames": 5, "stride": 5, "distance": 9}
+PAIRS = replace(RECIPE, net="fstcn", stack={"rgb": 1, "difference": 1}, frames=5, stride=5, difference_distance=9)
 
 
 def pairs(folder, levels, start):

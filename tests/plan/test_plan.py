@@ -136,7 +136,7 @@ def test_a_training_costs_three_forward_passes_a_clip_and_the_head_alone_one(the
         for run in ("two_stream.temporal", "two_stream.spatial")
     )
     recipe = recipes.load(ROOT / "experiments" / "two_stream.yaml", "paper").run("temporal")
-    work = 6 * network_costs.table()[network_costs.cost_key(recipe)].multiply_adds * recipe["batch"] * recipe["steps"]
+    work = 6 * network_costs.table()[network_costs.cost_key(recipe)].multiply_adds * recipe.batch * recipe.steps
     share, start = rates.rate("share_of_peak").value, rates.rate("start_torch").value
     assert whole.gpu.likely - start.likely == pytest.approx(work / share.likely / machine.peaks.single, rel=1e-3)
     assert head.gpu.likely < whole.gpu.likely / 8

@@ -10,7 +10,7 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
 from pipeline.common.paths import ROOT
 from pipeline.config import recipes
-from pipeline.config.settings import DATASET_DEFAULTS, load_yaml
+from pipeline.config.settings import load_yaml
 from pipeline.fetch.sources import TABLE as SOURCES
 from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.jobs.dry_run import Job, parse_jobs
@@ -97,7 +97,7 @@ def test_videos_of_the_users_folder_are_counted_and_their_frames_estimated(there
     for name in ("a/1.avi", "a/2.avi", "b/3.mp4", "b/notes.txt"):
         Path("mine", name).parent.mkdir(parents=True, exist_ok=True)
         Path("mine", name).write_bytes(bytes(1_000_000))
-    own = {**config(), "datasets": {"mine": {**DATASET_DEFAULTS, "folder": "mine"}}}
+    own = {**config(), "datasets": {"mine": {"folder": "mine"}}}
     found = dataset_size.dataset_size(own, "mine")
     assert (found.videos, found.classes, found.bytes.likely) == (3, 2, 3_000_000)
     assert found.frames.low < found.frames.likely < found.frames.high
@@ -106,7 +106,7 @@ def test_videos_of_the_users_folder_are_counted_and_their_frames_estimated(there
 
 def test_a_folder_without_videos_is_reported_in_one_sentence(there):
     Path("mine").mkdir()
-    own = {**config(), "datasets": {"mine": {**DATASET_DEFAULTS, "folder": "mine"}}}
+    own = {**config(), "datasets": {"mine": {"folder": "mine"}}}
     with pytest.raises(UserError, match="mine holds 0 videos"):
         dataset_size.dataset_size(own, "mine")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -212,7 +213,7 @@ def made(tmp_path_factory):
         torch.manual_seed(0)
         state = from_recipe.build(recipe, 2).state_dict()
         facts = {
-            "run": name, "recipe": recipe, "classes": reader.classes, "tested_classes": reader.classes,
+            "run": name, "recipe": asdict(recipe), "classes": reader.classes, "tested_classes": reader.classes,
             "second_classes": None, "settings": {"rgb": reader.settings}, "split": 1, "seed": 0,
             "torch": torch.__version__,
         }  # fmt: skip

@@ -1,5 +1,7 @@
 """Scoring: every view is the network's answer to just that crop of just those pictures."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,11 +19,11 @@ from pipeline.score import score_videos
 from tests.helpers.tinydata import RECIPE, smooth, tiny_shards, tiny_splits
 
 CPU = torch.device("cpu")
-FLOW = {**RECIPE, "stack": {"flow": 3}, "mean_subtraction": True}
-BOTH = {
-    **RECIPE, "net": "st_resnet", "stack": {"rgb": 1, "flow": 2}, "frames": 3, "stride": 2, "options":
-    {"width": 0.03, "depth": [2, 2, 2, 2]}, "crop": 64,
-}  # fmt: skip
+FLOW = replace(RECIPE, stack={"flow": 3}, mean_subtraction=True)
+BOTH = replace(
+    RECIPE, net="st_resnet", stack={"rgb": 1, "flow": 2}, frames=3, stride=2, crop=64,
+    options={"width": 0.03, "depth": [2, 2, 2, 2]},
+)  # fmt: skip
 MEAN, DEVIATION = (np.array(values).reshape(3, 1, 1) for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
 
 
@@ -46,7 +48,8 @@ def save(data, path, recipe, classes=("left", "right"), **facts):
     readers = open_shards(folders(data, recipe), recipe)
     about = {
         "run": "e.r", "preset": "demo", "split": 1, "seed": 0, "classes": list(classes), "fingerprint": "f",
-        "tested_classes": ["left", "right"], "second_classes": None, "note": "", "recipe_hash": "h", "recipe": recipe,
+        "tested_classes": ["left", "right"], "second_classes": None, "note": "", "recipe_hash": "h",
+        "recipe": asdict(recipe),
         "settings": {name: reader.settings for name, reader in readers.items()}, **facts,
     }  # fmt: skip
     torch.manual_seed(0)
@@ -121,7 +124,7 @@ def test_a_whole_video_is_one_view_of_all_its_times_and_the_picture_uncropped(da
         "batch",
         lambda samples: seen.append([x.shape for x, _ in samples[0]]) or original(samples),
     )
-    _, table, _ = scored(data, tmp_path, {**BOTH, "stride": 1}, "whole video x whole picture + flip")
+    _, table, _ = scored(data, tmp_path, replace(BOTH, stride=1), "whole video x whole picture + flip")
     assert table["video_id"].value_counts().to_dict() == {"a": 2, "b": 2}
     assert [shapes[0] for shapes in seen] == [(3, 7, 64, 80), (3, 3, 64, 80)]  # two fields take three frames
     assert [shapes[1] for shapes in seen] == [(4, 7, 64, 80), (4, 3, 64, 80)]
@@ -197,8 +200,8 @@ def test_shards_of_another_bound_than_the_weights_are_refused_with_both(data, tm
 
 def test_shards_of_another_bound_than_the_recipes_are_refused_with_both(data, tmp_path):
     with pytest.raises(UserError, match="flow of bound 20 but the recipe's is 15"):
-        open_shards(folders(data, FLOW), {**FLOW, "bound": 15})
-    open_shards(folders(data, FLOW), {**FLOW, "bound": 20})
+        open_shards(folders(data, FLOW), replace(FLOW, flow_bound=15))
+    open_shards(folders(data, FLOW), replace(FLOW, flow_bound=20))
 
 
 def test_missing_shards_are_a_sentence(data):

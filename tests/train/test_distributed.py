@@ -79,7 +79,7 @@ def test_two_processes_under_torchrun_learn_what_one_does_with_the_same_batch(da
 @pytest.mark.parametrize("kind", ["adam", "two tasks"])
 def test_two_processes_take_gradients_in_parts_too(data, tmp_path, kind):  # noqa: F811
     one, two = tmp_path / "one", tmp_path / "two"
-    without = {"options": {"width": 0.03, "stride2": 1, "dropout": 0.0}, "batch": 8, "micro_batch": 2, "epsilon": 1e-3}
+    without = {"options": {"width": 0.03, "stride2": 1, "dropout": 0.0}, "batch": 8, "micro_batch": 2, "eps": 1e-3}
     train_command.main(command(data, one, kind, **without))
     assert together(command(data, two, kind, **without), tmp_path / "log") == [0, 0]
     assert all(torch.allclose(tensor, tensors(two)[name], atol=1e-4) for name, tensor in tensors(one).items())

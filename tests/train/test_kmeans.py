@@ -1,11 +1,13 @@
 """K-means: clusters found, the same at every run, and read by ActionVLAD."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 import torch
 
 from pipeline.common.errors import UserError
-from pipeline.config import recipes
+from pipeline.config.recipe import recipe_hash
 from pipeline.formats import weights
 from pipeline.formats.shards import ShardReader
 from pipeline.models import builders, from_recipe
@@ -13,7 +15,7 @@ from pipeline.models.action_vlad import cut
 from pipeline.train import initialise, kmeans
 from tests.helpers.tinydata import RECIPE, tiny_shards, tiny_splits
 
-VGG = RECIPE | {"net": "vgg_16", "options": {"width": 0.05}, "crop": 48}
+VGG = replace(RECIPE, net="vgg_16", options={"width": 0.05}, crop=48)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def run(tmp_path_factory):
     for modality, shape in (("rgb", (5, 64, 64, 3)), ("flow", (5, 2, 64, 64))):
         videos = {name: random.integers(0, 255, shape, np.uint8) for name in "abcd"}
         reader = tiny_shards(folder / modality, videos, modality)
-        save(folder / f"{modality}.safetensors", reader, VGG | {"stack": {modality: 1 if modality == "rgb" else 2}})
+        save(folder / f"{modality}.safetensors", reader, replace(VGG, stack={modality: 1 if modality == "rgb" else 2}))
     return folder
 
 
@@ -33,7 +35,7 @@ def save(path, reader, recipe):
     torch.manual_seed(0)
     net = from_recipe.build(recipe, len(reader.classes))
     facts = {
-        "run": "actionvlad.base", "preset": "demo", "recipe": recipe, "recipe_hash": recipes.recipe_hash(recipe),
+        "run": "actionvlad.base", "preset": "demo", "recipe": asdict(recipe), "recipe_hash": recipe_hash(recipe),
         "classes": reader.classes, "tested_classes": reader.classes, "second_classes": None,
         "fingerprint": reader.fingerprint, "settings": {reader.modality: reader.settings}, "split": 1,
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ LABELS = [0] * 50 + [1] * 10 + [2] * 5
 
 def visited(recipe, size, rank, begin=0):
     """The positions of one process's chunks."""
-    return list(itertools.chain(*Batches({**RECIPE, **recipe}, World(size, rank, rank), begin)))
+    return list(itertools.chain(*Batches(replace(RECIPE, **recipe), World(size, rank, rank), begin)))
 
 
 def videos(labels):
@@ -58,7 +59,7 @@ def test_a_batch_is_the_same_on_any_number_of_processes():
     [({}, [12]), ({"micro_batch": 4}, [4, 4, 4]), ({"bn_batch": 5}, [4, 4, 4]), ({"micro_batch": 99}, [12])],
 )
 def test_a_batch_comes_in_chunks_of_about_equal_size_within_the_limit(changes, sizes):
-    chunks = list(Batches({**RECIPE, "batch": 12, "steps": 1, **changes}, World(1, 0, 0), 0))
+    chunks = list(Batches(replace(RECIPE, batch=12, steps=1, **changes), World(1, 0, 0), 0))
     assert [len(chunk) for chunk in chunks] == sizes
 
 
@@ -100,7 +101,7 @@ def test_two_tasks_take_turns_each_with_an_epoch_of_its_own(monkeypatch):
     """2014, section 5: half of every batch is each data set's."""
     monkeypatch.setattr("pipeline.train.dataset.augmented", lambda readers, name, recipe, generator: name)
     more = [video._replace(name=f"u{number}") for number, video in enumerate(videos([0, 1, 2]))]
-    data = TrainingClips([videos([0, 1]), more], {**RECIPE, "sampling": "epoch"}, seed=0)
+    data = TrainingClips([videos([0, 1]), more], replace(RECIPE, sampler="epoch"), seed=0)
     seen = [data[position] for position in range(12)]
     assert [task for *_, task in seen] == [0, 1] * 6
     assert Counter(name for name, _, task in seen if task == 0) == {"v0": 3, "v1": 3}

@@ -1,5 +1,7 @@
 """Chunks that travel in memory used again and again arrive whole, and nobody writes where somebody still reads."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from pipeline.train.distributed import World
 from pipeline.train.loader import loader_of, opened, steps
 from tests.helpers.tinydata import RECIPE, smooth, tiny_shards
 
-BOTH = {**RECIPE, "stack": {"rgb": 1, "flow": 2}, "frames": 2, "short_side": 24, "crop": 16, "batch": 5, "steps": 6}
-BOTH |= {"micro_batch": 2, "sampling": "epoch"}
+BOTH = replace(RECIPE, stack={"rgb": 1, "flow": 2}, frames=2, short_side=24, crop=16, batch=5, steps=6)
+BOTH = replace(BOTH, micro_batch=2, sampler="epoch")
 ALONE = World(1, 0, 0)
 
 
@@ -76,7 +78,7 @@ def test_processes_decode_although_opencv_had_threads_before(data):
     threads = cv2.getNumThreads()
     cv2.setNumThreads(4)
     cv2.resize(np.zeros((999, 999, 3), np.uint8), (1500, 1500))  # starts them
-    order = Batches({**BOTH, "scales": [0.8]}, ALONE, 0)  # pictures that are resized
+    order = Batches(replace(BOTH, crop_scales=[0.8]), ALONE, 0)  # pictures that are resized
     whole = TrainingClips(data.tasks, order.recipe, 0)
     assert len(list(opened(loader_of(whole, order, 1, None)))) == 18
     cv2.setNumThreads(threads)

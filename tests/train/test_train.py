@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +31,16 @@ from tests.helpers.tinydata import RECIPE, tiny_shards, tiny_splits
 ROOT = Path(__file__).parents[2]
 NAMES = [f"v{number}" for number in range(8)]
 STEPS = 12
-SHORT = {"steps": STEPS, "drops": [9]}
+SHORT = {"steps": STEPS, "milestones": [9]}
 # What else than a plain network has a state that a resumed training must find again.
 KINDS = {
     "plain": {"options": {"width": 0.03, "stride2": 1, "dropout": 0.0}},
     "dropout": {},
-    "plateau": {"rate": 0.2, "drops": [], "plateau": {"every": 2, "patience": 1, "hold_out": 0.3}},
-    "adam": {"optimiser": "adam", "warmup": 5, "micro_batch": 3},
+    "plateau": {"lr": 0.2, "milestones": [], "plateau": {"every": 2, "patience": 1, "hold_out": 0.3}},
+    "adam": {"optimizer": "adam", "warmup_steps": 5, "micro_batch": 3},
     "batch norm": {"net": "resnet_50", "options": {"width": 0.03, "depth": [2, 2, 2, 2]}, "bn_batch": 2},
-    "fstcn": {"net": "fstcn", "stack": {"rgb": 1, "difference": 1}, "frames": 3, "distance": 2},
-    "two tasks": {"net": "cnn_m_multitask", "partner": "tasks", "sampling": "epoch"},
+    "fstcn": {"net": "fstcn", "stack": {"rgb": 1, "difference": 1}, "frames": 3, "difference_distance": 2},
+    "two tasks": {"net": "cnn_m_multitask", "partner": "tasks", "sampler": "epoch"},
 }
 
 
@@ -68,7 +69,7 @@ def made(folder, names, classes):
 
 def arguments(data, out, save_seconds=1e9, **changes):
     """A command line of pipeline.train for the tiny recipe with `changes`."""
-    run = {**RECIPE, **changes}
+    run = asdict(replace(RECIPE, **changes))
     experiment = {"paper": "p", "runs": {"run": run}, "presets": {"paper": {}}, "rows": []}
     out.mkdir(parents=True, exist_ok=True)
     (out / "e.yaml").write_text(yaml.safe_dump(experiment, sort_keys=False))
@@ -209,13 +210,13 @@ def test_without_hard_links_the_checkpoint_stays(data, tmp_path, monkeypatch, ca
 
 
 def test_a_plateaus_rates_fall_and_its_checks_stand_in_the_curves(data, tmp_path, often):
-    train_command.main(command(data, tmp_path, "plateau", rate=1e-9))
+    train_command.main(command(data, tmp_path, "plateau", lr=1e-9))
     found = steps(tmp_path).set_index("step")
     assert found["held_out_loss"].notna().tolist() == [step % 2 == 0 for step in range(1, STEPS + 1)]
     assert found["rate"].iloc[-1] < found["rate"].iloc[0]
 
 
-@pytest.mark.parametrize("changes", [{"rate": 0.02}, {"stride": 2}, {"protocol": "1 frame x centre"}])
+@pytest.mark.parametrize("changes", [{"lr": 0.02}, {"stride": 2}, {"protocol": "1 frame x centre"}])
 def test_a_changed_recipe_starts_afresh_and_says_so_if_training_reads_the_change(data, tmp_path, changes, capfd, often):
     assert killed_at(12, train_command.main, command(data, tmp_path, "dropout"))
     capfd.readouterr()
@@ -298,7 +299,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_rate(data, tmp_path):
     with pytest.raises(
         UserError, match=r"loss is (nan|inf) at step \d+, learning rate 1e\+08: lower.*no checkpoint yet"
     ):
-        train_command.main(arguments(data, tmp_path, rate=1e8))
+        train_command.main(arguments(data, tmp_path, lr=1e8))
 
 
 def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(data, tmp_path, monkeypatch, often):

@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from pipeline.train.trainer import Training
 from tests.helpers.tinydata import RECIPE
 
 ALONE = World(1, 0, 0)
-PLAIN = {**RECIPE, "batch": 12, "rate": 0.1, "drops": [], "weight_decay": 0.0, "rgb_jitter": 0.0, "options": {}}
+PLAIN = replace(RECIPE, batch=12, lr=0.1, milestones=[], weight_decay=0.0, rgb_jitter=0.0, options={})
 
 
 def as_it_is(sample):
@@ -66,7 +67,7 @@ def chunks(whole, count):
 
 def trained(net, batches, **changes):
     """The training after a step on each of some batches, each a list of chunks."""
-    made = Training({**PLAIN, **changes}, net, as_it_is, 0, ALONE)
+    made = Training(replace(PLAIN, **changes), net, as_it_is, 0, ALONE)
     made.ready()
     for step in batches:
         made.update(step)
@@ -101,7 +102,7 @@ def test_the_losses_of_two_tasks_are_each_ones_mean_added_up():
     ((x, _),), labels, tasks = batch(tasks=2)
     a, b = two()(x)
     expected = cross_entropy(a[tasks == 0], labels[tasks == 0]) + cross_entropy(b[tasks == 1], labels[tasks == 1])
-    loss, _ = Training({**PLAIN, "partner": "tasks"}, two(), as_it_is, 0, ALONE).update([batch(tasks=2)])
+    loss, _ = Training(replace(PLAIN, partner="tasks"), two(), as_it_is, 0, ALONE).update([batch(tasks=2)])
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
@@ -109,7 +110,7 @@ def test_the_losses_of_two_tasks_are_each_ones_mean_added_up():
 def test_several_logits_of_one_task_each_have_a_loss(way, share):
     ((x, _),), labels, _ = batch()
     expected = sum(cross_entropy(logits, labels) for logits in two()(x)).item() * share
-    loss, _ = Training({**PLAIN, "loss": way}, two(), as_it_is, 0, ALONE).update([batch()])
+    loss, _ = Training(replace(PLAIN, loss_reduction=way), two(), as_it_is, 0, ALONE).update([batch()])
     assert loss.item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -128,21 +129,21 @@ def test_chunks_are_normalised_each_by_its_own_statistics():
 def test_long_gradients_are_shortened_to_the_recipes_norm_and_short_ones_kept():
     free = trained(plain(), [[batch()]])
     norm = gradients(free).norm().item()
-    assert gradients(trained(plain(), [[batch()]], clip_gradient=norm / 2)).norm().item() == pytest.approx(
+    assert gradients(trained(plain(), [[batch()]], max_grad_norm=norm / 2)).norm().item() == pytest.approx(
         norm / 2, rel=1e-4
     )
-    assert torch.equal(gradients(trained(plain(), [[batch()]], clip_gradient=norm * 2)), gradients(free))
+    assert torch.equal(gradients(trained(plain(), [[batch()]], max_grad_norm=norm * 2)), gradients(free))
 
 
 def test_sgd_goes_down_by_the_rate_of_its_step():
-    made = trained(plain(), [[batch()]], warmup=4)
+    made = trained(plain(), [[batch()]], warmup_steps=4)
     start = torch.cat([parameter.detach().flatten() for parameter in plain().parameters()])
     assert torch.allclose(weights(made), start - 0.1 / 4 * gradients(made))
 
 
 @pytest.mark.parametrize("epsilon", [1e-8, 0.1])
 def test_adams_first_step_is_its_gradient_over_its_size_and_epsilon(epsilon):
-    made = trained(plain(), [[batch()]], optimiser="adam", epsilon=epsilon)
+    made = trained(plain(), [[batch()]], optimizer="adam", eps=epsilon)
     start = torch.cat([parameter.detach().flatten() for parameter in plain().parameters()])
     slope = gradients(made)
     assert torch.allclose(weights(made), start - 0.1 * slope / (slope.abs() + epsilon), atol=1e-5)
@@ -153,7 +154,7 @@ def test_a_head_that_trains_alone_leaves_the_rest_and_its_moments_as_they_were()
     for name, parameter in net.named_parameters():
         parameter.requires_grad_(name.startswith("3."))
     before = copy.deepcopy(net.state_dict())
-    made = trained(net, [[batch()], [batch(seed=1)]], trains="head", weight_decay=0.1)
+    made = trained(net, [[batch()], [batch(seed=1)]], trainable="head", weight_decay=0.1)
     changed = {name for name, tensor in made.net.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"3.weight", "3.bias"}
 
@@ -242,12 +243,12 @@ def test_validation_learns_nothing_and_is_the_mean_over_videos():
     assert accuracy == pytest.approx((logits.argmax(1) == labels).float().mean().item())
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimiser": "adam"}])
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam"}])
 def test_a_restored_training_goes_on_as_the_saved_one(changes):
     steps = [[batch(seed=seed)] for seed in range(6)]
     whole = trained(normed(), steps, **changes)
     state = copy.deepcopy(trained(normed(), steps[:3], **changes).state())
-    resumed = Training({**PLAIN, **changes}, normed(), as_it_is, 0, ALONE)
+    resumed = Training(replace(PLAIN, **changes), normed(), as_it_is, 0, ALONE)
     resumed.restore(state)
     resumed.ready()
     for step in steps[3:]:

@@ -11,7 +11,7 @@ from tests.helpers.killing import ROOT
 
 KILLS = 5
 ROWS = [f"two_stream.{run}" for run in ("spatial", "temporal", "average")]
-SHORT = {"steps": 120, "drops": [100], "batch": 8, "protocol": "2 frames x centre"}
+SHORT = {"steps": 120, "milestones": [100], "batch": 8, "protocol": "2 frames x centre"}
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def made(tmp_path_factory):
         path = workflow.sources / "experiments" / f"{name}.yaml"
         recipes = yaml.safe_load(path.read_text())
         for run in runs:
-            recipes["presets"]["demo"].setdefault(run, {}).update(steps=2, drops=[1], batch=4)
+            recipes["presets"]["demo"].setdefault(run, {}).update(steps=2, milestones=[1], batch=4)
         if name == "two_stream":
             recipes["fusions"]["average"] |= {"method": "weighted", "weights": [1, 1]}
         path.write_text(yaml.safe_dump(recipes, sort_keys=False))
@@ -155,7 +155,7 @@ def test_another_crop_plans_the_run_that_has_it(made):
 
 
 def test_another_learning_rate_plans_the_run_that_has_it_and_its_fusions(made):
-    with made.edited("experiments/two_stream.yaml", "steps: 2\n", "steps: 2\n      rate: 0.02\n"):
+    with made.edited("experiments/two_stream.yaml", "steps: 2\n", "steps: 2\n      lr: 0.02\n"):
         assert made.planned() == expected(net("two_stream.spatial", "test", "train"), fusions(), "table")
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from pipeline.common import cli, log
 from pipeline.common.errors import UserError
+from pipeline.config.recipe import from_mapping
 from pipeline.formats import weights
 from pipeline.report import style
 from pipeline.report.papers import options, trained_run
@@ -66,7 +67,8 @@ def first_weights(facts: dict[str, Any], sources: dict[str, Path]) -> np.ndarray
     """The filters that the training began with, (N, C, T, h, w); None where another torch has drawn them."""
     if not sources and facts["torch"] != torch.__version__:
         return None
-    net = prepared(facts["recipe"], facts["classes"], facts["second_classes"], sources, facts["seed"])
+    recipe = from_mapping(facts["recipe"], "the weights file")
+    net = prepared(recipe, facts["classes"], facts["second_classes"], sources, facts["seed"])
     return net.state_dict()[STEM].numpy()
 
 

@@ -62,7 +62,7 @@ def explained(run: Trained, video: Video) -> tuple[list[Shown], str]:
     given = trained_run.batched(run, sample)
     found = [gradient.cpu().numpy() for gradient in gradients(run.net, given, video.label)]
     shown = []
-    for name, (volume, _), maps in zip(run.recipe["stack"], sample, found, strict=True):
+    for name, (volume, _), maps in zip(run.recipe.stack, sample, found, strict=True):
         times, seen = looked_at(maps), trained_run.pictures(name, volume, None)
         seen = brightened(seen) if name == "difference" else seen
         shown.append(Shown(name, seen[times], smoothed(maps)[times]))

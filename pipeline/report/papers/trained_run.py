@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
-from pipeline.config.recipes import Recipe
+from pipeline.config.recipe import Recipe
 from pipeline.flow.colour import flow_to_rgb
-from pipeline.formats import manifest, weights
+from pipeline.formats import manifest
 from pipeline.formats.flow_levels import dequantise
 from pipeline.inputs import clip_sampling, clip_volumes, crops
 from pipeline.inputs.clip_volumes import Sample
@@ -23,7 +23,7 @@ from pipeline.inputs.normalise import Normaliser
 from pipeline.inputs.readers import Readers, frame_count, open_shards
 from pipeline.models.device import pick_device
 from pipeline.models.outputs import Outputs, merged
-from pipeline.models.trained import load_net
+from pipeline.models.trained import load_net, recipe_of
 from pipeline.report import style
 
 Shown = TypeVar("Shown")
@@ -72,17 +72,9 @@ def started(a: argparse.Namespace, wanted: str, figure: str) -> Trained:
     return opened(a.weights, a.shards, a.device)
 
 
-def recipe_of(path: Path) -> Recipe:
-    """The recipe that weights were trained by; imported ones have none, a UserError."""
-    facts = weights.load_facts(path)
-    if "recipe" not in facts:
-        raise UserError(f"{path} was imported, not trained here: give the weights.safetensors of a run")
-    return facts["recipe"]
-
-
 def refuse_other(path: Path, wanted: str, figure: str) -> None:
     """A UserError unless the weights' recipe builds the network `wanted`."""
-    found = recipe_of(path)["net"]
+    found = recipe_of(path).net
     if found != wanted:
         raise UserError(f"{path} is a network {found} but {figure} are of {wanted}: give the weights of such a run")
 
@@ -147,7 +139,7 @@ def middle(trained: Trained, video: str) -> Sample:
     (times,) = clip_sampling.tested(recipe, frame_count(readers, video), 1)
     volumes = clip_volumes.read(readers, recipe, video, times)
     box = crops.named(recipe, clip_volumes.size_of(volumes), "centre", False)
-    return clip_volumes.cut(volumes, box, recipe["frames"] is not None)
+    return clip_volumes.cut(volumes, box, recipe.frames is not None)
 
 
 def batched(trained: Trained, sample: Sample) -> list[Tensor]:
