@@ -21,7 +21,7 @@ class Processor:
     """A `cuda.Device` whose memory is numpy's and whose blocks run one after the other."""
 
     def __init__(self, tile, folder, backwards=False):
-        self.tile, self.kept = tile, []
+        self.tile, self.allocations = tile, []
         library = folder / "tvl1.so"
         macros = [f"-D{name}={value}" for name, value in tile.macros().items()] + ["-DBACKWARDS"] * backwards
         compiler = ["g++", "-x", "c++", "-std=c++17", "-O2", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC"]
@@ -30,23 +30,23 @@ class Processor:
         self.block = [ctypes.c_int.in_dll(self.library, f"block_{axis}") for axis in "xy"]
 
     def allocate(self, count):
-        self.kept.append(np.full(count + 64, 0xFF, np.uint8))  # NaN, so that what is read before it is written shows
-        address = self.kept[-1].ctypes.data
+        self.allocations.append(np.full(count + 64, 0xFF, np.uint8))  # NaN, to detect uninitialised reads
+        address = self.allocations[-1].ctypes.data
         return address + -address % 64
 
     def free(self):
-        self.kept.clear()
+        self.allocations.clear()
 
-    def room(self):
+    def free_memory(self):
         return 1 << 30
 
     def clear(self, address, count):
         ctypes.memset(address, 0, count)
 
-    def put(self, address, array):
+    def upload(self, address, array):
         ctypes.memmove(address, np.ascontiguousarray(array).ctypes.data, array.nbytes)
 
-    def get(self, address, array):
+    def download(self, address, array):
         assert array.flags.c_contiguous
         ctypes.memmove(array.ctypes.data, address, array.nbytes)
 
@@ -77,9 +77,9 @@ def moving(height, width, count=3):
     return np.stack([cv2.warpAffine(grey, step, (width, height), borderMode=cv2.BORDER_REFLECT) for step in steps])
 
 
-def flow(device, frames, most=256, **parameters):
+def flow(device, frames, max_pairs=256, **parameters):
     out = np.full((len(frames) - 1, 2, *frames.shape[1:]), np.nan, np.float32)
-    cuda.flow_into(device, frames, out, tvl1.resolve(**parameters), most)
+    cuda.flow_into(device, frames, out, tvl1.resolve(**parameters), max_pairs)
     return out
 
 
@@ -135,7 +135,7 @@ def test_no_thread_reads_what_another_writes_between_two_barriers(build):
 def test_batches_change_no_bit(small):
     frames = moving(40, 50, count=6)
     whole = flow(small, frames)
-    assert np.array_equal(whole, flow(small, frames, most=2))
+    assert np.array_equal(whole, flow(small, frames, max_pairs=2))
     assert np.array_equal(whole[2:3], flow(small, frames[2:4]))
 
 
@@ -166,7 +166,7 @@ def test_the_kernels_compile_for_every_gpu(capability, tile):
 
 
 def test_a_gpu_without_enough_memory_is_refused_in_a_sentence(small, monkeypatch):
-    monkeypatch.setattr(Processor, "room", lambda self: 1000)
+    monkeypatch.setattr(Processor, "free_memory", lambda self: 1000)
     with pytest.raises(UserError, match="do not fit"):
         flow(small, moving(8, 9))
     with pytest.raises(UserError, match="shared memory"):

@@ -1,4 +1,4 @@
-"""How the kernels are compiled: without the interpreter's lock, and once a machine, not once a run."""
+"""Compilation of the kernels with numba: they release the GIL, and their machine code is cached on disk."""
 
 import contextlib
 import hashlib
@@ -10,15 +10,14 @@ from numba import njit
 from numba.core.caching import FunctionCache
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-PACKAGE_HASH = hashlib.sha256(
-    b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-).hexdigest()
+SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+PACKAGE_HASH = hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()
 
 
 class PackageCache(FunctionCache):
-    """numba's cache, but a change in any file of this package counts.
+    """numba's cache on disk, but invalidated by a change in any file of this package.
 
-    numba looks at the file of the function alone, and would go on using kernels that were compiled into it from others.
+    numba checks only the file of the function itself, although code of other files is inlined into it.
     """
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
@@ -26,13 +25,13 @@ class PackageCache(FunctionCache):
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Decorator: njit with its machine code kept on disk, or in memory where no folder can be written."""
+    """Decorator: njit with a cache on disk, or in memory if no folder is writable."""
     compiled = njit(**OPTIONS)(function)
-    with contextlib.suppress(RuntimeError):  # numba found no place for it: compiled anew in every run
+    with contextlib.suppress(RuntimeError):  # numba found no writable folder, so every process compiles
         compiled._cache = PackageCache(function)
     return compiled
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """Decorator: a part of kernels, always expanded where it is called."""
+    """Decorator: a function that is inlined into the kernels that call it."""
     return njit(forceinline=True, error_model="numpy")(function)

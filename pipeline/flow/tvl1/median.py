@@ -1,4 +1,4 @@
-"""Median filters 5x5 and 3x3 with repeated borders, 16 pixels at a time and exact, by sorting networks."""
+"""Exact 5x5 and 3x3 median filters with replicated borders, 16 pixels at a time, by sorting networks."""
 
 from pipeline.flow.tvl1.compile import inline, kernel
 from pipeline.flow.tvl1.vector import LANES, load, maximum, minimum, store
@@ -6,9 +6,9 @@ from pipeline.flow.tvl1.vector import LANES, load, maximum, minimum, store
 
 @kernel
 def median(plane, out, columns, size, side):
-    """The side x side median of a flat `plane` into `out`; `columns` (5, stride + 2 LANES) is scratch.
+    """Write the side x side median of the flat `plane` to `out`; `columns` (5, stride + 2 LANES) is scratch.
 
-    Every column of a window is sorted once a row and shared by the windows that cover it.
+    Each column is sorted once per row of the image, for all windows that contain it.
     """
     h, w, stride = size
     for y in range(h):
@@ -16,18 +16,18 @@ def median(plane, out, columns, size, side):
             sort_columns5(plane, columns, y, h, w, stride)
         else:
             sort_columns3(plane, columns, y, h, w, stride)
-        for k in range(side):  # repeat the border's columns: two on either side
+        for k in range(side):  # replicate the border: two columns on each side
             line = columns[k]
             line[LANES - 2] = line[LANES - 1] = line[LANES]
             line[LANES + w] = line[LANES + w + 1] = line[LANES + w - 1]
         for x in range(0, w, LANES):
-            middle = median_of_25(columns, x + LANES) if side == 5 else median_of_9(columns, x + LANES)
-            store(out, y * stride + x, middle)
+            result = median_of_25(columns, x + LANES) if side == 5 else median_of_9(columns, x + LANES)
+            store(out, y * stride + x, result)
 
 
 @inline
 def sort_columns5(plane, columns, y, h, w, stride):
-    """Columns (y-2 .. y+2, x), each sorted, into `columns`, smallest first."""
+    """Write the sorted columns (y-2 .. y+2, x) to `columns`, smallest first."""
     r0, r1, r2 = max(y - 2, 0) * stride, max(y - 1, 0) * stride, y * stride
     r3, r4 = min(y + 1, h - 1) * stride, min(y + 2, h - 1) * stride
     for x in range(0, w, LANES):
@@ -42,7 +42,7 @@ def sort_columns5(plane, columns, y, h, w, stride):
 
 @inline
 def sort_columns3(plane, columns, y, h, w, stride):
-    """Columns (y-1 .. y+1, x), each sorted, into `columns`, smallest first."""
+    """Write the sorted columns (y-1 .. y+1, x) to `columns`, smallest first."""
     for x in range(0, w, LANES):
         a, b = load(plane, max(y - 1, 0) * stride + x), load(plane, y * stride + x)
         a, b, c = sort3(a, b, load(plane, min(y + 1, h - 1) * stride + x))
@@ -53,11 +53,12 @@ def sort_columns3(plane, columns, y, h, w, stride):
 
 @inline
 def median_of_25(columns, x):
-    """The median of five sorted columns about x.
+    """The median of the 5x5 window around x, from its five sorted columns.
 
-    Sorting the rows of a matrix keeps its columns sorted. Of such a 5x5 matrix only 13 elements can have rank 13, and
-    they lie on three falling diagonals: `low` (4), `mid` (5) and `high` (4). An element of `mid` is no less than its
-    neighbours of `low` and no more than those of `high`, which leaves the median of max(low), median(mid), min(high).
+    Sorting the rows of a matrix with sorted columns keeps the columns sorted. In such a 5x5 matrix only 13 elements can
+    have rank 13. They are on three diagonals: `low` (4 elements), `mid` (5) and `high` (4). The elements of `mid` are
+    at least their neighbours in `low` and at most their neighbours in `high`, so the median of all is the median of
+    max(low), median(mid) and min(high).
     """
     _, _, _, a3, a4 = sort5(*load_window_row(columns[0], x))
     _, _, b2, b3, b4 = sort5(*load_window_row(columns[1], x))
@@ -72,7 +73,7 @@ def median_of_25(columns, x):
 
 @inline
 def median_of_9(columns, x):
-    """The median of three sorted columns: that of the largest minimum, the middle's median, the smallest maximum."""
+    """The median of the 3x3 window around x, from its three sorted columns."""
     low = maximum(maximum(load(columns[0], x - 1), load(columns[0], x)), load(columns[0], x + 1))
     _, mid, _ = sort3(load(columns[1], x - 1), load(columns[1], x), load(columns[1], x + 1))
     high = minimum(minimum(load(columns[2], x - 1), load(columns[2], x)), load(columns[2], x + 1))
@@ -93,7 +94,7 @@ def sort3(a, b, c):
 
 @inline
 def sort5(a, b, c, d, e):
-    """Nine exchanges; LLVM drops those whose outcome nobody uses."""
+    """A sorting network of nine exchanges; LLVM removes those whose results are not used."""
     a, b = minimum(a, b), maximum(a, b)
     d, e = minimum(d, e), maximum(d, e)
     c, e = minimum(c, e), maximum(c, e)

@@ -1,4 +1,4 @@
-"""TV-L1's parameters: presets, overrides, and what is refused."""
+"""The parameters of TV-L1: presets, overrides and their valid ranges."""
 
 import json
 from collections.abc import Callable
@@ -7,16 +7,16 @@ from typing import Any
 from pipeline.common.errors import UserError
 
 OPENCV: dict[str, Any] = {
-    "tau": 0.25,  # time step of the dual; converges up to 0.25
-    "lambda_": 0.15,  # weight of the data term: smaller is smoother
-    "theta": 0.3,  # tightness between u and v
-    "scales": 5,  # levels of the pyramid, at most; none has a side under 16
-    "scale_step": 0.8,  # size of a level relative to the finer one
-    "warps": 5,  # linearisations a level
-    "epsilon": 0.01,  # stop when the mean square change of an iteration is under its square (pixels)
-    "inner_iterations": 30,  # between two median filters, at most
-    "outer_iterations": 10,  # median filters a warp, at most
-    "median": 5,  # side of the median filter: 0 (none), 3 or 5
+    "tau": 0.25,  # time step of the dual update; it converges up to 0.25
+    "lambda_": 0.15,  # weight of the data term; a smaller one gives a smoother flow
+    "theta": 0.3,  # coupling between u and v
+    "scales": 5,  # maximum number of pyramid levels; no level has a side under 16 pixels
+    "scale_step": 0.8,  # size of a level relative to the next finer one
+    "warps": 5,  # linearisations of the image per level
+    "epsilon": 0.01,  # a warp ends when the RMS change of u in an iteration is smaller, in pixels
+    "inner_iterations": 30,  # maximum between two median filters
+    "outer_iterations": 10,  # maximum number of median filters per warp
+    "median": 5,  # side of the median filter in pixels: 0 (none), 3 or 5
 }
 ONE_LOOP = {"inner_iterations": 300, "outer_iterations": 1, "median": 0}
 PRESETS: dict[str, dict[str, Any]] = {
@@ -25,9 +25,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ipol": OPENCV | ONE_LOOP | {"scale_step": 0.5},
 }
 
-Rule = tuple[type, Callable[[Any], bool], str]
+Rule = tuple[type, Callable[[Any], bool], str]  # type, whether a value is valid, the requirement in words
 POSITIVE: Rule = (float, lambda value: 0 < value < float("inf"), "a positive number")
-COUNT: Rule = (int, lambda value: value >= 1, "a whole number from 1 on")
+COUNT: Rule = (int, lambda value: value >= 1, "an integer of at least 1")
 RULES: dict[str, Rule] = {
     "tau": (float, lambda value: 0 < value <= 0.25, "above 0 and at most 0.25, where the iteration converges"),
     "lambda_": POSITIVE,
@@ -43,31 +43,31 @@ RULES: dict[str, Rule] = {
 
 
 def resolve(preset: str = "opencv", **overrides: Any) -> dict[str, Any]:
-    """Every parameter's value: the preset's, with `overrides` on top.
+    """The values of all parameters: those of a preset, replaced by `overrides`.
 
-    `opencv` holds the defaults of cv2.optflow.DualTVL1OpticalFlow; `opencv-cuda` the schedule of OpenCV's CUDA form
-    (one loop of 300 iterations, no median filter); `ipol` that with the pyramid step 0.5 of Sanchez, Meinhardt and
-    Facciolo (Image Processing On Line 3, 2013), but without its Gaussian smoothing. Unknown names and values out of
-    range raise UserError.
+    `opencv` has the defaults of cv2.optflow.DualTVL1OpticalFlow. `opencv-cuda` has the iterations of OpenCV's CUDA
+    implementation: one loop of 300 iterations without a median filter. `ipol` has, in addition, the pyramid step 0.5 of
+    Sanchez, Meinhardt and Facciolo (Image Processing On Line 3, 2013), but not their Gaussian smoothing. Raises
+    UserError for unknown names and invalid values.
     """
     if preset not in PRESETS:
         raise UserError(f"TV-L1 has no preset {preset!r}: choose one of {', '.join(PRESETS)}")
     unknown = sorted(set(overrides) - set(OPENCV))
     if unknown:
-        raise UserError(f"TV-L1 has no parameter {unknown[0]!r}: it has {', '.join(OPENCV)}")
+        raise UserError(f"TV-L1 has no parameter {unknown[0]!r}: its parameters are {', '.join(OPENCV)}")
     return {name: _value(name, overrides.get(name, value)) for name, value in PRESETS[preset].items()}
 
 
 def _value(name: str, value: Any) -> Any:
-    kind, fits, wanted = RULES[name]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or kind(value) != value or not fits(value):
-        raise UserError(f"TV-L1's {name} is {value!r} but has to be {wanted}: change {name}")
-    return kind(value)
+    type_, is_valid, requirement = RULES[name]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or type_(value) != value or not is_valid(value):
+        raise UserError(f"TV-L1's {name} is {value!r} but has to be {requirement}: change {name}")
+    return type_(value)
 
 
 def parse_parameters(text: str) -> dict[str, Any]:
-    """`{"warps": 3}` -> a dict; anything but a JSON object is the user's error."""
+    """Parse a JSON object such as `{"warps": 3}`; raises UserError for anything else."""
     try:
         parsed = json.loads(text)
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""TV-L1 by OpenCV: the yardstick, and the slow way out where nothing else runs."""
+"""TV-L1 by OpenCV: the reference for tests, and a slow backend that needs no compilation."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,7 +12,7 @@ from pipeline.common.errors import UserError
 def flow(frames: np.ndarray, parameters: dict[str, Any], threads: int) -> np.ndarray:
     """uint8 (T, H, W) -> float32 (T-1, 2, H, W) through cv2.optflow.DualTVL1OpticalFlow.
 
-    An image with a side under 3 raises UserError: OpenCV reads beyond its border there.
+    Raises UserError for images with a side under 3 pixels, because OpenCV reads beyond their border.
     """
     if min(frames.shape[1:]) < 3:
         raise UserError(
@@ -24,7 +24,7 @@ def flow(frames: np.ndarray, parameters: dict[str, Any], threads: int) -> np.nda
 
 
 def flow_of_pair(first: np.ndarray, second: np.ndarray, parameters: dict[str, Any]) -> np.ndarray:
-    """Flow (2, H, W) from `first` to `second`, by an object of its own: OpenCV's keeps state between calls."""
+    """The flow (2, H, W) from `first` to `second`; each pair has a new algorithm object, because it keeps state."""
     algorithm: Any = cv2.optflow.DualTVL1OpticalFlow.create(
         tau=parameters["tau"],
         lambda_=parameters["lambda_"],

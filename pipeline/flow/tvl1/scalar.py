@@ -1,7 +1,7 @@
-"""The readable form: the same arithmetic one pixel at a time, operation for operation as the derivation states it.
+"""The algorithm one pixel at a time, as in the derivation of sweep.py: the readable form.
 
-It is what the vector kernels are tested against, and what runs (as the backend `scalar`) where those do not compile.
-`warp`, `median` and `sweep` take what their namesakes take; `solve` is the vector backend's own schedule around them.
+The vector kernels are tested against it, and the backend `scalar` runs where they do not compile. `warp`, `median` and
+`sweep` have the arguments of the vector kernels of the same names; `solve` and `smooth` are those of level.py.
 """
 
 import math
@@ -13,14 +13,14 @@ from numba import njit
 
 from pipeline.flow.tvl1 import cpu, level
 from pipeline.flow.tvl1.compile import OPTIONS, inline, kernel
-from pipeline.flow.tvl1.warp import BORDER, CHANNELS, CUBIC, SMALLEST
+from pipeline.flow.tvl1.warp import BORDER, CHANNELS, CUBIC, MIN_SQUARE
 
 ONE, HALF = np.float32(1), np.float32(0.5)
 
 
 @kernel
 def sweep(u1, u2, q, data, mask, size, steps):
-    """One iteration: all of u, then all of q (`pipeline.flow.tvl1.sweep` derives how the two become one sweep)."""
+    """One iteration: all of u, then all of q (see pipeline.flow.tvl1.sweep)."""
     h, w, stride = size
     change = np.float32(0)
     for y in range(h):
@@ -40,14 +40,15 @@ def sweep(u1, u2, q, data, mask, size, steps):
 
 
 @inline
-def threshold(old1, old2, data, at, most):
+def threshold(old1, old2, data, at, limit):
+    """The factor f of the thresholding step."""
     rho = data[2][at] + data[0][at] * old1 + data[1][at] * old2
-    return min(max(rho * data[3][at], -most), most)
+    return min(max(rho * data[3][at], -limit), limit)
 
 
 @inline
 def divergence(qx, qy, x, y, stride):
-    """Backward differences; q is zero beyond the left and the upper border."""
+    """div q by backward differences; q is zero beyond the left and the upper border."""
     at = y * stride + x
     left = qx[at - 1] if x > 0 else np.float32(0)
     above = qy[at - stride] if y > 0 else np.float32(0)
@@ -56,7 +57,7 @@ def divergence(qx, qy, x, y, stride):
 
 @inline
 def update_dual(u, qx, qy, x, y, size, t):
-    """q = (q + grad u) / (1 + t |grad u|); grad takes forward differences, zero at the right and the lower border."""
+    """q = (q + grad u) / (1 + t |grad u|), with forward differences that are zero at the right and the lower border."""
     h, w, stride = size
     at = y * stride + x
     ux = u[at + 1] - u[at] if x + 1 < w else np.float32(0)
@@ -67,8 +68,8 @@ def update_dual(u, qx, qy, x, y, size, t):
 
 
 @kernel
-def warp(first, second, u1, u2, data, places, size):
-    """Sample the second image and its gradient; linearise."""
+def warp(first, second, u1, u2, data, taps, size):
+    """Sample the second image and its gradient, and linearise."""
     h, w, stride = size
     width = w + 2 * BORDER
     pixels = second.reshape(h + 2 * BORDER, width, CHANNELS)
@@ -82,20 +83,20 @@ def warp(first, second, u1, u2, data, places, size):
             ix = data[0][at] = sample(pixels, row, column, wx, wy, 1)
             iy = data[1][at] = sample(pixels, row, column, wx, wy, 2)
             data[2][at] = grey - ix * u1[at] - iy * u2[at] - first[at]
-            data[3][at] = -ONE / max(ix * ix + iy * iy, SMALLEST)
+            data[3][at] = -ONE / max(ix * ix + iy * iy, MIN_SQUARE)
 
 
 @inline
 def split(position, length):
-    """A coordinate -> the index of its first tap, counted with the border, and its fraction."""
-    near = min(max(position, np.float32(-3)), np.float32(length + 1))
-    below = math.floor(near)
-    return int(below) + BORDER - 1, np.float32(near - below)
+    """The index of the first tap of a coordinate, including the border, and its fraction."""
+    clamped = min(max(position, np.float32(-3)), np.float32(length + 1))
+    lower = math.floor(clamped)
+    return int(lower) + BORDER - 1, np.float32(clamped - lower)
 
 
 @inline
 def sample(pixels, row, column, wx, wy, channel):
-    """One channel's 4x4 taps from (row, column) on, weighted."""
+    """The weighted sum of 4x4 taps of one channel, from (row, column)."""
     value = np.float32(0)
     for j in range(4):
         taps = pixels[row + j, column : column + 4, channel]
@@ -116,7 +117,7 @@ def weight(tap, t):
 
 @kernel
 def median(plane, out, columns, size, side):
-    """Sort every window; the image's border is repeated."""
+    """Sort every window; the border is replicated."""
     h, w, stride = size
     window = np.empty(side * side, np.float32)
     reach = side // 2
@@ -132,21 +133,21 @@ def median(plane, out, columns, size, side):
 
 @inline
 def insert(window, count, value):
-    """Put `value` in its place among the first `count`, which are sorted."""
+    """Insert `value` into the first `count` elements, which are sorted."""
     while count > 0 and window[count - 1] > value:
         window[count] = window[count - 1]
         count -= 1
     window[count] = value
 
 
-def _with_these(function: Any, **names: Any) -> Any:
-    """The same code compiled with other kernels under the names that it calls."""
+def _with_globals(function: Any, **names: Any) -> Any:
+    """A kernel compiled again with other functions for the names that it calls."""
     code = function.py_func.__code__
     return njit(**OPTIONS)(types.FunctionType(code, vars(level) | names))
 
 
-smooth = _with_these(level.smooth, median=median)
-solve = _with_these(level.solve, warp=warp, sweep=sweep, smooth=smooth)
+smooth = _with_globals(level.smooth, median=median)
+solve = _with_globals(level.solve, warp=warp, sweep=sweep, smooth=smooth)
 
 
 def flow(frames: np.ndarray, parameters: dict[str, Any], threads: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """One iteration of dual TV-L1 in one sweep over the image, 16 pixels at a time.
 
-Zach, Pock and Bischof minimise, by turns, over the flow u = (u1, u2) and the dual fields p1, p2 (one 2-vector a pixel
-each). With the image linearised about the warp, rho(u) = rho_c + Ix u1 + Iy u2, one iteration is, for d = 1, 2:
+Zach, Pock and Bischof minimise alternately over the flow u = (u1, u2) and the dual fields p1, p2 (a 2-vector per pixel
+each). With the linearised image residual rho(u) = rho_c + Ix u1 + Iy u2, one iteration is, for d = 1, 2:
 
     v_d  =  u_d + TH(u)_d        TH(u) = l (Ix, Iy)      where rho < -l |grad|^2,   l = lambda theta
                                         -l (Ix, Iy)      where rho >  l |grad|^2
@@ -10,17 +10,18 @@ each). With the image linearised about the warp, rho(u) = rho_c + Ix u1 + Iy u2,
     p_d  =  (p_d + t grad u_d) / (1 + t |grad u_d|),   t = tau / theta                           (dual)
 
 **Fewer operations.** TH is one clamp: f = clip(-rho / |grad|^2, -l, l) and TH = f (Ix, Iy), where -1 / |grad|^2 is
-known for the whole warp. With q = p / t stored instead of p, theta div p = tau div q, and the dual loses a
-multiplication: q = (q + grad u) / (1 + t |grad u|).
+constant during a warp. With q = p / t stored instead of p, theta div p = tau div q, and the dual step has one
+multiplication less: q = (q + grad u) / (1 + t |grad u|).
 
-**One sweep, in place.** div takes backward differences: u(y, x) needs q at (y, x), (y, x-1) and (y-1, x). grad takes
-forward differences: q(y, x) needs the new u at (y, x), (y, x+1) and (y+1, x). So as soon as row y of u is new, row y-1
-of q can be renewed: the sweep does both at once, at the same columns, with row y's u still in registers and row y-1's q
-loaded once for both uses. Row 0 has no q above it and the last row no u below it: `first` and `last` do those.
+**One sweep, in place.** div uses backward differences: u(y, x) needs q at (y, x), (y, x-1) and (y-1, x). grad uses
+forward differences: q(y, x) needs the new u at (y, x), (y, x+1) and (y+1, x). Row y-1 of q can therefore be updated as
+soon as row y of u is. The sweep updates both at the same columns, while row y of u is in registers, and loads row y-1
+of q once for both. `update_first_row` handles row 0, which has no q above it, and `update_last_row` the last row, which
+has no u below it.
 
-**Layout.** A plane is flat, (h + 1) rows of `stride` floats, a multiple of 16 above w. Column w repeats column w - 1
-of u, so that the forward difference is zero at the border; beyond it are numbers nobody reads, which `mask` keeps out
-of the sum of squared changes (OpenCV's stopping test).
+**Layout.** A plane is flat: h + 1 rows of `stride` floats, a multiple of 16 larger than w. Column w of u repeats column
+w - 1, so that the forward difference is zero at the border. The columns after it are undefined, and `mask` excludes
+them from the sum of squared changes (OpenCV's stopping criterion).
 """
 
 import numpy as np
@@ -45,10 +46,10 @@ ZERO, ONE = np.float32(0), np.float32(1)
 
 @kernel
 def sweep(u1, u2, q, data, mask, size, steps):
-    """One iteration in place -> the sum of (change of u)^2, pixels^2.
+    """One iteration in place; returns the sum of the squared changes of u, in pixels^2.
 
-    u1, u2 flat planes; q the four dual planes q11, q12, q21, q22; data the planes Ix, Iy, rho_c and -1/|grad|^2;
-    size (h, w, stride); steps (l, tau, t) as above.
+    u1, u2: flat planes. q: the dual planes q11, q12, q21, q22. data: the planes Ix, Iy, rho_c and -1/|grad|^2. mask: 1
+    for the columns of the image, else 0. size: (h, w, stride). steps: (l, tau, t) as above.
     """
     h, w, stride = size
     change = update_first_row(u1, u2, q, data, mask, size, steps)
@@ -62,7 +63,7 @@ def sweep(u1, u2, q, data, mask, size, steps):
 
 @inline
 def update_row(u1, u2, q, data, mask, row, w, stride, steps):
-    """Renew the row of u that starts at `row` and the row of q above it."""
+    """Update the row of u that starts at `row`, and the row of q above it."""
     q11, q12, q21, q22 = q
     tau, t = splat(steps[1]), splat(steps[2])
     change = left1 = left2 = splat(ZERO)
@@ -98,7 +99,7 @@ def threshold(old1, old2, data, here, steps):
 
 @inline
 def update_dual(qx, qy, at, old_y, ux, uy, t):
-    """Renew the dual vectors at `at` by the gradient (ux, uy) of one component of the flow."""
+    """Update the dual vectors at `at` from the gradient (ux, uy) of one component of the flow."""
     shrink = reciprocal(splat(ONE) + t * sqrt(squares(ux, uy)))
     store(qx, at, (load(qx, at) + ux) * shrink)
     store(qy, at, (old_y + uy) * shrink)
@@ -111,7 +112,7 @@ def squares(a, b):
 
 @inline
 def update_first_row(u1, u2, q, data, mask, size, steps):
-    """Renew row 0 of u, above which there is no q."""
+    """Update row 0 of u, above which there is no q."""
     q11, q12, q21, q22 = q
     tau = splat(steps[1])
     change = left1 = left2 = splat(ZERO)
@@ -133,7 +134,7 @@ def update_first_row(u1, u2, q, data, mask, size, steps):
 
 @inline
 def update_last_row(u1, u2, q, row, w, steps):
-    """Renew the last row of q, below which there is no u."""
+    """Update the last row of q, below which there is no u."""
     q11, q12, q21, q22 = q
     zero, t = splat(ZERO), splat(steps[2])
     for here in range(row, row + w, LANES):

@@ -1,13 +1,13 @@
-// TV-L1 on a GPU: the arithmetic of sweep.py, median.py, warp.py and pyramid.py, over a batch of pairs.
+// TV-L1 on a GPU: the arithmetic of sweep.py, median.py, warp.py and pyramid.py for a batch of frame pairs.
 //
-// One launch of `iterate` does up to DEPTH iterations of a tile before it goes back to memory. A block holds a tile of
-// TILE_W x TILE_H pixels: every thread keeps u and q of its own patch of PATCH_W x PATCH_H pixels in registers. `data`
-// lies in shared memory, and so do the edges of the patches, which are all that neighbours exchange.
-// Every iteration spoils one more pixel from each edge of the tile that is not an edge of the image, so tiles overlap by
-// 2 DEPTH pixels and each writes only its middle.
+// A launch of `iterate` runs up to DEPTH iterations of a tile before it writes to global memory. A block processes a
+// tile of TILE_W x TILE_H pixels. Each thread keeps u and q of a patch of PATCH_W x PATCH_H pixels in registers. `data` is in
+// shared memory, and so are the edges of the patches, which are all that neighbouring threads exchange.
+// At the edges of a tile that are not edges of the image, every iteration makes one more pixel invalid. Tiles therefore
+// overlap by 2 DEPTH pixels, and each writes only its valid inner part.
 //
-// The same text compiles as C++ for the processor, where a block is a loop over its threads: between two SYNCs threads
-// must not read what others write, and the tests run the loops forwards and backwards to see that they do not.
+// The file also compiles as C++ for the CPU, where a block is a loop over its threads. Between two SYNCs a thread must not
+// read what another one writes; the tests run the loops forwards and backwards to verify this.
 
 #ifdef __CUDACC_RTC__
 #define KERNEL extern "C" __global__ void
@@ -57,7 +57,7 @@ DEVICE int clamp(int value, int last) { return value < 0 ? 0 : value > last ? la
 DEVICE float least(float a, float b) { return fminf(a, b); }
 DEVICE float most(float a, float b) { return fmaxf(a, b); }
 
-// ---- what a frame contributes: blocks in y are frames ----
+// ---- Kernels per frame: block_y is the frame (or the plane) ----
 
 // uint8 (n) -> float (n)
 KERNEL widen(const unsigned char* grey, float* out, int count) {
@@ -65,7 +65,7 @@ KERNEL widen(const unsigned char* grey, float* out, int count) {
     EACH(i, count) out[base + i] = grey[base + i];
 }
 
-// Linear, as OpenCV: pixel x of the result lies at (x + 0.5) scale - 0.5, the border is repeated; times `factor`.
+// Linear interpolation as in OpenCV: pixel x of the result is at (x + 0.5) scale - 0.5; the border is replicated.
 DEVICE float linear(const float* from, int h, int w, double down, double across) {
     const int y = (int)floor(down), x = (int)floor(across);
     const float v = y < 0 || y >= h - 1 ? 0.f : (float)(down - y), u = x < 0 || x >= w - 1 ? 0.f : (float)(across - x);
@@ -75,6 +75,7 @@ DEVICE float linear(const float* from, int h, int w, double down, double across)
     return (upper[left] * (1 - u) + upper[right] * u) * (1 - v) + (lower[left] * (1 - u) + lower[right] * u) * v;
 }
 
+// Resizes a plane and multiplies it by `factor`.
 KERNEL resize(const float* from, float* to, int h, int w, int new_h, int new_w, double scale_y, double scale_x, float factor) {
     const float* source = from + (size_t)BLOCK_Y * h * w;
     float* target = to + (size_t)BLOCK_Y * new_h * new_w;
@@ -84,7 +85,7 @@ KERNEL resize(const float* from, float* to, int h, int w, int new_h, int new_w, 
     }
 }
 
-// Grey values and their central differences, interleaved.
+// Grey values and their central differences, interleaved as (I, Ix, Iy, 0).
 KERNEL differences(const float* grey, Pixel* out, int h, int w) {
     const float* source = grey + (size_t)BLOCK_Y * h * w;
     Pixel* target = out + (size_t)BLOCK_Y * h * w;
@@ -99,14 +100,14 @@ KERNEL differences(const float* grey, Pixel* out, int h, int w) {
     }
 }
 
-// ---- what a pair needs: blocks in y are entries of `list`: pair, buffer of u, buffer of q, iterations ----
-// u: 2 buffers x pairs x 2 planes; q: 2 buffers x pairs x 4 planes; data: pairs, (Ix, Iy, rho_c, -1/|grad|^2) a pixel
+// ---- Kernels per pair: block_y is an entry of `list`: pair, buffer of u, buffer of q, iterations ----
+// u: 2 buffers x pairs x 2 planes; q: 2 buffers x pairs x 4 planes; data: pairs, (Ix, Iy, rho_c, -1/|grad|^2) per pixel
 
 DEVICE const float* component(const float* planes, int buffer, int pairs, int pair, int count, size_t area) {
     return planes + ((size_t)buffer * pairs + pair) * count * area;
 }
 
-DEVICE void cubic(float t, float* weight) {  // Keys, a = -0.75; taps at -1, 0, 1, 2
+DEVICE void cubic(float t, float* weight) {  // weights of Keys with a = -0.75, for the taps at -1, 0, 1, 2
     const float a = -0.75f;
     weight[0] = t * (a + t * (-2 * a + t * a));
     weight[1] = 1 + t * t * (-a - 3 + t * (a + 2));
@@ -114,6 +115,7 @@ DEVICE void cubic(float t, float* weight) {  // Keys, a = -0.75; taps at -1, 0, 
     weight[3] = t * t * (a - t * a);
 }
 
+// Samples the second image and its gradient at the positions that u points to, and linearises.
 KERNEL warp(const float* grey, const Pixel* pixels, const float* u_all, Pixel* data, const int* list, int pairs, int h, int w) {
     const int pair = list[4 * BLOCK_Y];
     const size_t area = (size_t)h * w;
@@ -129,7 +131,7 @@ KERNEL warp(const float* grey, const Pixel* pixels, const float* u_all, Pixel* d
         cubic(y - row, down);
         UNROLL for (int j = 0; j < 4; j++) {
             const int line = row - 1 + j;
-            if (line < 0 || line >= h) continue;  // beyond the image everything is zero
+            if (line < 0 || line >= h) continue;  // the image is zero beyond its border
             UNROLL for (int k = 0; k < 4; k++) {
                 const int tap = column - 1 + k;
                 if (tap < 0 || tap >= w) continue;
@@ -170,7 +172,7 @@ DEVICE float middle_of_9(float v[3][3]) {  // v[row][column]
                    least(least(v[2][0], v[2][1]), v[2][2]));
 }
 
-DEVICE float middle_of_25(float v[5][5]) {  // as in median.py
+DEVICE float middle_of_25(float v[5][5]) {  // see median.py
     UNROLL for (int x = 0; x < 5; x++) sort5(v[0][x], v[1][x], v[2][x], v[3][x], v[4][x]);
     UNROLL for (int y = 0; y < 5; y++) sort5(v[y][0], v[y][1], v[y][2], v[y][3], v[y][4]);
     const float low = most(most(v[0][3], v[1][2]), most(v[2][1], v[3][0]));
@@ -179,7 +181,7 @@ DEVICE float middle_of_25(float v[5][5]) {  // as in median.py
     return middle3(low, v[2][2], high);
 }
 
-// u of an entry's buffer -> u of the other one
+// Median filter, from the current buffer of u to the other one.
 KERNEL median(float* u_all, const int* list, int pairs, int h, int w, int side) {
     const size_t area = (size_t)h * w;
     const int pair = list[4 * BLOCK_Y], buffer = list[4 * BLOCK_Y + 1];
@@ -202,7 +204,7 @@ KERNEL median(float* u_all, const int* list, int pairs, int h, int w, int side) 
     }
 }
 
-// u of every entry's buffer -> pairs x 2 planes, one after the other
+// Copies the current buffer of u of every entry to contiguous planes, (pairs, 2, h, w).
 KERNEL collect(const float* u_all, float* out, const int* list, int pairs, int h, int w) {
     const int pair = list[4 * BLOCK_Y], count = 2 * h * w;
     const float* from = component(u_all, list[4 * BLOCK_Y + 1], pairs, pair, 2, (size_t)h * w);
@@ -216,16 +218,16 @@ DEVICE void dual(float& qx, float& qy, float ux, float uy, float t) {
     qy = (qy + uy) * shrink;
 }
 
-// Up to DEPTH iterations of one tile (block x) of one entry (block y), from its buffers into the other ones.
-// changes: entries x tiles x DEPTH sums of squared changes over the pixels that the tile writes.
+// Up to DEPTH iterations of one tile (block_x) of one entry (block_y), from the current buffers to the other ones.
+// changes (entries, tiles, DEPTH): sums of squared changes over the pixels that the tile writes.
 KERNEL BOUNDS iterate(float* u_all, float* q_all, const Pixel* data_all, float* changes, const int* list, int pairs,
                       int h, int w, int tiles_x, int tiles_y, float limit, float tau, float t_dual) {
     SHARED;
     Pixel* data = pool;                                // [PATCH][THREADS]
-    float* left_u = (float*)(data + PATCH * THREADS);  // [2][PATCH_H][THREADS]: u of every patch's left column
-    float* right_q = left_u + 2 * PATCH_H * THREADS;   // [2][PATCH_H][THREADS]: q11, q21 of its right column
-    float* top_u = right_q + 2 * PATCH_H * THREADS;    // [2][PATCH_W][THREADS]: u of its top row
-    float* bottom_q = top_u + 2 * PATCH_W * THREADS;   // [2][PATCH_W][THREADS]: q12, q22 of its bottom row
+    float* left_u = (float*)(data + PATCH * THREADS);  // [2][PATCH_H][THREADS]: u of the left column of every patch
+    float* right_q = left_u + 2 * PATCH_H * THREADS;   // [2][PATCH_H][THREADS]: q11, q21 of the right column
+    float* top_u = right_q + 2 * PATCH_H * THREADS;    // [2][PATCH_W][THREADS]: u of the top row
+    float* bottom_q = top_u + 2 * PATCH_W * THREADS;   // [2][PATCH_W][THREADS]: q12, q22 of the bottom row
     float* sums = bottom_q + 2 * PATCH_W * THREADS;    // [DEPTH][THREADS]
     OWN(u1); OWN(u2); OWN(q11); OWN(q12); OWN(q21); OWN(q22);
 
@@ -241,7 +243,7 @@ KERNEL BOUNDS iterate(float* u_all, float* q_all, const Pixel* data_all, float* 
     const Pixel* constants = data_all + pair * area;
     const Pixel nothing = {0.f, 0.f, 0.f, 0.f};
 
-    THREADS_DO(t) {  // read the tile; what lies beyond the image is zero and stays so
+    THREADS_DO(t) {  // read the tile; pixels beyond the image are zero and stay zero
         const int column = t % THREADS_X * PATCH_W, row = t / THREADS_X * PATCH_H;
         UNROLL for (int j = 0; j < PATCH_H; j++) UNROLL for (int k = 0; k < PATCH_W; k++) {
             const int p = j * PATCH_W + k, x = x0 + column + k, y = y0 + row + j;
@@ -261,7 +263,7 @@ KERNEL BOUNDS iterate(float* u_all, float* q_all, const Pixel* data_all, float* 
     SYNC;
 
     for (int n = 0; n < count; n++) {
-        THREADS_DO(t) {  // the primal step: u from q here, to the left and above
+        THREADS_DO(t) {  // the primal step: u from q at this pixel, to the left and above
             const int patch_x = t % THREADS_X, patch_y = t / THREADS_X;
             const int column = patch_x * PATCH_W, row = patch_y * PATCH_H;
             float change = 0.f;
@@ -294,10 +296,10 @@ KERNEL BOUNDS iterate(float* u_all, float* q_all, const Pixel* data_all, float* 
             sums[n * THREADS + t] = change;
         }
         SYNC;
-        THREADS_DO(t) {  // the dual step: q from u here, to the right and below
+        THREADS_DO(t) {  // the dual step: q from u at this pixel, to the right and below
             const int patch_x = t % THREADS_X, patch_y = t / THREADS_X;
             UNROLL for (int j = 0; j < PATCH_H; j++) {
-                const float falls = y0 + patch_y * PATCH_H + j + 1 < h;  // 0 on the image's last row, else 1
+                const float falls = y0 + patch_y * PATCH_H + j + 1 < h;  // 0 in the last row of the image, else 1
                 UNROLL for (int k = 0; k < PATCH_W; k++) {
                     const int p = j * PATCH_W + k;
                     const float rises = x0 + patch_x * PATCH_W + k + 1 < w;
@@ -320,7 +322,7 @@ KERNEL BOUNDS iterate(float* u_all, float* q_all, const Pixel* data_all, float* 
 
     float* u_new = (float*)component(u_all, 1 - u_from, pairs, pair, 2, area);
     float* q_new = (float*)component(q_all, 1 - q_from, pairs, pair, 4, area);
-    THREADS_DO(t) {  // write the middle
+    THREADS_DO(t) {  // write the valid inner part
         const int column = t % THREADS_X * PATCH_W, row = t / THREADS_X * PATCH_H;
         UNROLL for (int j = 0; j < PATCH_H; j++) UNROLL for (int k = 0; k < PATCH_W; k++) {
             const int p = j * PATCH_W + k, x = x0 + column + k, y = y0 + row + j;
@@ -334,9 +336,9 @@ KERNEL BOUNDS iterate(float* u_all, float* q_all, const Pixel* data_all, float* 
             q_new[3 * area + at] = MY(q22)[p];
         }
     }
-    // The sums, always in the same order: THREADS / DEPTH threads an iteration, then one.
+    // Sum the changes, always in the same order: by THREADS / DEPTH threads per iteration, then by one thread.
     const int share = THREADS / DEPTH;
-    float* partial = left_u;  // its last readers are done
+    float* partial = left_u;  // not used any more, so its memory can be reused
     THREADS_DO(t) {
         float sum = 0.f;
         if (t / share < count)

@@ -1,8 +1,8 @@
-"""Vectors of 16 floats inside numba: `+ - *`, `load`, `store` and a few more become LLVM vector instructions.
+"""Vectors of 16 floats in numba: `+`, `-`, `*`, `load`, `store` and others become LLVM vector instructions.
 
-LLVM cuts them to what the processor has: one AVX-512 register, two of AVX2, four of SSE or NEON. The marks `contract`
-and `arcp` let it fuse a multiplication into an addition and take estimates refined by Newton's method for 1/x and
-1/sqrt(x); they never let it reorder a sum, so results do not depend on how the loops were compiled around them.
+LLVM maps a vector to the registers of the processor: one of AVX-512, two of AVX2, four of SSE or NEON. The fast-math
+flags `contract` and `arcp` allow fused multiply-adds and, for 1/x and 1/sqrt(x), estimates refined by Newton's method.
+No flag allows a sum to be reordered, so results do not depend on how LLVM compiles the loops.
 """
 
 import operator
@@ -14,14 +14,14 @@ from numba.core import cgutils
 from numba.extending import models, overload, register_model
 
 LANES = 16
-intrinsic: Any = extending.intrinsic  # what it decorates is called without its first argument
+intrinsic: Any = extending.intrinsic  # a decorated function is called without its first argument
 FLOAT = ir.FloatType()
 WIDE = ir.VectorType(FLOAT, LANES)
 FAST = ("nnan", "ninf", "nsz", "arcp", "contract", "afn")
 
 
 class Vector(types.Type):
-    """numba's name for 16 floats side by side."""
+    """The numba type of a vector of 16 floats."""
 
     def __init__(self) -> None:
         super().__init__(name="Vector16")
@@ -32,7 +32,7 @@ VECTOR = Vector()
 
 @register_model(Vector)
 class VectorModel(models.PrimitiveModel):
-    """Held as one LLVM value."""
+    """A vector is one LLVM value."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, WIDE)
@@ -45,7 +45,7 @@ def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 @intrinsic
 def load(_context, array, index):
-    """The 16 floats of flat `array` from `index` on."""
+    """The 16 floats of the flat `array` from `index` on."""
 
     def emit(context, builder, signature, arguments):
         return builder.load(_address(context, builder, signature, arguments), align=4)
@@ -55,7 +55,7 @@ def load(_context, array, index):
 
 @intrinsic
 def store(_context, array, index, vector):
-    """Write 16 floats to flat `array` from `index` on."""
+    """Write 16 floats to the flat `array` from `index` on."""
 
     def emit(context, builder, signature, arguments):
         builder.store(arguments[2], _address(context, builder, signature, arguments), align=4)
@@ -77,7 +77,7 @@ def splat(_context, number):
 
 @intrinsic
 def store_int(_context, array, index, vector):
-    """Write 16 whole-numbered floats to flat int32 `array` from `index` on."""
+    """Convert 16 integral floats to int32 and write them to the flat `array` from `index` on."""
 
     def emit(context, builder, signature, arguments):
         kind = ir.VectorType(ir.IntType(32), LANES)
@@ -93,7 +93,7 @@ def _shuffle(builder: Any, first: Any, second: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(first, second, mask)
 
 
-def _of_two(emit: Any, doc: str) -> Any:
+def _binary(emit: Any, doc: str) -> Any:
     def typed(_context, first, second):
         return VECTOR(VECTOR, VECTOR), lambda context, builder, signature, values: emit(builder, *values)
 
@@ -101,7 +101,7 @@ def _of_two(emit: Any, doc: str) -> Any:
     return intrinsic(typed)
 
 
-def _of_one(emit: Any, doc: str) -> Any:
+def _unary(emit: Any, doc: str) -> Any:
     def typed(_context, vector):
         return VECTOR(VECTOR), lambda context, builder, signature, values: emit(builder, *values)
 
@@ -115,35 +115,35 @@ def _call(builder: Any, name: str, *values: Any) -> Any:
     return builder.call(function, values, fastmath=FAST)
 
 
-def _over(builder: Any, below: Any) -> Any:
-    return builder.fdiv(ir.Constant(WIDE, [1.0] * LANES), below, flags=FAST)
+def _reciprocal(builder: Any, divisor: Any) -> Any:
+    return builder.fdiv(ir.Constant(WIDE, [1.0] * LANES), divisor, flags=FAST)
 
 
-add = _of_two(lambda builder, a, b: builder.fadd(a, b, flags=FAST), "a + b")
-subtract = _of_two(lambda builder, a, b: builder.fsub(a, b, flags=FAST), "a - b")
-multiply = _of_two(lambda builder, a, b: builder.fmul(a, b, flags=FAST), "a * b")
-minimum = _of_two(lambda builder, a, b: _call(builder, "minnum", a, b), "The smaller, lane by lane.")
-maximum = _of_two(lambda builder, a, b: _call(builder, "maxnum", a, b), "The larger, lane by lane.")
-shift_left = _of_two(lambda builder, a, b: _shuffle(builder, a, b, list(range(1, LANES + 1))), "a[1:] + b[:1]")
-shift_right = _of_two(
+add = _binary(lambda builder, a, b: builder.fadd(a, b, flags=FAST), "a + b")
+subtract = _binary(lambda builder, a, b: builder.fsub(a, b, flags=FAST), "a - b")
+multiply = _binary(lambda builder, a, b: builder.fmul(a, b, flags=FAST), "a * b")
+minimum = _binary(lambda builder, a, b: _call(builder, "minnum", a, b), "The minimum of each lane.")
+maximum = _binary(lambda builder, a, b: _call(builder, "maxnum", a, b), "The maximum of each lane.")
+shift_left = _binary(lambda builder, a, b: _shuffle(builder, a, b, list(range(1, LANES + 1))), "a[1:] + b[:1]")
+shift_right = _binary(
     lambda builder, a, b: _shuffle(builder, a, b, list(range(LANES - 1, 2 * LANES - 1))), "a[-1:] + b[:-1]"
 )
 
 
 def _quarter(k: int) -> Any:
     lanes = [LANES // 4 * k + lane % 4 for lane in range(LANES)]
-    return _of_one(lambda builder, a: _shuffle(builder, a, a, lanes), f"Lanes {4 * k} to {4 * k + 3}, four times.")
+    return _unary(lambda builder, a: _shuffle(builder, a, a, lanes), f"Lanes {4 * k} to {4 * k + 3}, four times.")
 
 
 quarter0, quarter1, quarter2, quarter3 = (_quarter(k) for k in range(4))
-reciprocal = _of_one(_over, "1 / a")
-floor = _of_one(lambda builder, a: _call(builder, "floor", a), "Rounded down, lane by lane.")
-sqrt = _of_one(lambda builder, a: _call(builder, "sqrt", a), "The square root, lane by lane.")
+reciprocal = _unary(_reciprocal, "1 / a")
+floor = _unary(lambda builder, a: _call(builder, "floor", a), "Each lane rounded down.")
+sqrt = _unary(lambda builder, a: _call(builder, "sqrt", a), "The square root of each lane.")
 
 
 @intrinsic
 def sum_lanes(_context, vector):
-    """The sum of the lanes, by halves."""
+    """The sum of the lanes, by pairwise halving."""
 
     def emit(context, builder, signature, arguments):
         (sums,) = arguments

@@ -1,8 +1,8 @@
-"""The second image and its gradient, sampled where the flow points, bicubically (Keys 1981 with a = -0.75, as OpenCV).
+"""Warp the second image and its gradient by the flow: bicubic sampling (Keys 1981 with a = -0.75, as in OpenCV).
 
-I, Ix, Iy and a zero lie interleaved, so that the four taps of one row are 16 floats in a row: one load, one cache line.
-Beyond the image everything is zero (OpenCV's constant border): `BORDER` zero pixels on every side, and a position that
-lies further out is moved to where all its taps are zero.
+I, Ix, Iy and a zero are interleaved, so that the four taps of a row are 16 contiguous floats: one load, one cache line.
+The image is zero beyond its border (OpenCV's constant border). It has `BORDER` zero pixels on every side, and positions
+farther away are clamped to a position whose taps are all zero.
 """
 
 import numpy as np
@@ -28,31 +28,31 @@ from pipeline.flow.tvl1.vector import (
 BORDER = 4
 CHANNELS = 4
 A = -0.75
-# The weight of tap k (at -1, 0, 1, 2) for the fraction t is sum_j CUBIC[j][k] t^j; each entry is for four channels.
+# The weight of tap k (at -1, 0, 1, 2) for the fraction t is sum_j CUBIC[j][k] t^j, repeated for four channels.
 CUBIC = np.repeat(
     np.array([[0, 1, 0, 0], [A, 0, -A, 0], [-2 * A, -A - 3, 2 * A + 3, A], [A, A + 2, -A - 2, -A]], np.float32),
     4,
     axis=1,
 )
 COUNTING = np.arange(LANES, dtype=np.float32)
-SMALLEST = np.float32(1e-30)  # for |grad|^2 = 0, where Ix = Iy = 0 and the quotient does not matter
+MIN_SQUARE = np.float32(1e-30)  # retaps |grad|^2 = 0, where Ix = Iy = 0 and the quotient has no effect
 MINUS_ONE = np.float32(-1)
 
 
 @kernel
-def warp(first, second, u1, u2, data, places, size):
-    """Fill `data` (Ix, Iy, rho_c, -1/|grad|^2) for the flow u1, u2.
+def warp(first, second, u1, u2, data, taps, size):
+    """Fill the planes `data` (Ix, Iy, rho_c, -1/|grad|^2) for the flow u1, u2.
 
-    first: flat plane; second: interleaved, (h + 2 BORDER, w + 2 BORDER, CHANNELS), flat; places: scratch, as `taps_of`
-    fills it; size (h, w, stride).
+    first: flat plane. second: interleaved, (h + 2 BORDER, w + 2 BORDER, CHANNELS), flat. taps: scratch of `find_taps`.
+    size: (h, w, stride).
     """
     h, w, stride = size
     ix, iy, rho_c, _ = data
-    (columns, rows), (across, down) = places
+    (columns, rows), (across, down) = taps
     width = (w + 2 * BORDER) * CHANNELS
     for y in range(h):
         begin = y * stride
-        find_taps(u1, u2, places, y, size)
+        find_taps(u1, u2, taps, y, size)
         for x in range(w):
             at = rows[x] * width + columns[x] * CHANNELS
             values = sample(second, at, width, across[x], down[x])
@@ -62,10 +62,10 @@ def warp(first, second, u1, u2, data, places, size):
 
 
 @inline
-def find_taps(u1, u2, places, y, size):
-    """Where row y's pixels look: first taps' columns and rows (int32), counted with the border, and the fractions."""
+def find_taps(u1, u2, taps, y, size):
+    """The sampling positions of row y: columns and rows (int32) of the first taps, including the border; fractions."""
     h, w, stride = size
-    (columns, rows), (across, down) = places
+    (columns, rows), (across, down) = taps
     row = splat(np.float32(y))
     for x in range(0, w, LANES):
         column = load(COUNTING, 0) + splat(np.float32(x))
@@ -74,16 +74,17 @@ def find_taps(u1, u2, places, y, size):
 
 
 @inline
-def split(position, length, whole, fraction, x):
-    near = minimum(maximum(position, splat(np.float32(-3))), splat(np.float32(length + 1)))
-    below = floor(near)
-    store_int(whole, x, below + splat(np.float32(BORDER - 1)))
-    store(fraction, x, near - below)
+def split(position, length, index, fraction, x):
+    """Split coordinates into the indices of their first taps and their fractions."""
+    clamped = minimum(maximum(position, splat(np.float32(-3))), splat(np.float32(length + 1)))
+    lower = floor(clamped)
+    store_int(index, x, lower + splat(np.float32(BORDER - 1)))
+    store(fraction, x, clamped - lower)
 
 
 @inline
 def sample(image, at, width, across, down):
-    """16 taps of four channels -> the four values, in the first four lanes."""
+    """The weighted sums of 16 taps, for four channels, in the first four lanes."""
     wy = weights(splat(down))
     rows = quarter0(wy) * load(image, at) + quarter1(wy) * load(image, at + width)
     rows = rows + quarter2(wy) * load(image, at + 2 * width) + quarter3(wy) * load(image, at + 3 * width)
@@ -98,8 +99,8 @@ def weights(t):
 
 @inline
 def linearise(first, u1, u2, data, here):
-    """rho_c = I1w - Ix u1 - Iy u2 - I0 (from I1w, in its place) and -1/|grad|^2."""
+    """rho_c = I1w - Ix u1 - Iy u2 - I0, replacing I1w in `data`, and -1/|grad|^2."""
     ix, iy, rho_c, inverse = data
     dx, dy = load(ix, here), load(iy, here)
     store(rho_c, here, load(rho_c, here) - dx * load(u1, here) - dy * load(u2, here) - load(first, here))
-    store(inverse, here, splat(MINUS_ONE) * reciprocal(maximum(dx * dx + dy * dy, splat(SMALLEST))))
+    store(inverse, here, splat(MINUS_ONE) * reciprocal(maximum(dx * dx + dy * dy, splat(MIN_SQUARE))))
