@@ -1,1 +1,1 @@
-"""The papers' networks, by name in `registry`."""
+"""The papers' networks: a module each, nets.tsv with their names, and functions that build and convert them."""

@@ -1,8 +1,8 @@
-"""ActionVLAD (Girdhar et al. 2017): VGG-16's descriptors of all places and frames, pooled into one vector a video.
+"""ActionVLAD (Girdhar et al. 2017): VGG-16's descriptors of all positions and frames, pooled into one vector a video.
 
-Published form: conv5_3 of 25 frames, 64 centres, alpha 1000; 64 x 512 numbers a video and a linear layer on them. Other
-layers (Table 2a), average and max pooling (Table 2b) and two streams (Table 3a) are options of the same net. A layer is
-pooled before its ReLU, as in the release, which says that performance was low behind it; `relu=True` pools it there.
+Published form: conv5_3 of 25 frames, 64 centres, alpha 1000; 64 x 512 numbers a video, and a linear layer on them.
+Other layers (Table 2a), average and max pooling (Table 2b) and two streams (Table 3a) are options. A layer is pooled
+before its ReLU, as in the release, which found worse results after it; `relu=True` pools it after the ReLU.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, wide
-from pipeline.models.stems import carried
+from pipeline.models.transfer import convert_weights
 from pipeline.models.vgg import END, VGG
 
 LAYERS = ("conv4_3", "conv5_3", "fc7")
 FUSIONS = ("concat", "early", "late")
 N = TypeVar("N", bound=nn.Module)
-CONV5_1 = 24  # its number among VGG's `features`
+CONV5_1 = 24  # its index in VGG's `features`
 
 
 def vlad(x: Tensor, centres: Tensor, assign: Tensor) -> Tensor:
@@ -32,10 +32,11 @@ def vlad(x: Tensor, centres: Tensor, assign: Tensor) -> Tensor:
 
 
 class ActionVLAD(nn.Module):
-    """Descriptors (B, T, D, H, W) -> (B, KD), of length 1.
+    """Descriptors (B, T, D, H, W) -> vectors (B, KD) of length 1.
 
-    The soft assignment, exp(-alpha |x - c|^2) over its sum, is a softmax of 2 alpha c.x - alpha |c|^2, because |x|^2
-    cancels; as in NetVLAD these weights and the centres are trained apart from each other.
+    The soft assignment, exp(-alpha |x - c|^2) divided by its sum over the centres, is the softmax of
+    2 alpha c.x - alpha |c|^2, because |x|^2 cancels. As in NetVLAD these weights and the centres are separate
+    parameters.
     """
 
     def __init__(self, size: int, clusters: int, alpha: float):
@@ -45,17 +46,19 @@ class ActionVLAD(nn.Module):
         self.outputs, self.alpha = clusters * size, alpha
 
     def set_centres(self, centres: Tensor, alpha: float) -> None:
-        """Begin from these (K, D), the k-means of L2-normalised descriptors."""
+        """Set centres and assignment to the k-means centres (K, D) of L2-normalised descriptors."""
         if centres.shape != self.centres.shape:
-            got, wanted = tuple(centres.shape), tuple(self.centres.shape)
-            raise UserError(f"the centres are (K, D) {got} but the network's are {wanted}: run kmeans for its layer")
+            shape, own_shape = tuple(centres.shape), tuple(self.centres.shape)
+            raise UserError(
+                f"the centres are (K, D) {shape} but the network's are {own_shape}: run kmeans for its layer"
+            )
         with torch.no_grad():
             self.centres.copy_(centres)
             self.assign.weight.copy_(2 * alpha * self.centres[:, :, None, None])
             self.assign.bias.copy_(-alpha * self.centres.square().sum(1))  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
-        # At alpha 1000 half precision would mix neighbouring centres up.
+        # At alpha 1000 half precision cannot tell neighbouring centres apart.
         with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):
             x = functional.normalize(x.float(), dim=2)
             assign = self.assign(x.flatten(0, 1)).softmax(1).unflatten(0, x.shape[:2])  # (B, T, K, H, W)
@@ -90,30 +93,30 @@ class Trunk(VGG):
     def __init__(self, channels: int, crop: int, layer: str, width: float, relu: bool):
         super().__init__(1, channels, crop, 0.0, width)
         self.layer = layer
-        cut(self, layer, relu)
+        truncate(self, layer, relu)
         self.size = wide({"conv4_3": 512, "conv5_3": 512, "fc7": 4096}[layer], width)
 
-    def adapted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """This trunk's state dict from a whole VGG-16's."""
-        return pretrained(tensors, self)
+    def convert_weights(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A VGG-16's state dict in this trunk's shapes, without the layers after the trunk."""
+        return convert_weights({name: tensors[name] for name in self.state_dict() if name in tensors}, self)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 5:
-            got = tuple(x.shape[1:])
-            raise UserError(f"ActionVLAD got an input of {got} but takes clips of (C, T, H, W): stack frames")
+            shape = tuple(x.shape[1:])
+            raise UserError(f"ActionVLAD got an input of {shape} but takes clips of (C, T, H, W): stack frames")
         return descriptors(self, x.transpose(1, 2).flatten(0, 1), self.layer).unflatten(0, (len(x), -1))
 
 
-def cut(net: VGG, layer: str, relu: bool) -> None:
-    """Take from VGG-16 what comes after `layer`, and the layer's own ReLU unless `relu`."""
-    last, top = (5, "classifier") if layer == "fc7" else (END[layer], "features")
-    if top == "features":
+def truncate(net: VGG, layer: str, relu: bool) -> None:
+    """Remove VGG-16's layers after `layer`, and without `relu` the layer's own ReLU too."""
+    end, sequence = (5, "classifier") if layer == "fc7" else (END[layer], "features")
+    if sequence == "features":
         net.classifier = nn.Sequential()
-    setattr(net, top, nn.Sequential(*list(getattr(net, top))[: last if relu else last - 1]))
+    setattr(net, sequence, nn.Sequential(*list(getattr(net, sequence))[: end if relu else end - 1]))
 
 
 def descriptors(net: VGG, x: Tensor, layer: str) -> Tensor:
-    """What a VGG-16 cut at `layer` knows of each place: (B, C, H, W) -> (B, D, h, w); fc7 knows of one place."""
+    """The descriptors at every position of a VGG-16 truncated at `layer`. (B, C, H, W) -> (B, D, h, w), 1 x 1 of fc7"""
     return net.fc7(x)[:, :, None, None] if layer == "fc7" else net.maps(x, layer)
 
 
@@ -132,8 +135,11 @@ class OneStream(nn.Module):
         return self.classifier(self.dropout(self.pooling(self.trunk(x))))
 
 
-class Joint(nn.Module):
-    """Both streams' descriptors in one pooling: side by side in a longer one, `concat`, or as more of them, `early`."""
+class JointPooling(nn.Module):
+    """Both streams' descriptors in one pooling, joined along D (`concat` fusion) or along time (`early` fusion).
+
+    RGB clips (B, C, T, H, W), flow clips (B, C', T, H, W) -> logits (B, K)
+    """
 
     inputs = ("rgb", "flow")
 
@@ -145,32 +151,32 @@ class Joint(nn.Module):
         self.classifier = nn.Linear(pooling.outputs, classes)  # type: ignore[arg-type]
 
     def set_centres(self, stream: str, centres: Tensor) -> None:
-        """Begin a stream's share from its own k-means.
+        """Set one stream's half of the centres to the k-means centres of its own descriptors.
 
-        Of `early` that is half of the centres, (K / 2, D); of `concat` half of every centre, (K, D), which is divided
-        by sqrt(2), about the length of either half of a joint descriptor of length 1.
+        With `early` fusion it is half of the centres, (K / 2, D). With `concat` it is half of every centre, (K, D),
+        divided by sqrt(2), because either half of a joint descriptor of length 1 is about 1 / sqrt(2) long.
         """
         if not isinstance(self.pooling, ActionVLAD):
-            kind = type(self.pooling).__name__
-            raise UserError(f"it pools by {kind}, which has no centres: take {stream}.centres out of init")
-        whole = self.pooling.centres.detach().clone()
-        part = whole.chunk(2, self.dim - 1)[self.inputs.index(stream)]
-        if centres.shape != part.shape:
-            got, wanted = tuple(centres.shape), tuple(part.shape)
-            raise UserError(f"the centres of {stream} are {got} but its share is {wanted}: run kmeans for as many")
-        part.copy_(centres / 2**0.5 if self.dim == 2 else centres)
-        self.pooling.set_centres(whole, self.pooling.alpha)
+            pooling = type(self.pooling).__name__
+            raise UserError(f"it pools by {pooling}, which has no centres: take {stream}.centres out of init")
+        joint_centres = self.pooling.centres.detach().clone()
+        half = joint_centres.chunk(2, self.dim - 1)[self.inputs.index(stream)]
+        if centres.shape != half.shape:
+            shape, half_shape = tuple(centres.shape), tuple(half.shape)
+            raise UserError(f"the centres of {stream} are {shape} but its half is {half_shape}: run kmeans for as many")
+        half.copy_(centres / 2**0.5 if self.dim == 2 else centres)
+        self.pooling.set_centres(joint_centres, self.pooling.alpha)
 
     def forward(self, rgb: Tensor, flow: Tensor) -> Tensor:
         if self.dim == 2 and rgb.shape[2] != flow.shape[2]:
             counts = f"{rgb.shape[2]} RGB frames but {flow.shape[2]} of flow"
-            raise UserError(f"concat fusion got {counts}: give both as many")
-        both = torch.cat([self.rgb(rgb), self.flow(flow)], self.dim)  # (B, T, 2D, h, w) or (B, 2T, D, h, w)
-        return self.classifier(self.dropout(self.pooling(both)))
+            raise UserError(f"concat fusion got {counts}: give the same number of both")
+        x = torch.cat([self.rgb(rgb), self.flow(flow)], self.dim)  # (B, T, 2D, h, w) or (B, 2T, D, h, w)
+        return self.classifier(self.dropout(self.pooling(x)))
 
 
-class Late(nn.Module):
-    """A net a stream: in training a tuple of both logits (B, K), each with its loss; in tests their weighted mean."""
+class LateFusion(nn.Module):
+    """One network a stream: in training a tuple of both logits (B, K), in evaluation their weighted mean (B, K)."""
 
     inputs = ("rgb", "flow")
 
@@ -182,28 +188,19 @@ class Late(nn.Module):
         logits = self.rgb(rgb), self.flow(flow)
         if self.training:
             return logits
-        a, b = self.weights
-        return (a * logits[0] + b * logits[1]) / (a + b)
-
-
-def pretrained(tensors: Mapping[str, Tensor], trunk: Trunk) -> dict[str, Tensor]:
-    """VGG-16's tensors for a trunk: what lies behind its layer is left out, conv1 is carried from RGB to flow."""
-    return carried({name: tensor for name, tensor in tensors.items() if name in trunk.state_dict()}, trunk)
+        rgb_weight, flow_weight = self.weights
+        return (rgb_weight * logits[0] + flow_weight * logits[1]) / (rgb_weight + flow_weight)
 
 
 def freeze(net: nn.Module, stage: int) -> None:
-    """Stage 1 trains the classifier alone; stage 2 the centres and assignment, too, and VGG-16 from conv5_1 on."""
+    """Leave trainable what the paper trains: in stage 1 the classifier; in stage 2 also the pooling and conv5_1 on."""
     for name, parameter in net.named_parameters():
         parts = name.split(".")
         if "features" in parts:
-            trained = stage == 2 and int(parts[parts.index("features") + 1]) >= CONV5_1
+            trainable = stage == 2 and int(parts[parts.index("features") + 1]) >= CONV5_1
         else:
-            trained = stage == 2 or _is_last(parts)
-        parameter.requires_grad_(trained)
-
-
-def _is_last(parts: Sequence[str]) -> bool:
-    return parts[-2] == "classifier"  # fc6 and fc7 have a number between
+            trainable = stage == 2 or parts[-2] == "classifier"  # VGG's fc6 is classifier.0, with a number between
+        parameter.requires_grad_(trainable)
 
 
 def build(
@@ -211,45 +208,47 @@ def build(
     clusters: int = 64, alpha: float = 1000.0, relu: bool = False, dropout: float = 0.5, width: float = 1.0,
     stage: int = 0,
 ) -> OneStream:  # fmt: skip
-    """One stream; its centres are noise until `set_centres`. `stage` 1 or 2 freezes what the paper freezes in it."""
-    trunk = Trunk(channels, crop, _one_of("layer", layer, LAYERS), width, relu)
-    net = OneStream(num_classes, trunk, _pooling(pooling, trunk.size, clusters, alpha), dropout)
-    return _ready(net, stage)
+    """One stream; its centres are random until `set_centres`. `stage` 1 or 2 freezes what the paper freezes in it."""
+    trunk = Trunk(channels, crop, _check_choice("layer", layer, LAYERS), width, relu)
+    net = OneStream(num_classes, trunk, _build_pooling(pooling, trunk.size, clusters, alpha), dropout)
+    return _initialise(net, stage)
 
 
 def two_stream(
     num_classes: int, channels: int = 3, flow_channels: int = 20, crop: int = 224, layer: str = "conv5_3",
     pooling: str = "vlad", fusion: str = "late", weights: Sequence[float] = (1, 2), clusters: int = 64,
     alpha: float = 1000.0, relu: bool = False, dropout: float = 0.5, width: float = 1.0, stage: int = 0,
-) -> Joint | Late:  # fmt: skip
-    """Two streams by `fusion`; `weights` of late fusion are RGB's and flow's, 1:2 in the released code."""
-    _one_of("layer", layer, LAYERS)
+) -> JointPooling | LateFusion:  # fmt: skip
+    """Two streams joined by `fusion`; late fusion weighs RGB and flow by `weights`, 1:2 in the released code."""
+    _check_choice("layer", layer, LAYERS)
     rgb, flow = (Trunk(c, crop, layer, width, relu) for c in (channels, flow_channels))
-    size = rgb.size * (2 if _one_of("fusion", fusion, FUSIONS) == "concat" else 1)
+    size = rgb.size * (2 if _check_choice("fusion", fusion, FUSIONS) == "concat" else 1)
 
     def pool() -> nn.Module:
-        return _pooling(pooling, size, clusters, alpha)
+        return _build_pooling(pooling, size, clusters, alpha)
 
     if fusion == "late":
         streams = OneStream(num_classes, rgb, pool(), dropout), OneStream(num_classes, flow, pool(), dropout)
-        return _ready(Late(*streams, weights=weights), stage)
-    return _ready(Joint(num_classes, rgb, flow, pool(), dropout, fusion), stage)
+        return _initialise(LateFusion(*streams, weights=weights), stage)
+    return _initialise(JointPooling(num_classes, rgb, flow, pool(), dropout, fusion), stage)
 
 
-def _one_of(option: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise UserError(f"ActionVLAD's {option} is {value!r} but must be one of {', '.join(known)}: mend the recipe")
+def _check_choice(option: str, value: str, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise UserError(
+            f"ActionVLAD's {option} is {value!r} but must be one of {', '.join(choices)}: correct the recipe"
+        )
     return value
 
 
-def _pooling(kind: str, size: int, clusters: int, alpha: float) -> nn.Module:
-    pool = POOLINGS[_one_of("pooling", kind, tuple(POOLINGS))]
-    return pool(size, clusters, alpha) if pool is ActionVLAD else pool(size)
+def _build_pooling(name: str, size: int, clusters: int, alpha: float) -> nn.Module:
+    pooling = POOLINGS[_check_choice("pooling", name, tuple(POOLINGS))]
+    return pooling(size, clusters, alpha) if pooling is ActionVLAD else pooling(size)
 
 
-def _ready(net: N, stage: int) -> N:
-    """Fresh weights, centres of random directions, and what `stage` freezes frozen; stage 0 freezes nothing."""
-    classifiers = [m for m in net.modules() if isinstance(m, OneStream | Joint)]
+def _initialise(net: N, stage: int) -> N:
+    """Fresh weights and centres of random directions; `stage` 1 or 2 freezes parameters, and 0 none."""
+    classifiers = [m for m in net.modules() if isinstance(m, OneStream | JointPooling)]
     initialise(net, *(m.classifier for m in classifiers))
     for layer in (m for m in net.modules() if isinstance(m, ActionVLAD)):
         layer.set_centres(functional.normalize(torch.randn_like(layer.centres)), layer.alpha)

@@ -1,4 +1,4 @@
-"""Layers under one-word names, so that a network's file reads like its paper's table."""
+"""Layers that several networks share, with short names, so that a network's file reads like its paper's table."""
 
 from typing import TypeVar
 
@@ -8,12 +8,12 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def wide(filters: int, width: float) -> int:
-    """`width` times as many filters, 8 at the least."""
+    """`width` times as many filters, at least 8."""
     return max(8, round(filters * width))
 
 
 def inputs_of(channels: int) -> tuple[str, ...]:
-    """What a network of one input of so many channels looks at: three are a picture, any other number is flow."""
+    """The `inputs` of a network of one input: RGB if it has 3 channels, else flow."""
     return ("rgb",) if channels == 3 else ("flow",)
 
 
@@ -23,12 +23,12 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int =
 
 
 def lrn() -> nn.LocalResponseNorm:
-    """Across 5 channels, with the constants of the released CNN-M (Chatfield et al. 2014)."""
+    """Local response normalisation over 5 channels, with the constants of CNN-M's release (Chatfield et al. 2014)."""
     return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
 
 
 def pool() -> nn.MaxPool2d:
-    """3x3, stride 2; the border counts, as in Caffe."""
+    """3x3 max pooling with stride 2; the output size is rounded up, as in Caffe."""
     return nn.MaxPool2d(3, 2, ceil_mode=True)
 
 
@@ -38,7 +38,10 @@ def fc(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
 
 
 def initialise(net: N, *heads: nn.Conv2d | nn.Conv3d | nn.Linear) -> N:
-    """He et al.'s normal weights and zero biases; small `heads` (the last layer), so that training starts at chance."""
+    """The network with He et al.'s normal weights and zero biases.
+
+    The `heads`, by default the last layer, get small weights (std 0.01), so that training starts at chance.
+    """
     layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear)]
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -4,7 +4,7 @@ conv1a  3x3x3x64, pool 2x2x2            conv4a, conv4b  3x3x3x512, pool 2x2x2
 conv2a  3x3x3x128, pool 2x2x2           conv5a, conv5b  3x3x3x512, pool 2x2x2
 conv3a, conv3b  3x3x3x256, pool 2x2x2   fc6 4096, fc7 4096, logits
 
-Unlike C3D it normalises every convolution and every fully connected layer but the last, and its first pool halves time.
+Unlike C3D it has batch normalisation after every layer but the last, and its first pool halves the time axis.
 """
 
 import math
@@ -45,14 +45,14 @@ class C3D(nn.Module):
         super().__init__()
         self.shape, self.inputs = (channels, frames, crop, crop), inputs_of(channels)
         a, b, c, d, hidden = (wide(filters, width) for filters in (64, 128, 256, 512, 4096))
-        flat = d * math.ceil(frames / 32) * math.ceil(crop / 32) ** 2  # 512 x 1 x 4 x 4 as published
+        flat = d * math.ceil(frames / 32) * math.ceil(crop / 32) ** 2  # 512 x 1 x 4 x 4 in the paper
         pool = MaxPool((2, 2, 2), (2, 2, 2))
         self.features = nn.Sequential(
-            Conv(channels, a), pool,
-            Conv(a, b), pool,
-            Conv(b, c), Conv(c, c), pool,
-            Conv(c, d), Conv(d, d), pool,
-            Conv(d, d), Conv(d, d), pool,
+            Conv(channels, a), pool,  # (B, 64, T/2, 56, 56)
+            Conv(a, b), pool,  # (B, 128, T/4, 28, 28)
+            Conv(b, c), Conv(c, c), pool,  # (B, 256, T/8, 14, 14)
+            Conv(c, d), Conv(d, d), pool,  # (B, 512, T/16, 7, 7)
+            Conv(d, d), Conv(d, d), pool,  # (B, 512, T/32, 4, 4)
             nn.Flatten(),
         )  # fmt: skip
         self.classifier = nn.Sequential(fc(flat, hidden, dropout), fc(hidden, hidden, dropout))
@@ -60,12 +60,12 @@ class C3D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1:] != self.shape:
-            got = tuple(x.shape[1:])
+            shape = tuple(x.shape[1:])
             raise UserError(
-                f"C3D got clips of (C, T, H, W) {got} but was built for {self.shape}: change frames or crop"
+                f"C3D got clips of (C, T, H, W) {shape} but was built for {self.shape}: change frames or crop"
             )
         if self.training and len(x) < 2:
-            raise UserError("C3D got a batch of 1 clip but normalises over 2 at the least: make the batch larger")
+            raise UserError("C3D got a batch of 1 clip but batch normalisation needs 2 or more: make the batch larger")
         return self.logits(self.classifier(self.features(x)))
 
 

@@ -21,7 +21,7 @@ def options(recipe: Recipe, second_classes: int | None = None) -> dict[str, Any]
         "frames": recipe.frames,
         "second_classes": second_classes,
     }
-    takes = builders.takes(recipe.net)
+    takes = builders.options_of(recipe.net)
     known = {key: value for key, value in decided.items() if key in takes and value is not None}
     return {**known, **recipe.options}
 

@@ -5,8 +5,8 @@ TCL path     Conv(128,3,1) Pool(3,3)  T-P operator  Conv(32,3,1) and Conv(32,5,1
 SCL path     Conv(512,3,1) Pool(3,2)  fc 4096, 2048
              concatenation, fc
 
-The paper's figure gives the SCL path's convolution no size. It is CNN-M's here: then scl, spatial and auxiliary are
-CNN-M-2048, whose weights fit, because 204 pixels end in the same 6x6 map as CNN-M's 224.
+The paper's figure gives no size for the SCL path's convolution. Here it is CNN-M's, so that scl, spatial and auxiliary
+together are CNN-M-2048 and its weights fit: 204 pixels end in the same 6x6 map as CNN-M's 224.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,22 @@ from torch import Tensor, nn
 
 from pipeline.common.errors import UserError
 from pipeline.models.blocks import conv, fc, initialise, lrn, pool, wide
-from pipeline.models.stems import carried
+from pipeline.models.transfer import convert_weights
 
-PATHS = {"spatial": "rgb", "temporal": "difference"}  # and what each looks at
+PATHS = {"spatial": "rgb", "temporal": "difference"}  # path -> its input
+
+# Prefix of CNN-M-2048's tensor names -> FstCN's
+CNN_M_NAMES = {
+    **{f"features.{number}.": f"scl.{number}." for number in (0, 3, 6, 7)},
+    "features.8.": "spatial.0.", "classifier.0.": "spatial.3.", "classifier.1.": "spatial.4.",
+    "classifier.2.": "auxiliary.",
+}  # fmt: skip
 
 
 class TPOperator(nn.Module):
-    """Transformation and permutation: a map's positions in a row, and its filters f through P to f'.
+    """The transformation and permutation operator: positions flattened into one axis, filters multiplied by P.
 
-    (B, T, F, H, W) -> (B, HW, T, F'). P begins as the identity, which the paper leaves open.
+    (B, T, F, H, W) -> (B, HW, T, F). P is the identity at first; the paper does not say how it is initialised.
     """
 
     def __init__(self, filters: int):
@@ -36,7 +43,10 @@ class TPOperator(nn.Module):
 
 
 class TCL(nn.Module):
-    """Convolutions over (time, filter), one for each of `kernels`, side by side. (B, HW, T, F) -> (B, 32 each, T, F)"""
+    """Convolutions over (T, F), one of each size in `kernels`, concatenated.
+
+    (B, HW, T, F) -> (B, 32 len(kernels), T, F)
+    """
 
     def __init__(self, positions: int, filters: int, kernels: Sequence[int], dropout: float):
         super().__init__()
@@ -50,11 +60,11 @@ class TCL(nn.Module):
 
 
 def shared_scls(width: float, stride2: int) -> nn.Sequential:
-    """The lower layers of both paths, a picture at a time."""
+    """The lower layers of both paths, on single pictures. (B, 3, 204, 204) -> (B, 512, 12, 12)"""
     c1, c2, c3 = (wide(filters, width) for filters in (96, 256, 512))
     return nn.Sequential(
-        conv(3, c1, 7, stride=2), lrn(), pool(),  # 49 x 49
-        conv(c1, c2, 5, stride=stride2, padding=1), lrn(), pool(),  # 12 x 12
+        conv(3, c1, 7, stride=2), lrn(), pool(),  # (B, 96, 49, 49)
+        conv(c1, c2, 5, stride=stride2, padding=1), lrn(), pool(),  # (B, 256, 12, 12)
         conv(c2, c3, 3, padding=1),
         conv(c3, c3, 3, padding=1),
     )  # fmt: skip
@@ -86,8 +96,8 @@ def scl_path(side: int, dropout: float, width: float) -> nn.Sequential:
 class FstCN(nn.Module):
     """RGB (B, 3, T, H, W) and its differences (B, 3, T, H, W) -> logits (B, K).
 
-    Of RGB one picture is looked at: a random one in training, the middle one in evaluation. `paths` are those there
-    are, and `inputs` what forward takes of ("rgb", "difference"); before step 3 that is ("rgb",).
+    The SCL path sees one picture of RGB: a random one in training, the middle one in evaluation. `inputs` depends on
+    the network's `paths`; in training steps 1 and 2 it is ("rgb",).
     """
 
     inputs: tuple[str, ...] = ("rgb", "difference")
@@ -103,7 +113,7 @@ class FstCN(nn.Module):
         super().__init__()
         self.frames, self.crop, self.paths, self.step = frames, crop, tuple(paths), 3
         self.scl = shared_scls(width, stride2)
-        side, f7 = self._side(), wide(2048, width)
+        side, f7 = self._map_side(), wide(2048, width)
         if "temporal" in paths:
             self.temporal = tcl_path(side, frames, kernels, dropout, width)
         if "spatial" in paths:
@@ -112,95 +122,88 @@ class FstCN(nn.Module):
         self.classifier = nn.Linear(f7 * len(paths), classes)
 
     def forward(self, *clips: Tensor) -> Tensor:
-        given = dict(zip(self.inputs, clips, strict=True))
-        for name, clip in given.items():
+        inputs = dict(zip(self.inputs, clips, strict=True))
+        for name, clip in inputs.items():
             self._check(name, clip)
         if self.step < 3:
-            return self.auxiliary(self.appearance(given["rgb"]))
-        ways = {"spatial": self.appearance, "temporal": self.motion}
-        return self.classifier(torch.cat([ways[path](given[PATHS[path]]) for path in self.paths], 1))
+            return self.auxiliary(self.appearance(inputs["rgb"]))
+        features = {"spatial": self.appearance, "temporal": self.motion}
+        return self.classifier(torch.cat([features[path](inputs[PATHS[path]]) for path in self.paths], 1))
 
     def appearance(self, rgb: Tensor) -> Tensor:
-        """The SCL path's fc7 on one picture of each clip. (B, 3, T, H, W) -> (B, 2048)"""
+        """The SCL path's fc7 of one picture of each clip. (B, 3, T, H, W) -> (B, 2048)"""
         batch, frames = rgb.shape[0], rgb.shape[2]
-        chosen = torch.randint(frames, (batch,)) if self.training else torch.full((batch,), frames // 2)
-        return self.spatial(self.scl(rgb[torch.arange(batch), :, chosen]))
+        index = torch.randint(frames, (batch,)) if self.training else torch.full((batch,), frames // 2)
+        return self.spatial(self.scl(rgb[torch.arange(batch), :, index]))
 
     def motion(self, difference: Tensor) -> Tensor:
         """The TCL path's fc7. (B, 3, T, H, W) -> (B, 2048)"""
         return self.temporal(self.scl(difference.transpose(1, 2).flatten(0, 1)))  # (BT, 3, H, W)
 
-    def renamed(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """CNN-M-2048's weights under this network's names; any others as they are."""
-        return from_cnn_m(tensors) if "features.0.0.weight" in tensors else tensors
+    def rename_weights(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """CNN-M-2048's state dict under this network's names; any other state dict as it is."""
+        if "features.0.0.weight" not in tensors:
+            return tensors
+        prefixes = ((name, prefix) for name in tensors for prefix in CNN_M_NAMES if name.startswith(prefix))
+        return {name.replace(prefix, CNN_M_NAMES[prefix], 1): tensors[name] for name, prefix in prefixes}
 
-    def adapted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """This network's state dict from that of an earlier step."""
-        return carried(from_step(tensors, self), self)
+    def convert_weights(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The state dict of an earlier training step in this network's shapes.
+
+        A path that the weights lack keeps this network's own weights, and one that this network lacks is left out.
+        """
+        own = self.state_dict()
+        modules, source_modules = ({name.split(".")[0] for name in names} for names in (own, tensors))
+        new = {*PATHS, "auxiliary"} - source_modules
+        fresh = {name: tensor for name, tensor in own.items() if name.split(".")[0] in new}
+        learned = {name: tensor for name, tensor in tensors.items() if name.split(".")[0] in modules}
+        return convert_weights(fresh | learned, self)
 
     def stage(self, number: int) -> list[nn.Parameter]:
-        """Make the network that of training step 1, 2 or 3, and give the parameters that it trains.
+        """Put the network into training step 1, 2 or 3, and return the parameters that the step trains.
 
-        1: shared SCLs and SCL path under the auxiliary classifier, on ImageNet. 2: the same on pictures of videos, of
-        which only the last three layers train. 3: everything but the auxiliary classifier.
+        1: shared SCLs, SCL path and auxiliary classifier, on ImageNet. 2: the same network on pictures of videos, of
+        which only the last three layers train. 3: all layers except the auxiliary classifier.
         """
         if number not in (1, 2, 3) or (number < 3 and "spatial" not in self.paths):
             paths = " and ".join(self.paths)
             raise UserError(f"FstCN with the {paths} path has no training step {number}: choose step 3")
         self.step, self.inputs = number, ("rgb",) if number < 3 else tuple(PATHS[path] for path in self.paths)
         self.requires_grad_(False)
-        for part in self._trained(number):
-            part.requires_grad_(True)
+        for module in self._trained_modules(number):
+            module.requires_grad_(True)
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
-    def _trained(self, number: int) -> list[nn.Module]:
+    def _trained_modules(self, number: int) -> list[nn.Module]:
         if number == 3:
             return [self.scl, *(getattr(self, path) for path in self.paths), self.classifier]
         return [self.scl, self.spatial, self.auxiliary] if number == 1 else [self.spatial[3:], self.auxiliary]
 
-    def _side(self) -> int:
+    def _map_side(self) -> int:
+        """Height and width of the shared SCLs' map, by a forward pass."""
         try:
             with torch.no_grad():
                 return self.scl(torch.zeros(1, 3, self.crop, self.crop)).shape[2]
         except RuntimeError as error:
             raise UserError(
-                f"FstCN cannot take crops of {self.crop} pixels, its pools leave nothing of them"
+                f"FstCN cannot take crops of {self.crop} pixels, which its pools shrink to nothing: make crop larger"
             ) from error
 
     def _check(self, name: str, clip: Tensor) -> None:
-        frames = clip.shape[2] if name == "rgb" else self.frames  # of RGB one picture is enough
-        if clip.shape[1:] != (wanted := (3, frames, self.crop, self.crop)):
-            raise UserError(f"FstCN got {name} of shape {tuple(clip.shape[1:])} but was built for {wanted}")
-
-
-CNN_M = {
-    **{f"features.{number}.": f"scl.{number}." for number in (0, 3, 6, 7)},
-    "features.8.": "spatial.0.", "classifier.0.": "spatial.3.", "classifier.1.": "spatial.4.",
-    "classifier.2.": "auxiliary.",
-}  # fmt: skip
-
-
-def from_cnn_m(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """CNN-M-2048's weights under FstCN's names: shared SCLs, SCL path and auxiliary classifier."""
-    pairs = ((name, old) for name in state for old in CNN_M if name.startswith(old))
-    return {name.replace(old, CNN_M[old], 1): state[name] for name, old in pairs}
-
-
-def from_step(state: Mapping[str, Tensor], net: FstCN) -> dict[str, Tensor]:
-    """An earlier step's weights for `net`: paths that are new keep `net`'s own, and those that are gone are left."""
-    own = net.state_dict()
-    parts, known = ({name.split(".")[0] for name in names} for names in (own, state))
-    new = {name: tensor for name, tensor in own.items() if name.split(".")[0] in {*PATHS, "auxiliary"} - known}
-    return {**new, **{name: tensor for name, tensor in state.items() if name.split(".")[0] in parts}}
+        frames = clip.shape[2] if name == "rgb" else self.frames  # RGB may have any number of pictures
+        if clip.shape[1:] != (expected := (3, frames, self.crop, self.crop)):
+            raise UserError(
+                f"FstCN got {name} of shape {tuple(clip.shape[1:])} but was built for {expected}: change frames or crop"
+            )
 
 
 def build(
     num_classes: int, frames: int = 5, crop: int = 204, dropout: float = 0.5, width: float = 1.0, stride2: int = 2,
     kernels: Sequence[int] = (3, 5), paths: Sequence[str] = ("spatial", "temporal"), stage: int = 3,
 ) -> FstCN:  # fmt: skip
-    """FstCN as training step `stage` has it; `kernels` (3,) or (5,) is Table 1's, one of `paths` alone Table 2's.
+    """FstCN in training step `stage`; `kernels` (3,) or (5,) are Table 1's variants, one of `paths` alone Table 2's.
 
-    Clips have `frames` pictures: the sources say five, and leave open whether that is a clip's length.
+    Clips have `frames` pictures. The sources say five without saying whether that is a clip's length.
     """
     if not paths or set(paths) - set(PATHS):
         raise UserError(f"FstCN has no paths {', '.join(paths) or 'at all'}: choose of {', '.join(PATHS)}")

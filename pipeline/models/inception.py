@@ -1,7 +1,7 @@
-"""Inception-v1 with batch normalisation, in 2D and, inflated, in 3D (I3D, Figure 3): one body, two builders.
+"""Inception-v1 with batch normalisation, in 2D and, inflated, in 3D (I3D, Figure 3).
 
-Layers stand under the releases' names: Conv2d_1a_7x7 ... of TensorFlow-Slim's Inception-v1 (Szegedy et al. 2015,
-Table 1, with 3x3 filters in the third branch) and Conv3d_1a_7x7 ... of I3D; the branches' names are pytorch-i3d's.
+Layers have the releases' names: Conv2d_1a_7x7 ... as in TensorFlow-Slim's Inception-v1 (Szegedy et al. 2015, Table 1,
+with 3x3 filters in the third branch) and Conv3d_1a_7x7 ... as in I3D; the names of the branches are pytorch-i3d's.
 """
 
 import math
@@ -14,21 +14,21 @@ from torch.nn import functional
 
 from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, inputs_of, wide
-from pipeline.models.stems import carried
+from pipeline.models.transfer import convert_weights
 
-Kernel = int | tuple[int, int, int]  # (time, height, width); a 2D net leaves out time
-LEAST = {2: "pictures of (H, W)", 3: "clips of (T, H, W)"}
+Kernel = int | tuple[int, int, int]  # (time, height, width); a 2D network ignores the time
+INPUTS = {2: "pictures of (H, W)", 3: "clips of (T, H, W)"}
 
 
-class Builder:
-    """Makes one layer after another and remembers how many channels the last one put out."""
+class LayerBuilder:
+    """Builds a sequence of layers; each has as many input channels as the layer before has outputs."""
 
     def __init__(self, dims: int, channels: int, epsilon: float, width: float):
         self.dims, self.channels, self.epsilon, self.width = dims, channels, epsilon, width
 
     def conv(self, filters: int, kernel: Kernel, stride: Kernel = 1) -> "Unit":
-        before, self.channels = self.channels, wide(filters, self.width)
-        return Unit(before, self.channels, self.shape(kernel), self.shape(stride), self.epsilon)
+        inputs, self.channels = self.channels, wide(filters, self.width)
+        return Unit(inputs, self.channels, self.shape(kernel), self.shape(stride), self.epsilon)
 
     def pool(self, kernel: Kernel, stride: Kernel) -> "MaxPool":
         return MaxPool(self.shape(kernel), self.shape(stride))
@@ -39,42 +39,43 @@ class Builder:
         return layer
 
     def shape(self, kernel: Kernel) -> tuple[int, ...]:
+        """The kernel's sizes along the network's 2 or 3 dimensions."""
         return ((kernel,) * 3 if isinstance(kernel, int) else kernel)[-self.dims :]
 
 
-def body(make: Builder) -> dict[str, nn.Module]:
-    """Conv1 to Mixed_5c of I3D, Figure 3; filters of a module: b0, b1a, b1b, b2a, b2b, b3b."""
+def body(layers: LayerBuilder) -> dict[str, nn.Module]:
+    """I3D's layers up to Mixed_5c (Figure 3); the numbers of `mixed` are the filters of b0, b1a, b1b, b2a, b2b, b3b."""
     return {
-        "Conv3d_1a_7x7": make.conv(64, 7, 2),
-        "MaxPool3d_2a_3x3": make.pool((1, 3, 3), (1, 2, 2)),
-        "Conv3d_2b_1x1": make.conv(64, 1),
-        "Conv3d_2c_3x3": make.conv(192, 3),
-        "MaxPool3d_3a_3x3": make.pool((1, 3, 3), (1, 2, 2)),
-        "Mixed_3b": make.mixed(64, 96, 128, 16, 32, 32),
-        "Mixed_3c": make.mixed(128, 128, 192, 32, 96, 64),
-        "MaxPool3d_4a_3x3": make.pool(3, 2),
-        "Mixed_4b": make.mixed(192, 96, 208, 16, 48, 64),
-        "Mixed_4c": make.mixed(160, 112, 224, 24, 64, 64),
-        "Mixed_4d": make.mixed(128, 128, 256, 24, 64, 64),
-        "Mixed_4e": make.mixed(112, 144, 288, 32, 64, 64),
-        "Mixed_4f": make.mixed(256, 160, 320, 32, 128, 128),
-        "MaxPool3d_5a_2x2": make.pool(2, 2),
-        "Mixed_5b": make.mixed(256, 160, 320, 32, 128, 128),
-        "Mixed_5c": make.mixed(384, 192, 384, 48, 128, 128),
+        "Conv3d_1a_7x7": layers.conv(64, 7, 2),
+        "MaxPool3d_2a_3x3": layers.pool((1, 3, 3), (1, 2, 2)),
+        "Conv3d_2b_1x1": layers.conv(64, 1),
+        "Conv3d_2c_3x3": layers.conv(192, 3),
+        "MaxPool3d_3a_3x3": layers.pool((1, 3, 3), (1, 2, 2)),
+        "Mixed_3b": layers.mixed(64, 96, 128, 16, 32, 32),
+        "Mixed_3c": layers.mixed(128, 128, 192, 32, 96, 64),
+        "MaxPool3d_4a_3x3": layers.pool(3, 2),
+        "Mixed_4b": layers.mixed(192, 96, 208, 16, 48, 64),
+        "Mixed_4c": layers.mixed(160, 112, 224, 24, 64, 64),
+        "Mixed_4d": layers.mixed(128, 128, 256, 24, 64, 64),
+        "Mixed_4e": layers.mixed(112, 144, 288, 32, 64, 64),
+        "Mixed_4f": layers.mixed(256, 160, 320, 32, 128, 128),
+        "MaxPool3d_5a_2x2": layers.pool(2, 2),
+        "Mixed_5b": layers.mixed(256, 160, 320, 32, 128, 128),
+        "Mixed_5c": layers.mixed(384, 192, 384, 48, 128, 128),
     }
 
 
-def same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """TensorFlow's SAME padding: ceil(size / stride) outputs; of an odd number of zeros the last stands behind."""
+def pad_same(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """TensorFlow's SAME padding, for ceil(size / stride) outputs; an odd number of zeros has one more at the end."""
     pads: list[int] = []
-    for size, width, step in zip(x.shape[2:], kernel, stride, strict=True):
-        zeros = max((math.ceil(size / step) - 1) * step + width - size, 0)
-        pads = [zeros // 2, zeros - zeros // 2, *pads]  # functional.pad begins with the last dimension
+    for size, k, s in zip(x.shape[2:], kernel, stride, strict=True):
+        zeros = max((math.ceil(size / s) - 1) * s + k - size, 0)
+        pads = [zeros // 2, zeros - zeros // 2, *pads]  # functional.pad wants the last dimension first
     return functional.pad(x, pads) if any(pads) else x
 
 
 class MaxPool(nn.Module):
-    """Max pooling with SAME padding, of what came out of a ReLU: a zero beside it is no different from nothing."""
+    """Max pooling with SAME padding by zeros; its input is a ReLU's output, so that the zeros change no maximum."""
 
     def __init__(self, kernel: tuple[int, ...], stride: tuple[int, ...]):
         super().__init__()
@@ -82,11 +83,11 @@ class MaxPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pool = functional.max_pool2d if len(self.kernel) == 2 else functional.max_pool3d
-        return pool(same(x, self.kernel, self.stride), self.kernel, self.stride)
+        return pool(pad_same(x, self.kernel, self.stride), self.kernel, self.stride)
 
 
 class Unit(nn.Module):
-    """Convolution with SAME padding, batch normalisation, ReLU; without an `epsilon`, convolution and bias alone."""
+    """Convolution with SAME padding, batch normalisation, ReLU; `epsilon` None is a convolution with bias alone."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: tuple[int, ...], stride: tuple[int, ...], epsilon: float | None
@@ -101,25 +102,25 @@ class Unit(nn.Module):
             self.bn = norm(outputs, epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = getattr(self, self.name)(same(x, self.kernel, self.stride))
+        x = getattr(self, self.name)(pad_same(x, self.kernel, self.stride))
         return functional.relu(self.bn(x), inplace=True) if self.bn is not None else x
 
 
 class Mixed(nn.Module):
-    """An inception module: 1x1; 1x1 and 3x3; 1x1 and 3x3; pool and 1x1; side by side."""
+    """An inception module of four branches, concatenated: 1x1; 1x1, 3x3; 1x1, 3x3; pool, 1x1."""
 
-    def __init__(self, make: Builder, b0: int, b1a: int, b1b: int, b2a: int, b2b: int, b3b: int):
+    def __init__(self, builder: LayerBuilder, b0: int, b1a: int, b1b: int, b2a: int, b2b: int, b3b: int):
         super().__init__()
 
         def branch(*layers: tuple[int, int]) -> list[Unit]:
-            inside = Builder(make.dims, make.channels, make.epsilon, make.width)
-            return [inside.conv(filters, kernel) for filters, kernel in layers]
+            branch_builder = LayerBuilder(builder.dims, builder.channels, builder.epsilon, builder.width)
+            return [branch_builder.conv(filters, kernel) for filters, kernel in layers]
 
         (self.b0,) = branch((b0, 1))
         self.b1a, self.b1b = branch((b1a, 1), (b1b, 3))
         self.b2a, self.b2b = branch((b2a, 1), (b2b, 3))
-        self.b3a, (self.b3b,) = make.pool(3, 1), branch((b3b, 1))
-        self.outputs = sum(wide(filters, make.width) for filters in (b0, b1b, b2b, b3b))
+        self.b3a, (self.b3b,) = builder.pool(3, 1), branch((b3b, 1))
+        self.outputs = sum(wide(filters, builder.width) for filters in (b0, b1b, b2b, b3b))
 
     def forward(self, x: Tensor) -> Tensor:
         branches = (self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x)))
@@ -127,19 +128,19 @@ class Mixed(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Conv1 to the last average pool; `dims` 2 for pictures, 3 for clips."""
+    """All layers up to the last average pool; `dims` is 2 for pictures and 3 for clips."""
 
     def __init__(self, dims: int, channels: int, crop: int, epsilon: float = 1e-3, width: float = 1.0):
         super().__init__()
-        make = Builder(dims, channels, epsilon, width)
-        layers = {name.replace("3d", f"{dims}d"): layer for name, layer in body(make).items()}
+        builder = LayerBuilder(dims, channels, epsilon, width)
+        layers = {name.replace("3d", f"{dims}d"): layer for name, layer in body(builder).items()}
         for name, layer in layers.items():
             self.add_module(name, layer)
-        edge = math.ceil(crop / 32)
-        self.body, self.channels, self.outputs = tuple(layers), channels, make.channels
+        side = math.ceil(crop / 32)
+        self.dims, self.body, self.channels, self.outputs = dims, tuple(layers), channels, builder.channels
         self.stem = f"Conv{dims}d_1a_7x7.conv{dims}d"
-        self.pool = make.shape((2, edge, edge))  # 2x7x7 of crops of 224
-        self.least = make.shape((9, 32 * edge - 31, 32 * edge - 31))  # what 8 and 32 shrink to the pool's size
+        self.pool = builder.shape((2, side, side))  # 2x7x7 for crops of 224
+        self.min_size = builder.shape((9, 32 * side - 31, 32 * side - 31))  # whose last maps have the pool's size
 
     def maps(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, 1024, T/8, H/32, W/32); 2D the same without T."""
@@ -149,26 +150,33 @@ class Trunk(nn.Module):
         return x
 
     def pooled(self, x: Tensor) -> Tensor:
-        """Averages over `pool`, at every place: of a crop (B, 1024, T/8 - 1, 1, 1)."""
-        pool = functional.avg_pool2d if len(self.pool) == 2 else functional.avg_pool3d
+        """Averages over windows of `pool` with stride 1: (B, 1024, T/8 - 1, 1, 1) for a crop."""
+        pool = functional.avg_pool2d if self.dims == 2 else functional.avg_pool3d
         return pool(self.maps(x), self.pool, 1)
 
-    def adapted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """This net's state dict from its own kind's, from pictures' for clips, or from a network's for its trunk."""
-        same_names = tensors.keys() == self.state_dict().keys()
-        return carried(tensors, self) if same_names else pretrained(tensors, self)
+    def convert_weights(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A state dict of Inception-v1, I3D or a trunk of them in this network's shapes.
+
+        The network keeps its own last layer if the names of the tensors are not exactly its own.
+        """
+        own = self.state_dict()
+        if tensors.keys() != own.keys():
+            body = {name: tensor for name, tensor in tensors.items() if not name.startswith("logits.")}
+            logits = {name: tensor for name, tensor in own.items() if name.startswith("logits.")}
+            tensors = {name.replace("2d", f"{self.dims}d"): tensor for name, tensor in body.items()} | logits
+        return convert_weights(tensors, self)
 
     def _check(self, x: Tensor) -> None:
-        name, got = type(self).__name__, tuple(x.shape[2:])
+        name, size = type(self).__name__, tuple(x.shape[2:])
         if x.shape[1] != self.channels:
             raise UserError(f"{name} got {x.shape[1]} channels but was built for {self.channels}: change channels")
-        if len(got) != len(self.least) or any(size < least for size, least in zip(got, self.least, strict=True)):
-            wanted = f"{LEAST[len(self.least)]} at least {self.least}"
-            raise UserError(f"{name} got an input of {got} but needs {wanted}: take more frames or a larger crop")
+        if len(size) != self.dims or any(length < least for length, least in zip(size, self.min_size, strict=True)):
+            needed = f"{INPUTS[self.dims]} at least {self.min_size}"
+            raise UserError(f"{name} got an input of {size} but needs {needed}: take more frames or a larger crop")
 
 
 class Inception(Trunk):
-    """(B, C, H, W) -> logits (B, K), the mean over all places; of a crop there is one."""
+    """(B, C, H, W) -> logits (B, K), averaged over the positions of the last pool; a crop has one."""
 
     dims = 2
     inputs: tuple[str, ...] = ("rgb",)
@@ -181,21 +189,11 @@ class Inception(Trunk):
         self.logits = Unit(self.outputs, classes, ones, ones, epsilon=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.places(x).flatten(2).mean(2)
+        return self.logit_maps(x).flatten(2).mean(2)
 
-    def places(self, x: Tensor) -> Tensor:
-        """Logits at every place of the last pool: (B, K, H', W'), with T' before them in 3D."""
+    def logit_maps(self, x: Tensor) -> Tensor:
+        """Logits at every position of the last pool: (B, K, H', W'), or (B, K, T', H', W') with T' = T/8 - 1 in 3D."""
         return self.logits(self.dropout(self.pooled(x)))
-
-
-def pretrained(tensors: Mapping[str, Tensor], net: Trunk) -> dict[str, Tensor]:
-    """Inception-v1's tensors for a net or trunk of ours: of pictures or inflated to clips, of RGB or carried to flow.
-
-    The net's last layer, if it has one, stays its own; what else does not fit is a UserError.
-    """
-    given = {name.replace("2d", f"{len(net.pool)}d"): tensor for name, tensor in tensors.items()}
-    own = {name: tensor for name, tensor in net.state_dict().items() if name.startswith("logits.")}
-    return carried({name: t for name, t in given.items() if not name.startswith("logits.")} | own, net)
 
 
 def build(

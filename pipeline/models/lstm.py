@@ -1,7 +1,7 @@
-"""ConvNet+LSTM (Carreira & Zisserman 2017, section 2.1): Inception-v1 a frame, then an LSTM of 512 units.
+"""ConvNet+LSTM (Carreira & Zisserman 2017, section 2.1): Inception-v1 on every frame, then an LSTM of 512 units.
 
-The LSTM is Cooijmans et al. 2017's, eq. 6-8: batch normalisation in the recurrence, each step with its own mean and
-variance, and one scale for all.
+The LSTM is that of Cooijmans et al. 2017, eq. 6-8: batch normalisation in the recurrence, with a mean and a variance
+for each step and one scale for all steps.
 """
 
 import torch
@@ -13,7 +13,7 @@ from pipeline.models.inception import Trunk
 
 
 class StepNorm(nn.Module):
-    """Batch normalisation by step; steps beyond the last one that was trained have the last one's moments."""
+    """Batch normalisation with statistics for each step; later steps than `steps` use those of the last one."""
 
     def __init__(self, features: int, steps: int):
         super().__init__()
@@ -37,7 +37,7 @@ class BNLSTM(nn.Module):
         self.norm_c, self.shift_c = StepNorm(hidden, steps), nn.Parameter(torch.zeros(hidden))
 
     def initialise(self) -> None:
-        """Orthogonal recurrence, and a forget gate that begins by remembering."""
+        """Orthogonal recurrent weights, and a forget gate that is open at first (bias 1)."""
         nn.init.orthogonal_(self.h.weight)
         nn.init.ones_(self.bias[: self.hidden].data)
 
@@ -54,7 +54,7 @@ class BNLSTM(nn.Module):
 
 
 class ConvLSTM(nn.Module):
-    """(B, C, T, H, W) -> logits (B, K): in training a tuple of every step's, each with its loss, in tests the last."""
+    """(B, C, T, H, W) -> logits (B, K) of the last step; in training a tuple of every step's, each with a loss."""
 
     inputs: tuple[str, ...] = ("rgb",)
 
@@ -67,17 +67,17 @@ class ConvLSTM(nn.Module):
         self.logits = nn.Linear(self.lstm.hidden, classes)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        logits = self.steps(x)
+        logits = self.step_logits(x)
         return logits.unbind(1) if self.training else logits[:, -1]
 
-    def steps(self, x: Tensor) -> Tensor:
-        """Logits of every step, (B, T, K)."""
+    def step_logits(self, x: Tensor) -> Tensor:
+        """Logits of every step. (B, C, T, H, W) -> (B, T, K)"""
         if x.ndim != 5:
             raise UserError(
                 f"ConvLSTM got an input of {tuple(x.shape[1:])} but takes clips of (C, T, H, W): stack frames"
             )
         if self.training and len(x) < 2:
-            raise UserError("ConvLSTM got a batch of 1 clip but normalises over 2 at the least: make the batch larger")
+            raise UserError("ConvLSTM got a batch of 1 clip but batch normalisation needs 2 or more: make it larger")
         frames = x.transpose(1, 2).flatten(0, 1)  # (BT, C, H, W)
         features = self.trunk.pooled(frames).flatten(1).unflatten(0, (len(x), -1))  # (B, T, 1024)
         return self.logits(self.dropout(self.lstm(features)))
@@ -87,7 +87,7 @@ def build(
     num_classes: int, channels: int = 3, crop: int = 224, frames: int = 25, dropout: float = 0.5, hidden: int = 512,
     width: float = 1.0,
 ) -> ConvLSTM:  # fmt: skip
-    """ConvNet+LSTM with `width` times its filters and units; `frames` is how many steps have moments of their own."""
+    """ConvNet+LSTM with `width` times its filters and units; `frames` steps have statistics of their own."""
     net = ConvLSTM(num_classes, channels, crop, frames, dropout, hidden, width)
     initialise(net, net.logits)
     net.lstm.initialise()

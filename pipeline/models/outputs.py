@@ -1,4 +1,4 @@
-"""A network's outputs: logits, or several of them."""
+"""The output of a network: logits (B, K), or a tuple of them, each with a loss of its own in training."""
 
 import torch
 from torch import Tensor
@@ -6,6 +6,6 @@ from torch import Tensor
 Outputs = Tensor | tuple[Tensor, ...]
 
 
-def merged(outputs: Outputs) -> Tensor:
-    """One logit a class: the mean of several, which is ST-ResNet's fusion of un-softmaxed scores."""
+def mean_logits(outputs: Outputs) -> Tensor:
+    """Logits (B, K): of a tuple the mean, as ST-ResNet averages its streams' scores before the softmax."""
     return torch.stack(outputs).mean(0) if isinstance(outputs, tuple) else outputs

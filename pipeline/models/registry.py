@@ -1,7 +1,7 @@
-"""nets.tsv: every network's name, its module, and the module's function of `num_classes` and options that builds it.
+"""nets.tsv: every network's name, its module, and the function there that builds it from `num_classes` and options.
 
-A table and no code, so that a network that is added trains no other one anew: a run depends on its own network's
-module (`module_of`), beside the code that trains.
+It is a table and not code, so that a new network does not re-run the training of the others: a run depends on the code
+that trains and on its own network's module (`module_of`).
 """
 
 import functools
@@ -14,8 +14,8 @@ from pipeline.common.files import read_tsv
 TABLE = Path(__file__).with_name("nets.tsv")
 
 
-class Net(NamedTuple):
-    """One row."""
+class Entry(NamedTuple):
+    """A row of nets.tsv."""
 
     net: str
     module: str
@@ -23,28 +23,28 @@ class Net(NamedTuple):
 
 
 @functools.cache
-def nets() -> dict[str, Net]:
-    """The table by name; a name that stands there twice, or a row cut short, is a UserError."""
-    found: dict[str, Net] = {}
-    for line, row in enumerate(read_tsv(TABLE, Net._fields), 2):
-        made = Net(*(row[name] or "" for name in Net._fields))
-        if not all(made):
-            raise UserError(f"{TABLE}, line {line}: {made.net!r} lacks its module or function: add it, after a tab")
-        if made.net in found:
-            raise UserError(f"{TABLE}, line {line}: {made.net!r} is listed before: drop one or rename it")
-        found[made.net] = made
-    return found
+def entries() -> dict[str, Entry]:
+    """The rows of nets.tsv by network name; an incomplete row, or a name with two rows, is a UserError."""
+    table: dict[str, Entry] = {}
+    for line, row in enumerate(read_tsv(TABLE, Entry._fields), 2):
+        new = Entry(*(row[column] or "" for column in Entry._fields))
+        if not all(new):
+            raise UserError(f"{TABLE}, line {line}: {new.net!r} lacks its module or function: add it, after a tab")
+        if new.net in table:
+            raise UserError(f"{TABLE}, line {line}: {new.net!r} is listed before: delete one or rename it")
+        table[new.net] = new
+    return table
 
 
-def named(name: str) -> Net:
-    """A network's row; an unknown name is a UserError with the known ones."""
-    if name not in nets():
+def entry(name: str) -> Entry:
+    """A network's row; an unknown name is a UserError that lists the names."""
+    if name not in entries():
         raise UserError(
-            f"there is no network {name!r}: choose one of {', '.join(sorted(nets()))}, or add it to {TABLE}"
+            f"there is no network {name!r}: choose one of {', '.join(sorted(entries()))}, or add it to {TABLE}"
         )
-    return nets()[name]
+    return entries()[name]
 
 
 def module_of(name: str) -> str:
-    """The module that a network is built by, for the hash of the code of what trains or scores it."""
-    return named(name).module
+    """The module that builds a network; its code is part of the hash of the stages that train and score it."""
+    return entry(name).module

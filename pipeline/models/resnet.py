@@ -1,4 +1,4 @@
-"""ResNet-50 (He et al. 2016, Table 1), with torchvision's parameter names; over pictures, or over clips for ST-ResNet.
+"""ResNet-50 (He et al. 2016, Table 1), with torchvision's parameter names, over pictures or, for ST-ResNet, over clips.
 
 conv1    7x7x64, stride 2              layer3 (conv4_x)  [1x1x256, 3x3x256, 1x1x1024] x 6, stride 2
 maxpool  3x3, stride 2                 layer4 (conv5_x)  [1x1x512, 3x3x512, 1x1x2048] x 3, stride 2
@@ -16,16 +16,16 @@ from torch.nn import functional
 from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, inputs_of, wide
 
-Border = Literal["zeros", "replicate"]  # what stands before a clip's first picture and behind its last
+Border = Literal["zeros", "replicate"]  # the padding before a clip's first picture and after its last
 FORMS = ("torchvision", "caffe")
 EXPANSION = 4
-PICTURES = (0, 0)  # the temporal taps of the second unit's 1x1 convolutions and of all others: no time at all
+NO_TIME = (0, 0)  # temporal taps of the second unit's 1x1 convolutions and of all others: a network over pictures
 
 
 def convolution(
     inputs: int, outputs: int, kernel: int, stride: int, taps: int, border: Border
 ) -> nn.Conv2d | nn.Conv3d:
-    """Without a bias; `taps` 0 is a layer over pictures, any other number one over clips with as many in time."""
+    """A convolution without bias: 2D over pictures if `taps` is 0, else 3D over clips with so many taps in time."""
     if not taps:
         return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
     size, steps, padding = (taps, kernel, kernel), (1, stride, stride), (taps // 2, kernel // 2, kernel // 2)
@@ -33,12 +33,12 @@ def convolution(
 
 
 def norm(filters: int, taps: int) -> nn.Module:
-    """Batch normalisation of pictures or of clips."""
+    """Batch normalisation over pictures (`taps` 0) or clips."""
     return nn.BatchNorm3d(filters) if taps else nn.BatchNorm2d(filters)
 
 
 def maxpool(caffe: bool, taps: int) -> nn.Module:
-    """3x3, stride 2, in space; in Caffe's form the border counts and is not padded."""
+    """3x3 max pooling with stride 2 in space; in Caffe's form without padding, the output size rounded up."""
     padding = 0 if caffe else 1
     if taps:
         return nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, padding, padding), ceil_mode=caffe)
@@ -71,14 +71,15 @@ class Bottleneck(nn.Module):
         return self.bn3(self.conv3(x))
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        """f(x + F(x)); another stream's map enters F alone: f(x + F(x + other)) (eq. 2, whose f both maps have had)."""
+        """f(x + F(x)), or with another stream's map f(x + F(x + other)), where both are outputs of a ReLU (eq. 2)."""
         return torch.relu(self.downsample(x) + self.residual(x if other is None else x + other))
 
 
 class ResNet(nn.Module):
-    """(B, C, H, W) -> logits (B, K), for pictures of `crop` pixels or more, over which predictions are averaged.
+    """(B, C, H, W) -> logits (B, K), for pictures of `crop` pixels or more; a larger one's predictions are averaged.
 
-    With `taps` (1x1 convolutions of the second unit of each stage, all others) it takes clips (B, C, T, H, W).
+    With `taps`, the temporal sizes of the 1x1 convolutions in each stage's second unit and of all other filters, it
+    takes clips (B, C, T, H, W).
     """
 
     inputs: tuple[str, ...] = ("rgb",)
@@ -86,14 +87,14 @@ class ResNet(nn.Module):
 
     def __init__(
         self, classes: int, channels: int, crop: int, dropout: float, width: float, depth: Sequence[int], form: str,
-        taps: tuple[int, int] = PICTURES, border: Border = "zeros",
+        taps: tuple[int, int] = NO_TIME, border: Border = "zeros",
     ):  # fmt: skip
         super().__init__()
         if form not in FORMS:
             raise UserError(f"ResNet-50 has no form {form!r}: choose one of {', '.join(FORMS)}")
         if crop < 32:
             raise UserError(
-                f"ResNet-50 cannot take crops of {crop} pixels, which shrink to less than one: 32 is the least"
+                f"ResNet-50 cannot take crops of {crop} pixels, which shrink to nothing: make crop 32 or more"
             )
         self.channels, self.crop, self.inputs, self.depth = channels, crop, inputs_of(channels), tuple(depth)
         self.caffe, self.taps, self.border, filters = form == "caffe", taps, border, wide(64, width)
@@ -118,7 +119,7 @@ class ResNet(nn.Module):
         return self.layer1, self.layer2, self.layer3, self.layer4
 
     def start(self, x: Tensor) -> Tensor:
-        """conv1 and pool1, after a look at the input."""
+        """conv1 and pool1 (`maxpool`), after a check of the input. (B, C, H, W) -> (B, 64, H/4, W/4)"""
         if x.shape[1] != self.channels:
             raise UserError(f"ResNet-50 got {x.shape[1]} channels but was built for {self.channels}: change channels")
         if min(x.shape[-2:]) < self.crop:
@@ -127,18 +128,18 @@ class ResNet(nn.Module):
         return self.maxpool(torch.relu(self.bn1(self.conv1(x))))
 
     def pool5(self, x: Tensor) -> Tensor:
-        """7x7 averages with stride 1; a larger picture than the crop gives more than one position."""
+        """7x7 average pooling with stride 1, so that a picture larger than the crop has several positions."""
         side = -(-self.crop // 2) // 2 if self.caffe else -(-self.crop // 4)  # after maxpool
         window = -(-side // 8)
         return functional.avg_pool3d(x, (1, window, window), 1) if self.taps[1] else functional.avg_pool2d(x, window, 1)
 
     def _stage(self, inputs: int, filters: int, stride: int, units: int) -> nn.Sequential:
-        made = []
+        layers = []
         for number in range(units):
             taps = self.taps[0] if number == 1 else self.taps[1]
-            made.append(Bottleneck(inputs, filters, stride, self.caffe, taps, self.border))
+            layers.append(Bottleneck(inputs, filters, stride, self.caffe, taps, self.border))
             inputs, stride = filters * EXPANSION, 1
-        return nn.Sequential(*made)
+        return nn.Sequential(*layers)
 
 
 def build(
@@ -147,7 +148,7 @@ def build(
 ) -> ResNet:  # fmt: skip
     """ResNet-50 with `width` times its filters and `depth` units a stage.
 
-    `form` is of whose weights: torchvision's have a stage's stride in its first 3x3 convolution, those of He et al.
-    (`caffe`; MatConvNet's are the same) in the 1x1 before it, and their maxpool is not padded.
+    `form` says whose weights fit. In `torchvision` a stage's stride is in its first 3x3 convolution. In `caffe`, which
+    is He et al.'s own and MatConvNet's, it is in the 1x1 convolution before, and the max pool is not padded.
     """
     return initialise(ResNet(num_classes, channels, crop, dropout, width, depth, form))

@@ -1,4 +1,4 @@
-"""ST-ResNet and ST-ResNet* (Feichtenhofer, Pinz & Wildes 2016, Table 1): two ResNet-50s that meet at four stages.
+"""ST-ResNet and ST-ResNet* (Feichtenhofer, Pinz & Wildes 2016, Table 1): two ResNet-50s, connected in four stages.
 
 conv1    7x7x1, 64, stride 2    112x112xT
 pool1    3x3x1, stride 2        56x56xT
@@ -8,11 +8,11 @@ conv4_x  unit, skip-stream, unit with 1x1x3 for both 1x1x1, 4 units      14x14xT
 conv5_x  unit, skip-stream, unit with 1x1x3 for both 1x1x1, unit         7x7xT
 pool5    7x7x1 averages; in ST-ResNet* 1x1x5 maxima, stride 2, after it  1x1xT'
 
-Table 1's receptive fields are those of ResNet's first form, with a stage's stride in its first 1x1 (`form="caffe"`),
-whose weights the release starts from.
+Table 1's receptive fields are those of He et al.'s ResNet, with a stage's stride in its first 1x1 (`form="caffe"`). The
+release starts from its weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -22,22 +22,21 @@ from torch.nn import functional
 from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise
 from pipeline.models.resnet import Border, ResNet
-from pipeline.models.stems import carried
 
-TAPS = (3, 1)  # in time: of the 1x1s of a stage's second unit, of all others
+TAPS = (3, 1)  # in time: of the 1x1 convolutions in a stage's second unit, and of all others
 CHOICES = {
     "connection": ("residual", "direct", "bidirectional", "none"),
-    "pool": ("none", "pool5", "conv5_x"),  # the layer that maxima over time follow
+    "pool": ("none", "pool5", "conv5_x"),  # the layer after which maxima over time are taken
     "losses": ("chunk", "clip"),
     "border": ("zeros", "replicate"),
 }
 
 
 class STResNet(nn.Module):
-    """RGB (B, 3, T, H, W) and flow (B, 2L, T, H, W) at the same T times -> the logits of both streams.
+    """RGB (B, 3, T, H, W) and flow (B, 2L, T, H, W) at the same T times -> a tuple of logits (B, K).
 
-    In evaluation (B, K) of appearance and of motion, averaged over space and time; in training the logits of every
-    chunk, appearance's before motion's, since each has a loss of its own, whose sum is minimised (`losses="chunk"`).
+    In evaluation they are appearance's and motion's, averaged over space and time. In training with `losses="chunk"`
+    they are those of every chunk, appearance's before motion's, because each chunk has a loss of its own.
     """
 
     inputs: tuple[str, ...] = ("rgb", "flow")
@@ -56,7 +55,7 @@ class STResNet(nn.Module):
         return tuple(logits.unflatten(1, (2, -1)).mean(2).unbind(1))
 
     def maps(self, rgb: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-        """Both streams' conv5_x. (B, 3, T, H, W), (B, 2L, T, H, W) -> (B, 2048, T, H/32, W/32) twice"""
+        """Both streams' maps of conv5_x. (B, 3, T, H, W), (B, 2L, T, H, W) -> two of (B, 2048, T, H/32, W/32)"""
         a, m = self.appearance.start(rgb), self.motion.start(flow)
         for stage_a, stage_m in zip(self.appearance.stages(), self.motion.stages(), strict=True):
             a, m = stage_a[0](a), stage_m[0](m)
@@ -65,7 +64,7 @@ class STResNet(nn.Module):
         return a, m
 
     def skip_stream(self, unit_a: nn.Module, unit_m: nn.Module, a: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
-        """The second units of a stage, told of the other stream by eq. 2 (`residual`) or one of its rivals."""
+        """Both streams' second units of a stage, connected as in eq. 2 (`residual`) or one of its alternatives."""
         if self.connection == "none":
             return unit_a(a), unit_m(m)
         if self.connection == "direct":
@@ -75,28 +74,22 @@ class STResNet(nn.Module):
         return unit_a(a, m), unit_m(m)
 
     def head(self, stream: ResNet, x: Tensor) -> Tensor:
-        """(B, 2048, T, h, w) -> logits (B, T', K), whatever positions there are averaged."""
+        """Logits of every chunk, averaged over space. (B, 2048, T, h, w) -> (B, T', K)"""
         x = self._maxima(x) if self.pool == "conv5_x" else x
-        x = stream.pool5(x)  # (B, 2048, T, 1, 1) of a crop
+        x = stream.pool5(x)  # (B, 2048, T, 1, 1) for a crop
         x = self._maxima(x) if self.pool == "pool5" else x
         return stream.fc(stream.dropout(x.mean((3, 4)).transpose(1, 2)))
 
     def _maxima(self, x: Tensor) -> Tensor:
+        """Maxima over 5 chunks with stride 2. (B, 2048, T, h, w) -> (B, 2048, (T - 3) / 2, h, w)"""
         return functional.max_pool3d(x, (5, 1, 1), (2, 1, 1))
 
     def _check(self, rgb: Tensor, flow: Tensor) -> None:
         if rgb.shape[2:] != flow.shape[2:]:
-            rest = f"{tuple(rgb.shape[2:])} and {tuple(flow.shape[2:])}"
-            raise UserError(f"ST-ResNet got RGB and flow of (T, H, W) {rest}: give both the same times and size")
+            sizes = f"{tuple(rgb.shape[2:])} and {tuple(flow.shape[2:])}"
+            raise UserError(f"ST-ResNet got RGB and flow of (T, H, W) {sizes}: give both the same times and size")
         if self.pool != "none" and rgb.shape[2] < 5:
             raise UserError(f"ST-ResNet got {rgb.shape[2]} chunks but its maxima are over 5: give it 5 or more")
-
-
-def from_streams(net: STResNet, appearance: Mapping[str, Tensor], motion: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """State dict from two ResNet-50s': temporal filters by eq. 5, motion's conv1 replicated where it is RGB's."""
-    parts = {"appearance": (appearance, net.appearance), "motion": (motion, net.motion)}
-    made = {part: carried(state, stream) for part, (state, stream) in parts.items()}
-    return {f"{part}.{name}": tensor for part, state in made.items() for name, tensor in state.items()}
 
 
 def build(
@@ -104,21 +97,21 @@ def build(
     depth: Sequence[int] = (3, 4, 6, 3), form: str = "caffe", connection: str = "residual", pool: str = "none",
     losses: str = "chunk", border: Border = "zeros",
 ) -> STResNet:  # fmt: skip
-    """ST-ResNet; with pool="pool5" ST-ResNet* as the paper has it (the release's maxima are taken before: "conv5_x").
+    """ST-ResNet; with `pool="pool5"` the paper's ST-ResNet*, with `pool="conv5_x"` the release's.
 
-    `connection` "direct" adds motion to appearance's identity path as well; `border` is what temporal filters see
-    beyond a clip's ends: zeros, as in the release, or the last picture again ("replicate").
+    `connection="direct"` adds motion to appearance's identity path too. `border` is the padding in time: zeros, as in
+    the release, or the last picture repeated ("replicate").
     """
     for option, value in {"connection": connection, "pool": pool, "losses": losses, "border": border}.items():
         if value not in CHOICES[option]:
             raise UserError(f"ST-ResNet has no {option} {value!r}: choose one of {', '.join(CHOICES[option])}")
     if min(depth) < 2:
-        raise UserError(f"ST-ResNet joins its streams at second units but depth is {tuple(depth)}: give 2 or more")
-    a, m = (
+        raise UserError(f"ST-ResNet connects the stages' second units but depth is {tuple(depth)}: give 2 or more")
+    appearance, motion = (
         initialise(ResNet(num_classes, channels, crop, dropout, width, depth, form, TAPS, border))
         for channels in (3, flow_channels)
     )
-    return STResNet(a, m, connection, pool, losses)
+    return STResNet(appearance, motion, connection, pool, losses)
 
 
 star = partial(build, pool="pool5")

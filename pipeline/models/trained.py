@@ -16,7 +16,7 @@ from pipeline.models import from_recipe
 
 def recipe_of(path: Path) -> Recipe:
     """The recipe that a run's weights were trained by; imported weights have none, a UserError."""
-    facts = weights.load_facts(path)
+    facts = weights.load_metadata(path)
     if "recipe" not in facts:
         raise UserError(f"{path} was imported, not trained here: give the weights.safetensors of a run")
     return from_mapping(facts["recipe"], str(path))

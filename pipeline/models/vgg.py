@@ -14,7 +14,7 @@ from pipeline.common.errors import UserError
 from pipeline.models.blocks import initialise, inputs_of, wide
 
 TABLE = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
-END = {"conv4_3": 23, "conv5_3": 30, "pool5": 31}  # `features` up to here, the ReLU included
+END = {"conv4_3": 23, "conv5_3": 30, "pool5": 31}  # number of `features` up to the layer, its ReLU included
 
 
 class VGG(nn.Module):
@@ -28,12 +28,12 @@ class VGG(nn.Module):
         self.channels, self.crop, self.inputs = channels, crop, inputs_of(channels)
         if crop < 32:
             raise UserError(
-                f"VGG-16 cannot take crops of {crop} pixels, its five pools shrink them to nothing below 32"
+                f"VGG-16 cannot take crops of {crop} pixels, which its pools shrink to nothing: make crop 32 or more"
             )
-        flat, hidden = wide(512, width) * (crop // 32) ** 2, wide(4096, width)
+        features, hidden = wide(512, width) * (crop // 32) ** 2, wide(4096, width)
         self.features = nn.Sequential(*_features(channels, width))
         self.classifier = nn.Sequential(
-            nn.Linear(flat, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout),
+            nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout),
             nn.Linear(hidden, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout),
             nn.Linear(hidden, classes),
         )  # fmt: skip
@@ -42,26 +42,29 @@ class VGG(nn.Module):
         return self.classifier(self.flat(x))
 
     def flat(self, x: Tensor) -> Tensor:
-        """pool5 in a row: (B, C, crop, crop) -> what fc6 takes (B, 25088)."""
+        """pool5, flattened for fc6. (B, C, crop, crop) -> (B, 25088)"""
         if x.shape[2:] != (self.crop, self.crop):
             size, crop = tuple(x.shape[2:]), self.crop
             raise UserError(f"VGG-16 got pictures of {size} pixels but was built for ({crop}, {crop}): change crop")
         return torch.flatten(self.maps(x, "pool5"), 1)
 
     def maps(self, x: Tensor, layer: str) -> Tensor:
-        """The map after `layer`'s ReLU, of pictures of any size: conv4_3 and conv5_3 (B, 512, H/8 or H/16, ...)."""
+        """The map after `layer` and its ReLU; pictures may have any size.
+
+        (B, C, H, W) -> (B, 512, H/8, W/8) for conv4_3, (B, 512, H/16, W/16) for conv5_3
+        """
         if x.shape[1] != self.channels:
             raise UserError(f"VGG-16 got {x.shape[1]} channels but was built for {self.channels}: change channels")
         return self.features[: END[layer]](x)
 
     def fc7(self, x: Tensor) -> Tensor:
-        """(B, C, crop, crop) -> (B, 4096), after its ReLU."""
+        """fc7 after its ReLU. (B, C, crop, crop) -> (B, 4096)"""
         return self.classifier[:5](self.flat(x))
 
 
 def _features(channels: int, width: float) -> list[nn.Module]:
     filters = [channels, *(wide(entry, width) for entry in TABLE if isinstance(entry, int))]
-    convs = (nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(filters))
+    convs = (nn.Conv2d(inputs, outputs, 3, padding=1) for inputs, outputs in pairwise(filters))
     layers: list[nn.Module] = []
     for entry in TABLE:
         layers += [nn.MaxPool2d(2, 2)] if entry == "pool" else [next(convs), nn.ReLU(inplace=True)]

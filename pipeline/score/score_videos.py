@@ -25,7 +25,7 @@ from pipeline.inputs.readers import Readers, frame_count, open_shards
 from pipeline.inputs.views import views_of
 from pipeline.models import registry
 from pipeline.models.device import pick_device
-from pipeline.models.outputs import merged
+from pipeline.models.outputs import mean_logits
 from pipeline.models.trained import load_net, recipe_of
 
 NUMBERS = 2**25  # of all inputs that are scored at a time: 222 pictures of 224x224, 3 clips of 64
@@ -50,7 +50,7 @@ def logits(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample], cla
 def forward(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample]) -> list[torch.Tensor]:
     """A batch's logits in one part, or in as many as the memory asks for; one view that does not fit is a UserError."""
     try:
-        return [merged(net(*normalise(clip_volumes.batch(samples)))).float().cpu()]
+        return [mean_logits(net(*normalise(clip_volumes.batch(samples)))).float().cpu()]
     except torch.OutOfMemoryError:
         half = len(samples) // 2  # worked on below, where the error no longer holds on to what lies in memory
     if not half:

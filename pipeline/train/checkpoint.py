@@ -65,7 +65,7 @@ def finished(folder: Path, identity: str, note: str, outputs: Sequence[str]) -> 
     """Whether this very training has ended before, with all that it made."""
     place = folder / FINISHED
     try:
-        facts = weights.load_facts(place / outputs[-1])
+        facts = weights.load_metadata(place / outputs[-1])
     except UserError:
         return False
     return (facts.get("identity"), facts.get("note")) == (identity, note) and all((place / n).exists() for n in outputs)

@@ -1,10 +1,10 @@
-"""A network's first weights from another's: a run of ours or an imported release, whole or in parts.
+"""A network's first weights from files: a run of this pipeline or an imported release, for all or parts of the network.
 
 A recipe's `init` names a source for each part: `net` for all of it, a sub-network (`appearance` and `motion` of
-ST-ResNet, `trunk` of ActionVLAD, `rgb` and `flow` of a two-stream network), or `centres` for ActionVLAD's. Filters are
-carried from RGB to flow and from pictures to clips as the papers do it (pipeline.models.stems). A network that takes
-more than that has methods of its own, `renamed` and `adapted`: this module knows none of them by name, so that what
-one network begins from is no part of the code that another one's training depends on.
+ST-ResNet, `trunk` of ActionVLAD, `rgb` and `flow` of a two-stream network), or `centres` for ActionVLAD's. RGB filters
+are averaged for flow, and 2D filters inflated to 3D, as in the papers (pipeline.models.transfer). A network that needs
+more than that has methods `rename_weights` and `convert_weights`. They are looked up by name here, so that a change of
+one network's conversion does not re-run the training of the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,60 +16,62 @@ from torch import Tensor, nn
 
 from pipeline.common.errors import UserError
 from pipeline.formats import weights
-from pipeline.models.stems import carried
+from pipeline.models.transfer import convert_weights
 
 State = Mapping[str, Tensor]
 
 
 def initialise(net: nn.Module, sources: Mapping[str, Path], heads: Sequence[str], classes: Sequence[str]) -> None:
-    """Put the sources' weights into a network for `classes`; a head of other classes stays the network's own."""
+    """Load each part's weights file into a network for `classes`.
+
+    `heads` are the network's tensors that depend on the classes. A head for other classes is not loaded.
+    """
     for part, path in sources.items():
-        tensors, facts = weights.load(path)
-        name, _, kind = part.rpartition(".")
+        tensors, metadata = weights.load(path)
         try:
-            if kind == "centres":
-                _set_centres(net, name, tensors, path)
+            if part.rpartition(".")[2] == "centres":
+                _set_centres(net, part.rpartition(".")[0], tensors, path)
             else:
-                module = _part(net, "" if part == "net" else part)
-                _refuse_other_form(facts, module)
-                prefix = "" if part == "net" else f"{part}."
-                own_heads = [head.removeprefix(prefix) for head in heads if head.startswith(prefix)]
-                tensors = getattr(module, "renamed", dict)(tensors)
-                keep = _same_classes(facts, classes)
-                module.load_state_dict(adapted(module, _headless(tensors, module, own_heads, keep)))
+                _load_part(net, "" if part == "net" else part, tensors, metadata, heads, classes)
         except UserError as error:
             raise UserError(f"{path} does not fit {part} of the network: {error}") from error
 
 
-def adapted(module: nn.Module, tensors: State) -> dict[str, Tensor]:
-    """A state dict of `module` from its kin's, as the module itself makes it or as filters are carried anywhere."""
-    own: Any = getattr(module, "adapted", None)
-    return own(tensors) if own else carried(tensors, module)
+def _load_part(
+    net: nn.Module, part: str, tensors: State, metadata: Mapping[str, Any], heads: Sequence[str],
+    classes: Sequence[str],
+) -> None:  # fmt: skip
+    """Load weights into the sub-network `part`; the empty name is the network itself."""
+    module = _submodule(net, part)
+    _refuse_other_form(metadata, module)
+    prefix = f"{part}." if part else ""
+    part_heads = [head.removeprefix(prefix) for head in heads if head.startswith(prefix)]
+    tensors = getattr(module, "rename_weights", dict)(tensors)
+    same_classes = metadata.get("classes") == list(classes)
+    tensors = _replace_heads(tensors, module, part_heads, same_classes)
+    convert: Any = getattr(module, "convert_weights", None)
+    module.load_state_dict(convert(tensors) if convert else convert_weights(tensors, module))
 
 
-def _headless(tensors: State, module: nn.Module, heads: Sequence[str], keep: bool) -> dict[str, Tensor]:
-    """The tensors with the module's own head where theirs is of other classes or missing."""
+def _replace_heads(tensors: State, module: nn.Module, heads: Sequence[str], same_classes: bool) -> dict[str, Tensor]:
+    """The tensors with the module's own heads for those that are missing or for other classes."""
     own = module.state_dict()
-    unfit = [head for head in heads if not keep or head not in tensors or tensors[head].shape != own[head].shape]
-    return {**tensors, **{head: own[head] for head in unfit}}
+    replaced = [h for h in heads if not same_classes or h not in tensors or tensors[h].shape != own[h].shape]
+    return {**tensors, **{head: own[head] for head in replaced}}
 
 
-def _same_classes(facts: Mapping[str, Any], classes: Sequence[str]) -> bool:
-    return facts.get("classes") == list(classes)
-
-
-def _refuse_other_form(facts: Mapping[str, Any], module: nn.Module) -> None:
-    """The two forms of ResNet-50 have the same tensors: what a release says of itself alone tells them apart."""
-    caffe = getattr(module, "caffe", None)
-    if facts.get("model") != "resnet_50" or caffe is None:
+def _refuse_other_form(metadata: Mapping[str, Any], module: nn.Module) -> None:
+    """Raise UserError for a ResNet-50 of another form; the tensors of both forms have the same names and shapes."""
+    is_caffe = getattr(module, "caffe", None)
+    if metadata.get("model") != "resnet_50" or is_caffe is None:
         return
-    given, own = facts.get("options", {}).get("form", "torchvision"), "caffe" if caffe else "torchvision"
-    if given != own:
-        way_out = f"import a release of the form {own}, or set the recipe's options: form to {given}"
-        raise UserError(f"it is a ResNet-50 of the form {given} but the network is of {own}: {way_out}")
+    form, own_form = metadata.get("options", {}).get("form", "torchvision"), "caffe" if is_caffe else "torchvision"
+    if form != own_form:
+        way_out = f"import a release of the form {own_form}, or set the recipe's options: form to {form}"
+        raise UserError(f"it is a ResNet-50 of the form {form} but the network is of {own_form}: {way_out}")
 
 
-def _part(net: nn.Module, name: str) -> nn.Module:
+def _submodule(net: nn.Module, name: str) -> nn.Module:
     try:
         return net.get_submodule(name)
     except AttributeError as error:
@@ -77,16 +79,17 @@ def _part(net: nn.Module, name: str) -> nn.Module:
         raise UserError(f"the network has no part {name!r}: its parts are {parts}") from error
 
 
-def _set_centres(net: nn.Module, name: str, tensors: State, path: Path) -> None:
+def _set_centres(net: nn.Module, stream: str, tensors: State, path: Path) -> None:
+    """Set the centres of a stream of a two-stream ActionVLAD, or with an empty name of one of one stream."""
     if "centres" not in tensors:
         raise UserError(f"{path} has no centres: run kmeans")
-    of_streams: Any = getattr(net, "set_centres", None)
-    if of_streams and name in net.inputs:  # type: ignore[operator]
-        of_streams(name, tensors["centres"])
+    set_half: Any = getattr(net, "set_centres", None)  # JointPooling's, of one pooling for both streams
+    if set_half and stream in net.inputs:  # type: ignore[operator]
+        set_half(stream, tensors["centres"])
         return
-    stream = _part(net, name)
-    pooling: Any = getattr(stream, "pooling", None)
+    module = _submodule(net, stream)
+    pooling: Any = getattr(module, "pooling", None)
     if not hasattr(pooling, "set_centres"):
-        raise UserError(f"{type(stream).__name__} pools no ActionVLAD: name the stream, such as rgb.centres")
+        raise UserError(f"{type(module).__name__} has no ActionVLAD pooling: name the stream, such as rgb.centres")
     with torch.no_grad():
         pooling.set_centres(tensors["centres"], pooling.alpha)

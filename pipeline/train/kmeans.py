@@ -25,7 +25,7 @@ from pipeline.inputs.normalise import Normaliser
 from pipeline.inputs.protocols import View
 from pipeline.inputs.readers import Readers, frame_count, open_shards
 from pipeline.inputs.views import views_of
-from pipeline.models.action_vlad import LAYERS, cut, descriptors
+from pipeline.models.action_vlad import LAYERS, descriptors, truncate
 from pipeline.models.device import pick_device
 from pipeline.models.trained import load_net, recipe_of
 from pipeline.models.vgg import VGG
@@ -92,7 +92,7 @@ def main(argv: Sequence[str]) -> None:
     net, facts = load_net(a.weights, readers, device)
     if not isinstance(net, VGG):
         raise UserError(f"{a.weights} holds a {type(net).__name__} but descriptors are VGG-16's: train that first")
-    cut(net, a.layer, a.relu)
+    truncate(net, a.layer, a.relu)
     table = manifest.read_splits(a.splits, facts["split"], "train")
     videos = [video for video in table["video_id"] if all(video in reader for reader in readers.values())]
     each = math.ceil(a.descriptors / max(len(videos), 1))

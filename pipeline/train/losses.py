@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.models.outputs import Outputs, merged
+from pipeline.models.outputs import Outputs, mean_logits
 
 
 def criterion(outputs: Outputs, labels: Tensor, tasks: Tensor, way: str) -> Tensor:
@@ -23,7 +23,7 @@ def criterion(outputs: Outputs, labels: Tensor, tasks: Tensor, way: str) -> Tens
 def hits(outputs: Outputs, labels: Tensor, tasks: Tensor, way: str) -> Tensor:
     """How many samples are right, by their own task's logits."""
     if way != "tasks":
-        return (merged(outputs).argmax(1) == labels).sum()
+        return (mean_logits(outputs).argmax(1) == labels).sum()
     guesses = torch.stack([logits.argmax(1) for logits in outputs])  # (tasks, B)
     return (guesses.gather(0, tasks[None])[0] == labels).sum()
 

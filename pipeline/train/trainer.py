@@ -13,7 +13,7 @@ from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.config.recipe import Recipe
 from pipeline.inputs.normalise import Normaliser, memory_format
-from pipeline.models.outputs import merged
+from pipeline.models.outputs import mean_logits
 from pipeline.train import freezing, losses
 from pipeline.train.distributed import World
 from pipeline.train.schedules import Schedule
@@ -143,7 +143,7 @@ class Training:
         total = right = count = 0.0
         with torch.inference_mode(), autocast(self.device, self.recipe.precision):
             for sample, labels, tasks in (part for chunk in chunks for part in split(chunk, self.part)):
-                outputs, labels = merged(self.net(*self.inputs(sample))), labels.to(self.device)
+                outputs, labels = mean_logits(self.net(*self.inputs(sample))), labels.to(self.device)
                 total += losses.criterion(outputs, labels, tasks, "sum").item()
                 right += (outputs.argmax(1) == labels).sum().item()
                 count += len(labels)

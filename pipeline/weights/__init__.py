@@ -1,1 +1,1 @@
-"""Released weights of other frameworks: listed, fetched, converted to this pipeline's files."""
+"""Released weights of other frameworks: their list, download and conversion to this pipeline's files."""

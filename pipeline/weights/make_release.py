@@ -1,4 +1,4 @@
-"""Released weights made ours in one go: fetched, unpacked where they come packed, imported without their classes."""
+"""A release made ready for recipes: files downloaded, an archive unpacked, tensors imported without the head."""
 
 import re
 import tempfile
@@ -17,30 +17,33 @@ from pipeline.weights.import_file import import_file
 
 
 def make(
-    name: str, folder: Path, patience: RetryPolicy | None = None, table: Path = releases.TABLE
+    name: str, folder: Path, retries: RetryPolicy | None = None, table: Path = releases.TABLE
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """(state dict, facts) of a release, its files fetched into `folder` unless they are there.
+    """(state dict, metadata) of a release; files that are not in `folder` are downloaded to it.
 
-    What cannot be had is a UserError that says where to put the file.
+    A file that cannot be downloaded is a UserError that says where to put it.
     """
-    first, *others = releases.release(name, table)
-    paths = [releases.fetch(row, folder, patience) for row in (first, *others)]
-    our_pixels = "pixels" in convert.find(first["framework"], first["model"])
+    first, *others = releases.release_rows(name, table)
+    paths = [releases.fetch(row, folder, retries) for row in (first, *others)]
+    framework, model = first["framework"], first["model"]
+    our_pixels = "pixels" in convert.find_map(framework, model)
     if not our_pixels:
         log.say(f"{first['file']}: its pixels are not known for certain; the first layer stays as it was released")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        path = _unpacked(paths[0], Path(scratch))
-        tensors, facts = import_file(first["framework"], path, first["model"], drop_head=True, our_pixels=our_pixels)
-    return tensors, facts | {"release": name}
+        path = _checkpoint(paths[0], Path(scratch))
+        tensors, metadata = import_file(framework, path, model, drop_head=True, our_pixels=our_pixels)
+    return tensors, metadata | {"release": name}
 
 
-def _unpacked(path: Path, scratch: Path) -> Path:
-    """The file itself, or the one checkpoint in an archive."""
+def _checkpoint(path: Path, scratch: Path) -> Path:
+    """The file itself, or if it is an archive the one checkpoint inside, unpacked into `scratch`."""
     if file_format(path) not in ARCHIVE_FORMATS or path.suffix in (".pth", ".pt"):  # torch's own files are zip archives
         return path
     unpack(path, scratch)
-    found = sorted(file for file in scratch.rglob("*") if file.is_file() and re.search(r"\.ckpt(\.index)?$", file.name))
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
+    checkpoints = sorted(
+        file for file in scratch.rglob("*") if file.is_file() and re.search(r"\.ckpt(\.index)?$", file.name)
+    )
+    if len(checkpoints) != 1:
+        names = ", ".join(file.name for file in checkpoints) or "none"
         raise UserError(f"{path} should hold one checkpoint but holds {names}: unpack it and import the file inside")
-    return found[0]
+    return checkpoints[0]

@@ -42,7 +42,7 @@ def network_modules(rule: str, output: Path) -> list[str]:
     """The module of the network that a training or scoring job used, by the metadata of the weights beside `output`."""
     metadata = read_metadata(output.with_name("weights.safetensors")) if rule in targets.NETWORK_STAGES else {}
     name = (metadata.get("recipe") or {}).get("net")
-    return [registry.module_of(name)] if name in registry.nets() else []
+    return [registry.module_of(name)] if name in registry.entries() else []
 
 
 def job_commit(output: Path, start_time: float | None) -> str | None:

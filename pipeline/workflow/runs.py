@@ -249,7 +249,7 @@ def _obstacles(config: Config, dataset: str, run: str) -> Iterator[str]:
             stand_in = ", or set tables.released: true" if any(s.keys() >= {"run", "release"} for s in known) else ""
             yield f"begins from weights of another data set: name it as {where} of {dataset} in config.yaml{stand_in}"
         elif "release" in source and "or" not in source and not _release(source["release"]).exists():
-            yield catalogue.where(source["release"])
+            yield catalogue.instructions(source["release"])
         elif begun := source.get("run", source.get("kmeans")):
             yield from _obstacles(config, getattr(settings, where) if where else dataset, full(begun, name))
 

@@ -174,7 +174,7 @@ def survey(config: Config, dataset: str) -> FolderHashes | None:
 
 def architecture_settings() -> Params:
     """What decides the table of architectures: the code, and the published facts in architectures.tsv."""
-    modules = sorted({net.module for net in registry.nets().values()})
+    modules = sorted({net.module for net in registry.entries().values()})
     return {"code": stage_hash("architectures", *modules), "published": sha256(ARCHITECTURES)}
 
 

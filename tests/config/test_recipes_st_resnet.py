@@ -136,7 +136,7 @@ def test_a_release_of_resnets_other_form_is_refused(tmp_path):
 def test_weights_tell_the_inputs_in_the_order_that_the_network_takes_them(tmp_path):
     stack = {"rgb": 1, "flow": 10, "difference": 1}
     weights.save(tmp_path / "w.safetensors", {"a": torch.zeros(1)}, {"recipe": {"stack": stack}})
-    assert list(weights.load_facts(tmp_path / "w.safetensors")["recipe"]["stack"]) == list(stack)
+    assert list(weights.load_metadata(tmp_path / "w.safetensors")["recipe"]["stack"]) == list(stack)
 
 
 NAMES = [f"v{number}" for number in range(8)]

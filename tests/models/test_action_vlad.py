@@ -6,7 +6,7 @@ from torch.nn.functional import linear, normalize
 
 from pipeline.common.errors import UserError
 from pipeline.models import builders
-from pipeline.models.action_vlad import ActionVLAD, freeze, pretrained
+from pipeline.models.action_vlad import ActionVLAD, freeze
 
 K, D = 4, 6
 
@@ -77,7 +77,7 @@ def test_descriptors_are_vggs_at_the_layer_before_its_relu_or_after(name, shape)
     net, after = small(layer=name).eval(), small(layer=name, relu=True).eval()
     base = builders.build("vgg_16", num_classes=7, width=0.125, crop=64).eval()
     for own in (net, after):
-        own.trunk.load_state_dict(pretrained(base.state_dict(), own.trunk))
+        own.trunk.load_state_dict(own.trunk.convert_weights(base.state_dict()))
     x = torch.randn(2, 3, 3, 64, 64)
     frames = x.transpose(1, 2).flatten(0, 1)
     wanted = base.fc7(frames)[:, :, None, None] if name == "fc7" else base.maps(frames, name)
@@ -89,7 +89,7 @@ def test_descriptors_are_vggs_at_the_layer_before_its_relu_or_after(name, shape)
 
 def test_rgb_weights_begin_a_flow_stream():
     net, base = small(channels=20), builders.build("vgg_16", num_classes=7, width=0.125, crop=64)
-    net.trunk.load_state_dict(pretrained(base.state_dict(), net.trunk))
+    net.trunk.load_state_dict(net.trunk.convert_weights(base.state_dict()))
     assert torch.allclose(net.trunk.features[0].weight[:, 7], base.features[0].weight.mean(1))
 
 

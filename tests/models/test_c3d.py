@@ -58,7 +58,7 @@ def test_the_first_pool_halves_time():
 @pytest.mark.parametrize(
     ("shape", "words"),
     [((2, 3, 8, 56, 56), r"\(3, 8, 56, 56\).*\(3, 16, 56, 56\)"), ((2, 2, 16, 56, 56), r"\(2, 16.*\(3, 16"),
-     ((1, 3, 16, 56, 56), "batch of 1 clip.*2 at the least")],
+     ((1, 3, 16, 56, 56), "batch of 1 clip.*2 or more")],
 )  # fmt: skip
 def test_an_input_that_it_cannot_take_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):

@@ -156,16 +156,19 @@ def test_a_step_begins_with_the_weights_of_the_one_before():
 @pytest.mark.parametrize("paths", [("spatial", "temporal"), ("temporal",)])
 def test_step_3_begins_with_what_step_2_has_of_it(paths):
     net, own = small(paths=paths), small(paths=paths).state_dict()
-    earlier = {name: torch.full_like(x, 9.0) for name, x in small(stage=2, paths=("spatial",)).state_dict().items()}
-    carried = fstcn.from_step(earlier, net)
-    assert carried.keys() == own.keys()
-    assert all((tensor == 9).all() if name in earlier else tensor.equal(own[name]) for name, tensor in carried.items())
+    step_2 = small(stage=2, paths=("spatial",)).state_dict()
+    earlier = {name: torch.full_like(own.get(name, x), 9.0) for name, x in step_2.items()}
+    converted = net.convert_weights(earlier)
+    assert converted.keys() == own.keys()
+    assert all(
+        (tensor == 9).all() if name in earlier else tensor.equal(own[name]) for name, tensor in converted.items()
+    )
 
 
 def test_the_auxiliary_network_is_cnn_m():
     cnn_m = builders.build("cnn_m_2048", num_classes=7, **NARROW).eval()
     net = small(stage=1)
-    missing = net.load_state_dict(fstcn.from_cnn_m(cnn_m.state_dict()), strict=False)
+    missing = net.load_state_dict(net.rename_weights(cnn_m.state_dict()), strict=False)
     x = clips(frames=1)[0]
     assert torch.allclose(net(x), cnn_m(x[:, :, 0]), atol=1e-6)
     assert {name.split(".")[0] for name in missing.missing_keys} == {"temporal", "classifier"}
@@ -174,8 +177,9 @@ def test_the_auxiliary_network_is_cnn_m():
 
 def test_cnn_ms_released_weights_fit_at_204_pixels():
     with torch.device("meta"):
-        ours = builders.build("fstcn", num_classes=1000).state_dict()
-        theirs = fstcn.from_cnn_m(builders.build("cnn_m_2048", num_classes=1000).state_dict())
+        net = builders.build("fstcn", num_classes=1000)
+        theirs = net.rename_weights(builders.build("cnn_m_2048", num_classes=1000).state_dict())
+        ours = net.state_dict()
     assert len(theirs) == 16
     assert all(ours[name].shape == tensor.shape for name, tensor in theirs.items())
 

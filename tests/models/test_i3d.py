@@ -5,7 +5,6 @@ import torch
 
 from pipeline.common.errors import UserError
 from pipeline.models import builders
-from pipeline.models.i3d import inflate
 from tests.models.test_inception import MIXED, shaken, small, stated
 
 CONVS = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")
@@ -37,38 +36,39 @@ def test_logits_are_averaged_over_the_times_of_a_2x7x7_pool():
     maps = net.maps(x).mean((3, 4))  # (B, D, 3)
     pairs = (maps[:, :, :-1] + maps[:, :, 1:]) / 2
     steps = torch.einsum("kd,bdt->bkt", net.logits.conv3d.weight.flatten(1), pairs) + net.logits.conv3d.bias[:, None]
-    assert torch.allclose(net.steps(x), steps, atol=1e-5)
+    assert torch.allclose(net.logit_maps(x).mean((3, 4)), steps, atol=1e-5)
     assert torch.allclose(net(x), steps.mean(2), atol=1e-5)
 
 
-def test_a_boring_video_gives_the_2d_nets_activations():
+def test_a_video_of_one_picture_gives_the_2d_networks_activations():
     """One picture for 240 frames; of 29 logits in time, those in the middle see no end of the clip."""
     flat = small(crop=32)
     net = shaken(builders.build("i3d", num_classes=7, width=0.125, crop=32))
-    net.load_state_dict(inflate(flat.state_dict(), net))
+    with_3d_names = {name.replace("2d", "3d"): tensor for name, tensor in flat.state_dict().items()}
+    net.load_state_dict(net.convert_weights(with_3d_names))  # the last layer too
     picture = torch.randn(1, 3, 32, 32)
-    steps = net.steps(picture.unsqueeze(2).expand(-1, -1, 240, -1, -1))
+    steps = net.logit_maps(picture.unsqueeze(2).expand(-1, -1, 240, -1, -1)).mean((3, 4))
     assert steps.shape == (1, 7, 29)
     assert torch.allclose(steps[:, :, 10:19], flat(picture).unsqueeze(2).expand(-1, -1, 9), atol=1e-5)
 
 
 def test_inflation_repeats_a_filter_in_time_and_divides_it():
     flat = small()
-    made = inflate(flat.state_dict(), builders.build("i3d", num_classes=7, width=0.125, crop=64))
-    weight = made["Conv3d_1a_7x7.conv3d.weight"]
+    weights = small("i3d").convert_weights(flat.state_dict())
+    weight = weights["Conv3d_1a_7x7.conv3d.weight"]
     assert weight.shape[2] == 7
     assert torch.allclose(weight.sum(2), flat.Conv2d_1a_7x7.conv2d.weight, atol=1e-6)
     assert torch.equal(weight[:, :, 0], weight[:, :, 6])
 
 
-def test_weights_of_another_net_do_not_inflate():
-    with pytest.raises(UserError, match="features.0.weight in the weights alone"):
-        inflate(small("i3d").state_dict() | {"features.0.weight": torch.zeros(1)}, small("i3d"))
+def test_weights_of_another_network_are_refused():
+    with pytest.raises(UserError, match="features.0.weight, which is in the weights"):
+        small("i3d").convert_weights(small("i3d").state_dict() | {"features.0.weight": torch.zeros(1)})
 
 
 def test_rgb_filters_inflate_to_flow():
     flat, net = small(), small("i3d", channels=2)
-    net.load_state_dict(inflate(flat.state_dict(), net))
+    net.load_state_dict(net.convert_weights(flat.state_dict()))
     weight = net.Conv3d_1a_7x7.conv3d.weight
     assert torch.allclose(weight[:, 1].sum(1), flat.Conv2d_1a_7x7.conv2d.weight.mean(1), atol=1e-6)
 

@@ -50,7 +50,7 @@ def test_training_sees_every_step_and_a_test_the_last():
     net, x = small(), torch.randn(2, 3, 6, 56, 56)
     assert [tuple(logits.shape) for logits in net(x)] == [(2, 7)] * 6
     net.eval()
-    assert torch.equal(net(x), net.steps(x)[:, -1])
+    assert torch.equal(net(x), net.step_logits(x)[:, -1])
 
 
 def test_the_past_reaches_the_last_output_and_the_future_no_earlier_one():
@@ -58,7 +58,7 @@ def test_the_past_reaches_the_last_output_and_the_future_no_earlier_one():
     first, last = x.clone(), x.clone()
     first[:, :, 0], last[:, :, -1] = 0, 0
     assert not torch.allclose(net(x), net(first), atol=1e-7)
-    assert torch.equal(net.steps(x)[:, :2], net.steps(last)[:, :2])
+    assert torch.equal(net.step_logits(x)[:, :2], net.step_logits(last)[:, :2])
 
 
 @pytest.mark.parametrize(

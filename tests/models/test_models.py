@@ -8,7 +8,7 @@ import torch
 
 from pipeline.common.errors import UserError
 from pipeline.inputs import flow_stacks
-from pipeline.models import builders
+from pipeline.models import builders, registry
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -86,7 +86,7 @@ def outputs(net, inputs):
 
 def test_every_network_has_a_line():
     assert (
-        {name for name, *_ in DEMO} == set(builders.names()) == set(PAPER) | {"action_vlad", "action_vlad_two_stream"}
+        {name for name, *_ in DEMO} == set(registry.entries()) == set(PAPER) | {"action_vlad", "action_vlad_two_stream"}
     )
 
 

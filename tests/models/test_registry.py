@@ -16,9 +16,9 @@ CONFIG = load_yaml(ROOT / "config.yaml")
 def table(monkeypatch, tmp_path):
     """nets.tsv of a test's own: write it with `table(text)`."""
     monkeypatch.setattr(registry, "TABLE", tmp_path / "nets.tsv")
-    registry.nets.cache_clear()
+    registry.entries.cache_clear()
     yield lambda text: (tmp_path / "nets.tsv").write_text("net\tmodule\tfunction\n" + text)
-    registry.nets.cache_clear()
+    registry.entries.cache_clear()
 
 
 def code(run):
@@ -28,7 +28,7 @@ def code(run):
 def test_a_run_depends_on_its_own_networks_module_and_on_no_other():
     own = reachable("pipeline.train.fit", registry.module_of("cnn_m_2048"))
     assert "pipeline.models.cnn_m" in own
-    others = {net.module for net in registry.nets().values()} - {"pipeline.models.cnn_m"}
+    others = {net.module for net in registry.entries().values()} - {"pipeline.models.cnn_m"}
     assert own & others == set()
     assert code("two_stream.spatial") != code("i3d.c3d")
     assert code("two_stream.spatial") == code("two_stream.temporal")
@@ -38,9 +38,9 @@ def test_a_network_that_is_added_trains_no_other_one_anew(table):
     rows = "cnn_m_2048\tpipeline.models.cnn_m\tbuild\n"
     table(rows)
     before = code("two_stream.spatial")
-    registry.nets.cache_clear()
+    registry.entries.cache_clear()
     table(rows + "mine\tpipeline.models.mine\tbuild\n")
-    assert "mine" in builders.names()
+    assert "mine" in registry.entries()
     assert code("two_stream.spatial") == before
 
 
@@ -51,7 +51,7 @@ def test_a_network_that_is_added_trains_no_other_one_anew(table):
         ("a\tpipeline.models.vgg\tbuild\n" * 2, "line 3: 'a' is listed before"),
         ("b\tpipeline.models.vgg\tbuild\n", "there is no network 'a': choose one of b, or add it to"),
         ("a\tpipeline.models.vgg\tbild\n", "nets.tsv says that pipeline.models.vgg.bild builds a, but"),
-        ("a\tpipeline.models.vgf\tbuild\n", "No module named 'pipeline.models.vgf': mend its row"),
+        ("a\tpipeline.models.vgf\tbuild\n", "No module named 'pipeline.models.vgf': correct its row"),
     ],
 )
 def test_a_wrong_row_is_one_sentence(table, text, words):

@@ -1,11 +1,11 @@
-"""ResNet-50: torchvision's names, the layers written out, and weights carried to flow."""
+"""ResNet-50: torchvision's names, and the layers written out."""
 
 import pytest
 import torch
 from torch.nn.functional import batch_norm, linear, max_pool2d, relu
 
 from pipeline.common.errors import UserError
-from pipeline.models import builders, stems
+from pipeline.models import builders
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -80,38 +80,6 @@ def test_a_larger_picture_gives_the_mean_of_its_positions():
     windows = net.pool5(net.layer4(net.layer3(net.layer2(net.layer1(net.start(x))))))  # (1, 256, 1, 2)
     assert windows.shape[2:] == (1, 2)
     assert torch.allclose(net(x), net.fc(windows.flatten(2)[0].T).mean(0, keepdim=True), atol=1e-5)
-
-
-def test_flow_filters_are_the_mean_of_the_rgb_ones_and_all_else_is_kept():
-    rgb, flow = small(), small(channels=20)
-    flow.load_state_dict(state := stems.carried(rgb.state_dict(), flow))
-    mean = rgb.conv1.weight.mean(1)
-    assert flow.inputs == ("flow",)
-    assert all(torch.equal(flow.conv1.weight[:, channel], mean) for channel in range(20))
-    assert all(torch.equal(state[name], tensor) for name, tensor in rgb.state_dict().items() if name != "conv1.weight")
-
-
-def test_grey_flow_looks_to_a_carried_stem_as_grey_rgb_does_to_its_own():
-    rgb, flow, grey = small(), small(channels=6), torch.randn(1, 1, 64, 64)
-    flow.load_state_dict(stems.carried(rgb.state_dict(), flow))
-    torch.testing.assert_close(flow.conv1(grey.expand(1, 6, 64, 64)), 2 * rgb.conv1(grey.expand(1, 3, 64, 64)))
-
-
-@pytest.mark.parametrize("name", ["vgg_16", "cnn_m_2048"])
-def test_the_other_networks_stems_are_carried_too(name):
-    with torch.device("meta"):
-        rgb, flow = (builders.build(name, num_classes=7, channels=channels) for channels in (3, 20))
-    assert stems.carried(rgb.state_dict(), flow)[f"{flow.stem}.weight"].shape[1] == 20
-
-
-def test_weights_of_another_network_are_refused():
-    net = small()
-    with pytest.raises(UserError, match=r"fc.weight is \(7, 256\) in the weights but \(9, 256\) in the network"):
-        stems.carried(
-            net.state_dict() | {"fc.weight": net.fc.weight}, builders.build("resnet_50", num_classes=9, **NARROW)
-        )
-    with pytest.raises(UserError, match="1 tensors .*fc.bias in the network alone"):
-        stems.carried({name: tensor for name, tensor in net.state_dict().items() if name != "fc.bias"}, net)
 
 
 @pytest.mark.parametrize(

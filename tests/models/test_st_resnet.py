@@ -5,7 +5,8 @@ import torch
 from torch.nn.functional import batch_norm, linear, max_pool2d, relu
 
 from pipeline.common.errors import UserError
-from pipeline.models import builders, st_resnet
+from pipeline.models import builders
+from pipeline.models.transfer import convert_weights
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -161,11 +162,17 @@ def resnets(form="caffe"):
     ]  # fmt: skip
 
 
+def load_streams(net, appearance, motion):
+    """Both streams' weights from those of two 2D networks."""
+    net.appearance.load_state_dict(convert_weights(appearance.state_dict(), net.appearance))
+    net.motion.load_state_dict(convert_weights(motion.state_dict(), net.motion))
+
+
 @pytest.mark.parametrize("form", ["caffe", "torchvision"])
 def test_filters_begun_by_eq_5_see_in_a_still_clip_what_the_2d_networks_see(form):
     pictures = resnets(form)
     net = small(connection="none", border="replicate", form=form)
-    net.load_state_dict(st_resnet.from_streams(net, *(picture.state_dict() for picture in pictures)))
+    load_streams(net, *pictures)
     still = [clip[:, :, :1] for clip in clips()]
     made = net(*(clip.expand(-1, -1, 5, -1, -1) for clip in still))
     for stream, picture, clip in zip(made, pictures, still, strict=True):
@@ -175,7 +182,7 @@ def test_filters_begun_by_eq_5_see_in_a_still_clip_what_the_2d_networks_see(form
 def test_with_zeros_beyond_the_ends_that_holds_eight_chunks_inside():
     appearance, motion = resnets()
     net = small(connection="none", pool="conv5_x")
-    net.load_state_dict(st_resnet.from_streams(net, appearance.state_dict(), motion.state_dict()))
+    load_streams(net, appearance, motion)
     still = clips()[0][:, :, :1]
     maps = net.maps(still.expand(-1, -1, 19, -1, -1), torch.zeros(2, 20, 19, 48, 48))[0]
     x = appearance.start(still[:, :, 0])
@@ -185,11 +192,11 @@ def test_with_zeros_beyond_the_ends_that_holds_eight_chunks_inside():
     assert not torch.allclose(maps[:, :, 0], x, atol=1e-4)
 
 
-def test_motion_that_is_rgbs_still_gets_a_replicated_stem():
+def test_motion_from_rgb_weights_has_the_mean_of_their_first_filters():
     appearance, _ = resnets()
     net, state = small(), appearance.state_dict()
-    made = st_resnet.from_streams(net, state, state)
-    assert torch.equal(made["motion.conv1.weight"][:, 19, 0], state["conv1.weight"].mean(1))
+    load_streams(net, appearance, appearance)
+    assert torch.equal(net.motion.conv1.weight[:, 19, 0], state["conv1.weight"].mean(1))
 
 
 def test_table_1s_output_sizes():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.models import builders
+from pipeline.models import registry
 from pipeline.models.inception import Trunk
 from pipeline.tables import architectures
 from pipeline.tables.architecture_list import ARCHITECTURES
@@ -44,7 +44,7 @@ def test_i3ds_table_1_is_regenerated_from_the_code(rows):
 
 
 def test_every_network_has_parameters_and_multiply_adds(rows):
-    assert {net.name for architecture in ARCHITECTURES.values() for net in architecture.nets} <= set(builders.names())
+    assert {net.name for architecture in ARCHITECTURES.values() for net in architecture.nets} <= set(registry.entries())
     for quantity in ("parameters", "multiply-adds"):
         assert {row["architecture"] for row in rows if row["quantity"] == quantity} == set(ARCHITECTURES)
 

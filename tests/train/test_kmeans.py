@@ -11,7 +11,7 @@ from pipeline.config.recipe import recipe_hash
 from pipeline.formats import weights
 from pipeline.formats.shards import ShardReader
 from pipeline.models import builders, from_recipe
-from pipeline.models.action_vlad import cut
+from pipeline.models.action_vlad import truncate
 from pipeline.train import initialise, kmeans
 from tests.helpers.tinydata import RECIPE, tiny_shards, tiny_splits
 
@@ -71,7 +71,7 @@ def test_centres_begin_an_action_vlad_and_the_seed_decides_them(run, tmp_path, m
 
 def test_descriptors_have_length_1_and_one_stands_for_each_place(run):
     net = builders.build("vgg_16", num_classes=2, width=0.05, crop=48).eval()
-    cut(net, "conv5_3", relu=False)
+    truncate(net, "conv5_3", relu=False)
     found = kmeans.described(net, torch.randn(2, 3, 48, 48), "conv5_3")
     assert found.shape == (2 * 3 * 3, 26)
     assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(18), abs=1e-5)

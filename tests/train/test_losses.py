@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from pipeline.models.outputs import merged
+from pipeline.models.outputs import mean_logits
 from pipeline.train import losses
 
 torch.manual_seed(0)
@@ -36,9 +36,9 @@ def test_a_task_without_samples_costs_nothing_and_its_logits_still_get_a_gradien
     assert b.grad.tolist() == torch.zeros(6, 4).tolist()
 
 
-def test_logits_are_merged_into_their_mean():
-    assert torch.equal(merged((A, B)), (A + B) / 2)
-    assert merged(A) is A
+def test_mean_logits_averages_a_tuple_and_returns_a_tensor_as_it_is():
+    assert torch.equal(mean_logits((A, B)), (A + B) / 2)
+    assert mean_logits(A) is A
 
 
 def test_hits_are_counted_by_a_samples_own_task():

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from pipeline.common.errors import UserError
 from pipeline.weights.frameworks.crc32c import crc32c
-from pipeline.weights.frameworks.protobuf import Broken
+from pipeline.weights.frameworks.protobuf import FormatError
 from pipeline.weights.frameworks.readers import READERS, read
-from pipeline.weights.frameworks.snappy import unpacked
+from pipeline.weights.frameworks.sstable import decompress_snappy
 from tests.helpers import weightfiles as wf
 
 A = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5) / 7
@@ -24,11 +24,11 @@ NAMES = {f"scope/layer_{number}/w": np.full((number + 1, 2), number, np.float32)
 VARIABLES = NAMES | {"scope/layer_1/b": B, "deep": A, "global_step": np.array(700_000, np.int64)}
 
 
-def same(found, wanted):
-    assert found.keys() == wanted.keys()
-    for name, array in wanted.items():
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
-        assert found[name].shape == array.shape, name
+def same(tensors, expected):
+    assert tensors.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(tensors[name], array, err_msg=name)
+        assert tensors[name].shape == array.shape, name
 
 
 @pytest.mark.parametrize("age", [0, 1, 2])
@@ -71,17 +71,28 @@ def test_a_tensorflow_checkpoint_of_the_first_form_whole_or_in_slices(tmp_path, 
         (b"\x46" + bytes([60 << 2, 69]) + b"x" * 70, b"x" * 70),
     ],
 )
-def test_snappys_elements(packed, plain):
-    assert unpacked(memoryview(packed)) == plain
-    assert unpacked(memoryview(wf.snappy(plain))) == plain
+def test_every_snappy_element_is_decompressed(packed, plain):
+    assert decompress_snappy(memoryview(packed)) == plain
+    assert decompress_snappy(memoryview(wf.snappy(plain))) == plain
 
 
 @pytest.mark.parametrize(
-    "packed", [b"\x05\x0cabcd", b"\x03\x0cabcd", b"\x04\x0cab", b"\x08\x0cabcd\x0e\x05\x00", b"\xff" * 6]
+    "packed", [b"\x05\x0cabcd", b"\x03\x0cabcd", b"\x04\x0cab", b"\x08\x0cabcd\x0e\x05\x00", b"\xff" * 6, b""]
 )
-def test_what_is_not_snappy_is_refused(packed):
-    with pytest.raises(Broken):
-        unpacked(memoryview(packed))
+def test_a_broken_snappy_block_is_refused(packed):
+    with pytest.raises(FormatError):
+        decompress_snappy(memoryview(packed))
+
+
+@pytest.mark.parametrize("size", [2000, 1 << 20, 1 << 31, (1 << 35) - 1])
+def test_a_snappy_block_that_claims_more_than_it_can_hold_is_refused_before_memory_is_used(size):
+    packed = wf.varint(size) + b"\x0cabcd"
+    with pytest.raises(FormatError, match=rf"a Snappy block of {len(packed)} bytes claims {size} bytes but can hold"):
+        decompress_snappy(memoryview(packed))
+
+
+def test_the_densest_snappy_block_is_within_the_bound():
+    assert decompress_snappy(memoryview(wf.snappy(bytes(100_000)))) == bytes(100_000)
 
 
 def test_crc32c_is_castagnolis():
@@ -162,7 +173,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_does_not_run(tmp_path, zipped):
     assert not trace.exists()
     assert "weights_only" not in str(caught.value)  # torch's advice to run it
     if zipped is not None:
-        assert re.search(r"not only tensors but the code \w+\.mkdir, of which nothing was run", str(caught.value))
+        assert re.search(r"not only tensors but the code \w+\.mkdir, which was not run", str(caught.value))
 
 
 def written(folder):
@@ -225,7 +236,7 @@ def test_a_changed_number_in_a_tensorflow_file_is_noticed_with_both_checksums(tm
     wf.bundle(tmp_path / "m", VARIABLES)
     data = tmp_path / "m.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-1] + b"\xee")
-    with pytest.raises(UserError, match=r"has the checksum [0-9a-f]{8} and the index says [0-9a-f]{8}"):
+    with pytest.raises(UserError, match=r"has the checksum [0-9a-f]{8} but the index says [0-9a-f]{8}"):
         read("tensorflow", tmp_path / "m")
 
 
@@ -233,7 +244,7 @@ def test_a_changed_number_in_a_table_is_noticed_with_both_checksums(tmp_path):
     wf.single(tmp_path / "v1.ckpt", {"w": np.full(9, 7.5, np.float32)})
     whole, number = (tmp_path / "v1.ckpt").read_bytes(), np.float32(7.5).tobytes()
     (tmp_path / "v1.ckpt").write_bytes(whole.replace(number, np.float32(8.5).tobytes(), 1))
-    with pytest.raises(UserError, match="block at byte 0 has the checksum [0-9a-f]{8} and says [0-9a-f]{8}"):
+    with pytest.raises(UserError, match="block at byte 0 has the checksum [0-9a-f]{8} but records [0-9a-f]{8}"):
         read("tensorflow", tmp_path / "v1.ckpt")
 
 

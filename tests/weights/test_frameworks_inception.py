@@ -111,8 +111,8 @@ SEEN = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # this 
 
 
 def with_our_pixels(form, path, model, **options):
-    tensors, facts = import_file(form, path, model, options=options, our_pixels=True)
-    net = builders.build(model, num_classes=facts["num_classes"], **facts["options"])
+    tensors, metadata = import_file(form, path, model, options=options, our_pixels=True)
+    net = builders.build(model, num_classes=metadata["num_classes"], **metadata["options"])
     net.load_state_dict(tensors)
     return net.eval()
 

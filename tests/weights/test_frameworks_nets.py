@@ -71,8 +71,8 @@ def close(ours, theirs):
 
 
 def loaded(form, path, model, **options):
-    tensors, facts = import_file(form, path, model, options=options)
-    net = builders.build(model, num_classes=facts["num_classes"], **facts["options"])
+    tensors, metadata = import_file(form, path, model, options=options)
+    net = builders.build(model, num_classes=metadata["num_classes"], **metadata["options"])
     net.load_state_dict(tensors)
     return net.eval()
 
@@ -318,7 +318,7 @@ def test_state_dicts_under_our_own_names_come_as_they_are(tmp_path, form, model,
     state = builders.build(model, num_classes=5, **options).state_dict()
     given = {name: value for name, value in state.items() if counters or not name.endswith("num_batches_tracked")}
     torch.save(given, tmp_path / "w.pth")
-    tensors, facts = import_file(form, tmp_path / "w.pth", model, options=options)
-    assert facts["num_classes"] == 5
+    tensors, metadata = import_file(form, tmp_path / "w.pth", model, options=options)
+    assert metadata["num_classes"] == 5
     assert all(torch.equal(tensors[name], value) for name, value in state.items())
     assert tensors.keys() == state.keys()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
 from pipeline.common import cli
-from pipeline.models.outputs import merged
+from pipeline.models.outputs import mean_logits
 from pipeline.report import style
 from pipeline.report.papers import options, trained_run
 from pipeline.report.papers.trained_run import Trained, Video
@@ -34,7 +34,7 @@ class Shown(NamedTuple):
 def gradients(net: nn.Module, given: Sequence[Tensor], label: int) -> list[Tensor]:
     """|d score of the class / d pixel|, the channels' largest: of inputs (1, C, T, h, w) maps (T, h, w)."""
     leaves = [x.detach().clone().requires_grad_() for x in given]
-    score = merged(net(*leaves))[0, label]
+    score = mean_logits(net(*leaves))[0, label]
     return [gradient[0].abs().amax(0) for gradient in torch.autograd.grad(score, leaves)]
 
 

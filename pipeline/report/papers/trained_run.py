@@ -22,7 +22,7 @@ from pipeline.inputs.clip_volumes import Sample
 from pipeline.inputs.normalise import Normaliser
 from pipeline.inputs.readers import Readers, frame_count, open_shards
 from pipeline.models.device import pick_device
-from pipeline.models.outputs import Outputs, merged
+from pipeline.models.outputs import Outputs, mean_logits
 from pipeline.models.trained import load_net, recipe_of
 from pipeline.report import style
 
@@ -149,7 +149,7 @@ def batched(trained: Trained, sample: Sample) -> list[Tensor]:
 
 def verdict(logits: Outputs, video: Video, classes: Sequence[str]) -> str:
     """A video's label: its class, and what the network takes this view for, with its share of the softmax."""
-    shares = merged(logits)[0, : len(classes)].softmax(0)
+    shares = mean_logits(logits)[0, : len(classes)].softmax(0)
     guess = int(shares.argmax())
     own, other = wrapped(classes[video.label]), wrapped(classes[guess])
     right = "right" if guess == video.label else "wrong"

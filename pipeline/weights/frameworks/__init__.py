@@ -1,1 +1,1 @@
-"""Readers of other frameworks' weight files, and the rules that rename and turn their tensors."""
+"""Readers of other frameworks' weight files, and the rules that rename and reshape their tensors."""

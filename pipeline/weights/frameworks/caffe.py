@@ -1,4 +1,4 @@
-"""Caffe's .caffemodel: a NetParameter message (BVLC/caffe, caffe.proto), with layers of any of its three ages."""
+"""Caffe's .caffemodel: a NetParameter message (BVLC/caffe, caffe.proto), with layers of any of its three versions."""
 
 import math
 from collections.abc import Iterator
@@ -7,77 +7,77 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.weights.frameworks.protobuf import (
-    Broken,
+    FormatError,
     Value,
+    as_bytes,
+    as_number,
+    as_numbers,
+    as_text,
     fields,
-    message,
-    number,
-    text,
-    varints,
 )
 
 LAYERS, LAYER = 2, 100  # fields of NetParameter: V1LayerParameter, LayerParameter
-V0 = 1  # field of V1LayerParameter that holds a whole V0LayerParameter
+V0 = 1  # field of V1LayerParameter that holds a V0LayerParameter
 
-# Fields of a layer: (name, blobs)
-AGES = {LAYERS: (4, 6), LAYER: (1, 7), V0: (1, 50)}
+# Version of a layer -> its fields for the name and the blobs
+LAYER_FIELDS = {LAYERS: (4, 6), LAYER: (1, 7), V0: (1, 50)}
 
 # Fields of a BlobProto
-LEGACY = (1, 2, 3, 4)  # num, channels, height, width
-DATA, SHAPE, DOUBLES = 5, 7, 8
+LEGACY_SHAPE = (1, 2, 3, 4)  # num, channels, height, width
+DATA, SHAPE, DOUBLE_DATA = 5, 7, 8
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """`layer/0`, `layer/1`, ...: a layer's blobs in their order; of a convolution its filters (O, I, H, W) and bias."""
+    """A layer's blobs by `layer/0`, `layer/1`, ...: of a convolution the filters (O, I, H, W) and the bias."""
     tensors: dict[str, np.ndarray] = {}
     for field, value in fields(memoryview(path.read_bytes())):
         if field in (LAYERS, LAYER):
-            for name, tensor in _layer(message(value), field):
+            for name, tensor in _read_layer(as_bytes(value), field):
                 if name in tensors:
-                    raise Broken(f"{name} is there twice")
+                    raise FormatError(f"it has two tensors named {name}")
                 tensors[name] = tensor
     return tensors
 
 
-def _layer(data: memoryview, age: int) -> Iterator[tuple[str, np.ndarray]]:
+def _read_layer(data: memoryview, version: int) -> Iterator[tuple[str, np.ndarray]]:
     content = list(fields(data))
-    if age == LAYERS and (inner := [value for field, value in content if field == V0]):
-        age, content = V0, list(fields(message(inner[0])))
-    named, holding = AGES[age]
-    name = next((text(value) for field, value in content if field == named), "")
-    blobs = [message(value) for field, value in content if field == holding]
+    if version == LAYERS and (inner := [value for field, value in content if field == V0]):
+        version, content = V0, list(fields(as_bytes(inner[0])))
+    name_field, blobs_field = LAYER_FIELDS[version]
+    layer = next((as_text(value) for field, value in content if field == name_field), "")
+    blobs = [as_bytes(value) for field, value in content if field == blobs_field]
     for index, blob in enumerate(blobs):
-        yield f"{name}/{index}", _blob(blob, f"{name}/{index}")
+        yield f"{layer}/{index}", _read_blob(blob, f"{layer}/{index}")
 
 
-def _blob(data: memoryview, name: str) -> np.ndarray:
-    legacy = dict.fromkeys(LEGACY, 1)
+def _read_blob(data: memoryview, name: str) -> np.ndarray:
+    legacy = dict.fromkeys(LEGACY_SHAPE, 1)
     shape: tuple[int, ...] | None = None
-    floats: list[memoryview] = []  # one packed run, or every number on its own
+    floats: list[memoryview] = []  # one item for packed numbers, else one item a number
     doubles: list[memoryview] = []
     for field, value in fields(data):
-        if field in LEGACY:
-            legacy[field] = number(value)
+        if field in LEGACY_SHAPE:
+            legacy[field] = as_number(value)
         elif field == SHAPE:
-            shape = _shape(value)
-        elif field in (DATA, DOUBLES):
-            (floats if field == DATA else doubles).append(message(value))
-    return _shaped(_numbers(doubles, "<f8") if doubles else _numbers(floats, "<f4"), shape, legacy, name)
+            shape = _read_shape(value)
+        elif field in (DATA, DOUBLE_DATA):
+            (floats if field == DATA else doubles).append(as_bytes(value))
+    values = _read_numbers(doubles, "<f8") if doubles else _read_numbers(floats, "<f4")
+    return _reshape(values, shape if shape is not None else tuple(legacy[field] for field in LEGACY_SHAPE), name)
 
 
-def _shape(value: Value) -> tuple[int, ...]:
-    return tuple(size for field, sizes in fields(message(value)) if field == 1 for size in varints(sizes))
+def _read_shape(value: Value) -> tuple[int, ...]:
+    return tuple(size for field, sizes in fields(as_bytes(value)) if field == 1 for size in as_numbers(sizes))
 
 
-def _numbers(runs: list[memoryview], kind: str) -> np.ndarray:
-    data = runs[0] if len(runs) == 1 else b"".join(runs)
-    if len(data) % np.dtype(kind).itemsize:
-        raise Broken(f"{len(data)} bytes are no whole count of {kind[1:]} numbers")
-    return np.frombuffer(data, kind).astype(np.float32, copy=False)
+def _read_numbers(items: list[memoryview], dtype: str) -> np.ndarray:
+    data = items[0] if len(items) == 1 else b"".join(items)
+    if len(data) % np.dtype(dtype).itemsize:
+        raise FormatError(f"{len(data)} bytes are not a whole number of {dtype[1:]} values")
+    return np.frombuffer(data, dtype).astype(np.float32, copy=False)
 
 
-def _shaped(values: np.ndarray, shape: tuple[int, ...] | None, legacy: dict[int, int], name: str) -> np.ndarray:
-    sizes = shape if shape is not None else tuple(legacy[field] for field in LEGACY)
-    if min(sizes, default=1) < 0 or math.prod(sizes) != values.size:
-        raise Broken(f"{name} says it is {sizes} and holds {values.size} numbers")
-    return values.reshape(sizes)
+def _reshape(values: np.ndarray, shape: tuple[int, ...], name: str) -> np.ndarray:
+    if min(shape, default=1) < 0 or math.prod(shape) != values.size:
+        raise FormatError(f"{name} has the shape {shape} but {values.size} numbers")
+    return values.reshape(shape)

@@ -1,4 +1,4 @@
-"""What becomes of a tensor between a source's layout and torch's: one-word steps, each an array's function."""
+"""Conversions between a source's tensor layout and torch's: the steps that maps.yaml names, each a function."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ Step = Callable[[np.ndarray], np.ndarray | tuple[np.ndarray, ...]]
 
 
 def hwio(x: np.ndarray) -> np.ndarray:
-    """Filters of MatConvNet and TensorFlow as torch's (O, I, H, W); MATLAB has dropped last axes of 1."""
-    return _padded(x, 4).transpose(3, 2, 0, 1)
+    """MatConvNet's or TensorFlow's filters (H, W, I, O) as torch's (O, I, H, W); MATLAB drops last axes of 1."""
+    return _append_axes(x, 4).transpose(3, 2, 0, 1)
 
 
 def dhwio(x: np.ndarray) -> np.ndarray:
-    """Filters in time and space as torch's (O, I, T, H, W)."""
-    return _padded(x, 5).transpose(4, 3, 0, 1, 2)
+    """Filters over time and space (T, H, W, I, O) as torch's (O, I, T, H, W)."""
+    return _append_axes(x, 5).transpose(4, 3, 0, 1, 2)
 
 
 def wtio(x: np.ndarray) -> np.ndarray:
@@ -25,17 +25,17 @@ def wtio(x: np.ndarray) -> np.ndarray:
 
 
 def hwio_still(x: np.ndarray) -> np.ndarray:
-    """A picture's filters in a net over clips: (O, I, 1, H, W)."""
+    """2D filters (H, W, I, O) for a network over clips: (O, I, 1, H, W)."""
     return hwio(x)[:, :, None]
 
 
 def io(x: np.ndarray) -> np.ndarray:
-    """A fully connected layer's weights as (O, I)."""
-    return _padded(x, 2).T
+    """A fully connected layer's weights (I, O) as (O, I)."""
+    return _append_axes(x, 2).T
 
 
 def bgr(x: np.ndarray) -> np.ndarray:
-    """First filters over blue, green, red as filters over red, green, blue; flow's stay."""
+    """First filters over blue, green, red as filters over red, green, blue; filters over flow are unchanged."""
     return x[:, ::-1] if x.shape[1] == 3 else x
 
 
@@ -45,17 +45,17 @@ def flat(x: np.ndarray) -> np.ndarray:
 
 
 def vector(x: np.ndarray) -> np.ndarray:
-    """A number a channel, whatever axes of 1 stand around."""
+    """One number a channel, without axes of 1."""
     return x.ravel()
 
 
 def matrix(x: np.ndarray) -> np.ndarray:
-    """Caffe's old (1, 1, O, I) as (O, I)."""
+    """Caffe's legacy (1, 1, O, I) as (O, I)."""
     return x.reshape(x.shape[-2:]) if x.ndim > 2 and set(x.shape[:-2]) == {1} else x
 
 
 def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """MatConvNet's (C, 2), mean and sqrt(variance + epsilon), as mean and the variance to which torch adds its own."""
+    """MatConvNet's (C, 2), mean and sqrt(variance + epsilon), as mean and variance; torch adds the epsilon again."""
     return x[:, 0], np.square(x[:, 1].astype(np.float64)) - EPSILON
 
 
@@ -64,13 +64,13 @@ STEPS: dict[str, Step] = {
 }
 
 
-def laid_out(x: np.ndarray, steps: list[str]) -> list[np.ndarray]:
-    """The arrays that `steps`, one after another, make of one."""
-    made: np.ndarray | tuple[np.ndarray, ...] = x
+def apply_steps(x: np.ndarray, steps: list[str]) -> list[np.ndarray]:
+    """The arrays that the named `steps` make of one array, in their order; only `moments` makes two."""
+    result: np.ndarray | tuple[np.ndarray, ...] = x
     for step in steps:
-        made = STEPS[step](made)  # type: ignore[arg-type]
-    return list(made) if isinstance(made, tuple) else [made]
+        result = STEPS[step](result)  # type: ignore[arg-type]
+    return list(result) if isinstance(result, tuple) else [result]
 
 
-def _padded(x: np.ndarray, axes: int) -> np.ndarray:
-    return x.reshape(x.shape + (1,) * (axes - x.ndim))
+def _append_axes(x: np.ndarray, ndim: int) -> np.ndarray:
+    return x.reshape(x.shape + (1,) * (ndim - x.ndim))

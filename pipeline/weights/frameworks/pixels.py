@@ -1,8 +1,9 @@
-"""The first layer of imported weights turned to this pipeline's own pixels, so that one normalisation serves all nets.
+"""Input normalisation folded into a first layer, so that imported weights take this pipeline's normalised pixels.
 
-A release's first layer sees c = a x + b of the x that it gets here: its filters times a, and what they make of b in the
-bias or the mean of the normalisation behind it. That is exact but for the zeros beside a picture, which were the
-release's mean pixel and are ours; where the two are alike (Caffe's ImageNet nets) or nothing is padded, they agree.
+A release's first layer was trained on a x + b of the x that it gets here. So its filters are multiplied by a, and their
+response to b goes into the bias, or into the mean of the batch normalisation that follows. This is exact except for
+the zero padding at a picture's border: the padding was the release's mean pixel and is now this pipeline's. Where both
+are the same (Caffe's ImageNet networks), or nothing is padded, it is exact there too.
 """
 
 from collections.abc import Mapping
@@ -13,27 +14,32 @@ import numpy as np
 from pipeline.common.errors import UserError
 from pipeline.inputs.clip_volumes import RGB_DEVIATION, RGB_MEAN
 
-RGB = 3
+RGB_CHANNELS = 3
 
 
-def turn(tensors: dict[str, np.ndarray], said: Mapping[str, Any] | None, what: str) -> None:
-    """Fold a map's `pixels` into the tensors; a map that does not state them is a UserError."""
-    name = said["into"][0] if said else ""
-    kind = "rgb" if said and tensors[name].shape[1] == RGB else "flow"
-    if not said or kind not in said:
-        raise UserError(f"the pixels of {what} are not known for certain: import without --our-pixels and convert them")
-    scale, offset = _line(said, kind, tensors[name].shape[1])
-    across = (slice(None), *(None,) * (tensors[name].ndim - 2))  # a channel's number beside (I, ...) filters
-    made = np.tensordot(tensors[name], offset, (1, 0)).reshape(len(tensors[name]), -1).sum(1)
-    tensors[name] = tensors[name] * scale[across]
-    constant, sign = said["into"][1].removeprefix("-"), -1 if said["into"][1].startswith("-") else 1
-    tensors[constant] = tensors[constant] + sign * made
+def fold_normalisation(tensors: dict[str, np.ndarray], pixels: Mapping[str, Any] | None, source: str) -> None:
+    """Change the first layer in `tensors` by the `pixels` of a map in maps.yaml; without them it is a UserError.
+
+    `source` names the weights in the error.
+    """
+    filters_name = pixels["into"][0] if pixels else ""
+    modality = "rgb" if pixels and tensors[filters_name].shape[1] == RGB_CHANNELS else "flow"
+    if not pixels or modality not in pixels:
+        raise UserError(
+            f"the pixels of {source} are not known for certain: import without --our-pixels and convert them"
+        )
+    filters = tensors[filters_name]
+    scale, offset = _scale_and_offset(pixels, modality, filters.shape[1])
+    response = np.tensordot(filters, offset, (1, 0)).reshape(len(filters), -1).sum(1)  # (O,)
+    tensors[filters_name] = filters * scale.reshape(-1, *(1,) * (filters.ndim - 2))  # (O, I, H, W)
+    constant, sign = pixels["into"][1].removeprefix("-"), -1 if pixels["into"][1].startswith("-") else 1
+    tensors[constant] = tensors[constant] + sign * response
 
 
-def _line(said: Mapping[str, Any], kind: str, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """a and b of every channel: flow's are stated, RGB's follow from what is subtracted from and divides 0 to 255."""
-    if kind == "flow":
-        a, b = said["flow"]
-        return np.full(channels, a), np.full(channels, b)
-    minus, divide = np.array(said["rgb"]["minus"], np.float64), np.array(said["rgb"]["divide"], np.float64)
+def _scale_and_offset(pixels: Mapping[str, Any], modality: str, channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """a and b of every channel: flow's are in maps.yaml; RGB's follow from the release's own mean and divisor."""
+    if modality == "flow":
+        scale, offset = pixels["flow"]
+        return np.full(channels, scale), np.full(channels, offset)
+    minus, divide = np.array(pixels["rgb"]["minus"], np.float64), np.array(pixels["rgb"]["divide"], np.float64)
     return 255 * RGB_DEVIATION.ravel() / divide, (255 * RGB_MEAN.ravel() - minus) / divide

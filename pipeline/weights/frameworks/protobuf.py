@@ -5,87 +5,88 @@ from collections.abc import Iterator
 Value = int | memoryview
 
 
-class Broken(ValueError):
-    """Bytes that are not what their format says; the message tells where."""
+class FormatError(ValueError):
+    """A file does not follow its format; the message says where."""
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, Value]]:
-    """(field number, value) in the file's order: an int of a varint, the bytes of anything else."""
-    at = 0
-    while at < len(data):
-        tag, at = varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == 0:
+    """(field number, value) in the file's order: an int for a varint, bytes for every other wire type."""
+    offset = 0
+    while offset < len(data):
+        tag, offset = read_varint(data, offset)
+        field_number, wire_type = tag >> 3, tag & 7
+        if wire_type == 0:
             value: Value
-            value, at = varint(data, at)
+            value, offset = read_varint(data, offset)
         else:
-            size, at = _size(data, at, kind)
-            value, at = take(data, at, size), at + size
-        if number == 0:
-            raise Broken(f"a field with number 0 ends at byte {at}")
-        yield number, value
+            size, offset = _read_size(data, offset, wire_type)
+            value, offset = read_bytes(data, offset, size), offset + size
+        if field_number == 0:
+            raise FormatError(f"a field with number 0 ends at byte {offset}")
+        yield field_number, value
 
 
-def varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The number that begins at a byte, and where the next byte stands."""
+def read_varint(data: memoryview, offset: int) -> tuple[int, int]:
+    """(the number that begins at `offset`, the offset behind it)."""
     value = 0
     for shift in range(0, 70, 7):
-        if at >= len(data):
-            raise Broken(f"it breaks off at byte {at}, inside a number")
-        byte = data[at]
-        at += 1
+        if offset >= len(data):
+            raise FormatError(f"it ends at byte {offset}, inside a number")
+        byte = data[offset]
+        offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
-    raise Broken(f"a number of more than 10 bytes ends at byte {at}")
+            return value, offset
+    raise FormatError(f"a number of more than 10 bytes ends at byte {offset}")
 
 
-def varints(value: Value) -> list[int]:
-    """A repeated number, packed or not, as signed 64-bit integers."""
+def read_bytes(data: memoryview, offset: int, size: int) -> memoryview:
+    """`size` bytes from `offset`; FormatError if the data end before."""
+    if offset + size > len(data):
+        raise FormatError(f"it ends early: {size} bytes should follow byte {offset} but {len(data) - offset} do")
+    return data[offset : offset + size]
+
+
+def as_bytes(value: Value) -> memoryview:
+    """The value of a field that holds a message, a string or packed numbers."""
     if isinstance(value, int):
-        return [_signed(value)]
-    found, at = [], 0
-    while at < len(value):
-        number, at = varint(value, at)
-        found.append(_signed(number))
-    return found
-
-
-def take(data: memoryview, at: int, size: int) -> memoryview:
-    """`size` bytes from `at`, all of them there."""
-    if at + size > len(data):
-        raise Broken(f"it breaks off: {size} bytes are announced at byte {at} and {len(data) - at} are left")
-    return data[at : at + size]
-
-
-def message(value: Value) -> memoryview:
-    """A field that must hold bytes."""
-    if isinstance(value, int):
-        raise Broken(f"the number {value} stands where a message belongs")
+        raise FormatError(f"a field holds the number {value} but should hold a message")
     return value
 
 
-def number(value: Value) -> int:
-    """A field that must hold a number."""
+def as_number(value: Value) -> int:
+    """The value of a field that holds one signed 64-bit integer."""
     if not isinstance(value, int):
-        raise Broken(f"{len(value)} bytes stand where a number belongs")
+        raise FormatError(f"a field holds {len(value)} bytes but should hold a number")
     return _signed(value)
 
 
-def text(value: Value) -> str:
-    """A field that must hold UTF-8."""
+def as_numbers(value: Value) -> list[int]:
+    """The values of a repeated field, packed or not, as signed 64-bit integers."""
+    if isinstance(value, int):
+        return [_signed(value)]
+    numbers, offset = [], 0
+    while offset < len(value):
+        number, offset = read_varint(value, offset)
+        numbers.append(_signed(number))
+    return numbers
+
+
+def as_text(value: Value) -> str:
+    """The value of a field that holds UTF-8."""
     try:
-        return bytes(message(value)).decode("utf-8")
+        return bytes(as_bytes(value)).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Broken(f"a name is not text: {error}") from error
+        raise FormatError(f"a name is not UTF-8: {error}") from error
 
 
-def _size(data: memoryview, at: int, kind: int) -> tuple[int, int]:
-    if kind == 2:
-        return varint(data, at)
-    if kind not in (1, 5):
-        raise Broken(f"wire type {kind} at byte {at} is none that is written today")
-    return {1: 8, 5: 4}[kind], at
+def _read_size(data: memoryview, offset: int, wire_type: int) -> tuple[int, int]:
+    """(the number of bytes of a value, the offset at which they begin)."""
+    if wire_type == 2:
+        return read_varint(data, offset)
+    if wire_type not in (1, 5):
+        raise FormatError(f"wire type {wire_type} at byte {offset} is unknown or deprecated")
+    return {1: 8, 5: 4}[wire_type], offset
 
 
 def _signed(value: int) -> int:

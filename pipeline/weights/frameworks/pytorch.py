@@ -1,4 +1,4 @@
-"""PyTorch state dicts: torch.save's files, read by torch's own unpickler that knows tensors only, and safetensors."""
+"""PyTorch state dicts: torch.save's files, read with `weights_only`, and safetensors."""
 
 import pickle
 import re
@@ -11,50 +11,51 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from pipeline.weights.frameworks.protobuf import Broken
+from pipeline.weights.frameworks.protobuf import FormatError
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")  # keys under which trainings keep the state dict
-PARALLEL = "module."  # what nn.DataParallel puts before every name
+STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "net")  # under which checkpoints keep the state dict
+PARALLEL_PREFIX = "module."  # nn.DataParallel's, before every name
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Every tensor by its name; nothing that a pickle holds is run."""
-    found = _safetensors(path) if path.suffix == ".safetensors" else _unpickled(path)
-    for key in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
-        raise Broken("it is no dict of tensors")
-    bare = found and all(str(name).startswith(PARALLEL) for name in found)
-    return {str(name).removeprefix(PARALLEL) if bare else str(name): _array(value) for name, value in found.items()}
+    """Every tensor by name, half precision as single; no code that a pickle holds is run."""
+    state = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
+    for key in STATE_DICT_KEYS:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise FormatError("it is not a dict of tensors")
+    is_parallel = state and all(str(name).startswith(PARALLEL_PREFIX) for name in state)
+    prefix = PARALLEL_PREFIX if is_parallel else ""
+    return {str(name).removeprefix(prefix): _to_numpy(value) for name, value in state.items()}
 
 
-def _unpickled(path: Path) -> Any:
+def _load_pickle(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle's newer protocols, which it reads or refuses
+            warnings.simplefilter("ignore")  # about newer pickle protocols, which torch reads or refuses
             return torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # torch answers a broken file with whatever it stumbles over
-        raise Broken(_reason(error)) from error
+    except Exception as error:  # torch raises many types for a broken file
+        raise FormatError(_describe(error)) from error
 
 
-def _reason(error: Exception) -> str:
-    """Torch's words without its advice to run the code after all."""
+def _describe(error: Exception) -> str:
+    """Torch's message without its advice to load the file with weights_only=False."""
     if code := re.search(r"GLOBAL ([\w.]+)", str(error)):
-        return f"it holds not only tensors but the code {code[1]}, of which nothing was run"
+        return f"it holds not only tensors but the code {code[1]}, which was not run"
     if isinstance(error, pickle.UnpicklingError):
-        return "it is broken, or no state dict that torch.save wrote"
+        return "it is broken, or not a state dict of torch.save"
     return f"torch says {str(error).splitlines()[0].strip() if str(error).strip() else type(error).__name__}"
 
 
-def _safetensors(path: Path) -> Any:
+def _load_safetensors(path: Path) -> Any:
     try:
         return load_file(str(path))
     except SafetensorError as error:
-        raise Broken(f"safetensors says {error}") from error
+        raise FormatError(f"safetensors says {error}") from error
 
 
-def _array(value: torch.Tensor) -> np.ndarray:
+def _to_numpy(value: torch.Tensor) -> np.ndarray:
     return (value.float() if value.is_floating_point() else value).numpy()

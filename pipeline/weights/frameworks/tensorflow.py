@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints: bundles (X.index and X.data-?????-of-?????) and the single files before them.
+"""TensorFlow checkpoints: V2 bundles (X.index and X.data-?????-of-?????) and the single files of V1.
 
 tensor_bundle.proto, saved_tensor_slice.proto and tensor.proto name the messages' fields.
 """
@@ -12,34 +12,37 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.weights.frameworks.crc32c import masked
+from pipeline.weights.frameworks.crc32c import masked_crc32c
 from pipeline.weights.frameworks.protobuf import (
-    Broken,
+    FormatError,
     Value,
+    as_bytes,
+    as_number,
+    as_numbers,
+    as_text,
     fields,
-    message,
-    number,
-    take,
-    text,
-    varints,
+    read_bytes,
 )
-from pipeline.weights.frameworks.sstable import entries, is_table
+from pipeline.weights.frameworks.sstable import is_table, read_entries
 
-KINDS = {1: "<f4", 2: "<f8", 3: "<i4", 4: "|u1", 5: "<i2", 6: "|i1", 9: "<i8", 10: "|b1", 17: "<u2", 19: "<f2"}
-NOTHING = memoryview(b"")
-STRING = 7  # holds object graphs, never weights
+Shape = tuple[int, ...]
 
-CONTENT, FLOATS, DOUBLES = 4, 5, 6  # fields of a TensorProto
-RAW = {CONTENT: "", FLOATS: "<f4", DOUBLES: "<f8"}
-NUMBERS = (7, 10, 11)  # int_val, int64_val, bool_val
+# TensorFlow's DataType -> numpy's
+DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "|u1", 5: "<i2", 6: "|i1", 9: "<i8", 10: "|b1", 17: "<u2", 19: "<f2"}
+STRING = 7  # the DataType of object graphs, which are not weights
+EMPTY = memoryview(b"")
+
+# Fields of a TensorProto
+RAW_FIELDS = {4: "", 5: "<f4", 6: "<f8"}  # tensor_content (in the tensor's own type), float_val, double_val
+INTEGER_FIELDS = (7, 10, 11)  # int_val, int64_val, bool_val
 
 
 @dataclass
-class Entry:
+class BundleEntry:
     """BundleEntryProto: where a tensor's bytes are."""
 
-    kind: int = 0
-    shape: tuple[int, ...] = ()
+    dtype: int = 0
+    shape: Shape = ()
     shard: int = 0
     offset: int = 0
     size: int = 0
@@ -48,23 +51,23 @@ class Entry:
 
 
 @dataclass
-class Saved:
-    """SavedTensorSlices of one key: what is said of the tensors, or one slice of one."""
+class SliceMetadata:
+    """SavedTensorSliceMeta: the shapes and DataTypes of a V1 checkpoint's tensors, by name."""
 
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    kinds: dict[str, int] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    dtypes: dict[str, int] = field(default_factory=dict)
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Every variable by its name; `path` is the checkpoint's prefix, its index, one of its data files or a V1 file."""
+    """Every variable by name; `path` is a checkpoint's prefix, its index, one of its data files or a V1 file."""
     prefix = _prefix(path)
     index = prefix.with_name(f"{prefix.name}.index")
     if index.is_file():
-        return _bundle(prefix, index)
+        return _read_bundle(prefix, index)
     data = memoryview(path.read_bytes())
     if path != prefix and not is_table(data):
-        raise Broken(f"{index.name} is missing beside it")
-    return _single(data)
+        raise FormatError(f"{index.name} is missing beside it")
+    return _read_v1(data)
 
 
 def _prefix(path: Path) -> Path:
@@ -72,139 +75,145 @@ def _prefix(path: Path) -> Path:
     return path.with_name(name.partition(".data-")[0])
 
 
-def _bundle(prefix: Path, index: Path) -> dict[str, np.ndarray]:
-    table = dict(entries(memoryview(index.read_bytes())))
-    shards = _shards(table.pop(b"", NOTHING))
-    files: dict[int, memoryview] = {}
+def _read_bundle(prefix: Path, index: Path) -> dict[str, np.ndarray]:
+    table = dict(read_entries(memoryview(index.read_bytes())))
+    num_shards = _num_shards(table.pop(b"", EMPTY))
+    shards: dict[int, memoryview] = {}
     tensors = {}
     for key, value in table.items():
-        entry = _entry(value)
-        if entry.kind == STRING:
+        entry = _parse_entry(value)
+        if entry.dtype == STRING:
             continue
-        if entry.shard not in files:
-            shard = prefix.with_name(f"{prefix.name}.data-{entry.shard:05d}-of-{shards:05d}")
-            files[entry.shard] = memoryview(shard.read_bytes())
+        if entry.shard not in shards:
+            shard = prefix.with_name(f"{prefix.name}.data-{entry.shard:05d}-of-{num_shards:05d}")
+            shards[entry.shard] = memoryview(shard.read_bytes())
         name = key.decode("utf-8", "replace")
-        tensors[name] = _tensor(name, entry, files[entry.shard])
+        tensors[name] = _read_tensor(name, entry, shards[entry.shard])
     return tensors
 
 
-def _shards(header: memoryview) -> int:
-    found = dict(fields(header))
-    if found.get(2, 0) != 0:
-        raise Broken("its numbers are big-endian, which is not read here")
-    return number(found.get(1, 1))
+def _num_shards(header: memoryview) -> int:
+    """BundleHeaderProto: num_shards; a big-endian file is a FormatError."""
+    content = dict(fields(header))
+    if content.get(2, 0) != 0:
+        raise FormatError("its numbers are big-endian, which this reader does not support")
+    return as_number(content.get(1, 1))
 
 
-def _entry(value: memoryview) -> Entry:
-    entry = Entry()
+def _parse_entry(value: memoryview) -> BundleEntry:
+    entry = BundleEntry()
     for tag, content in fields(value):
         if tag == 1:
-            entry.kind = number(content)
+            entry.dtype = as_number(content)
         elif tag == 2:
-            entry.shape = _shape(content)
+            entry.shape = _parse_shape(content)
         elif tag == 3:
-            entry.shard = number(content)
+            entry.shard = as_number(content)
         elif tag == 4:
-            entry.offset = number(content)
+            entry.offset = as_number(content)
         elif tag == 5:
-            entry.size = number(content)
+            entry.size = as_number(content)
         elif tag == 6:
-            (entry.checksum,) = struct.unpack("<I", message(content))
+            (entry.checksum,) = struct.unpack("<I", as_bytes(content))
         elif tag == 7:
             entry.sliced = True
     return entry
 
 
-def _shape(value: Value) -> tuple[int, ...]:
-    """TensorShapeProto; a size of 0 is not written."""
-    sizes = [dict(fields(message(content))) for tag, content in fields(message(value)) if tag == 2]
-    return tuple(number(size.get(1, 0)) for size in sizes)
+def _parse_shape(value: Value) -> Shape:
+    """TensorShapeProto; protocol buffers do not write a size of 0."""
+    sizes = [dict(fields(as_bytes(content))) for tag, content in fields(as_bytes(value)) if tag == 2]
+    return tuple(as_number(size.get(1, 0)) for size in sizes)
 
 
-def _tensor(name: str, entry: Entry, data: memoryview) -> np.ndarray:
+def _read_tensor(name: str, entry: BundleEntry, data: memoryview) -> np.ndarray:
     if entry.sliced:
-        raise Broken(f"{name} is saved in slices, which is not read here")
-    content = take(data, entry.offset, entry.size)
-    if entry.checksum is not None and (computed := masked(content)) != entry.checksum:
-        raise Broken(f"{name} has the checksum {computed:08x} and the index says {entry.checksum:08x}")
-    return _shaped(name, np.frombuffer(content, _kind(name, entry.kind)), entry.shape)
+        raise FormatError(f"{name} is saved in slices, which this reader supports in V1 checkpoints alone")
+    content = read_bytes(data, entry.offset, entry.size)
+    if entry.checksum is not None and (computed := masked_crc32c(content)) != entry.checksum:
+        raise FormatError(f"{name} has the checksum {computed:08x} but the index says {entry.checksum:08x}")
+    return _reshape(name, np.frombuffer(content, _numpy_dtype(name, entry.dtype)), entry.shape)
 
 
-def _kind(name: str, kind: int) -> np.dtype:
-    if kind not in KINDS:
-        raise Broken(f"{name} is of TensorFlow's type {kind}, which is not read here")
-    return np.dtype(KINDS[kind])
+def _numpy_dtype(name: str, dtype: int) -> np.dtype:
+    if dtype not in DTYPES:
+        raise FormatError(f"{name} is of TensorFlow's DataType {dtype}, which this reader does not support")
+    return np.dtype(DTYPES[dtype])
 
 
-def _shaped(name: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _reshape(name: str, values: np.ndarray, shape: Shape) -> np.ndarray:
     if values.size != math.prod(shape):
-        raise Broken(f"{name} says it is {shape} and holds {values.size} numbers")
+        raise FormatError(f"{name} has the shape {shape} but {values.size} numbers")
     return values.reshape(shape)
 
 
-def _single(data: memoryview) -> dict[str, np.ndarray]:
-    """A V1 checkpoint: a table of slices, under the empty key what they are slices of."""
-    saved = Saved()
+def _read_v1(data: memoryview) -> dict[str, np.ndarray]:
+    """A V1 checkpoint: a table of tensors' slices, with the tensors' shapes and types under the empty key."""
+    metadata = SliceMetadata()
     tensors: dict[str, np.ndarray] = {}
-    filled: Counter[str] = Counter()
-    for key, value in entries(data):
+    num_filled: Counter[str] = Counter()
+    for key, value in read_entries(data):
         content = dict(fields(value))
         if key == b"":
-            _describe(saved, message(content.get(1, NOTHING)), len(data))
+            metadata = _parse_metadata(as_bytes(content.get(1, EMPTY)), len(data))
         elif 2 in content:
-            name, where, values = _slice(saved, message(content[2]))
-            if saved.kinds[name] != STRING:
-                tensors.setdefault(name, np.empty(saved.shapes[name], values.dtype))[where] = values
-                filled[name] += values.size
-    if gaps := [name for name, tensor in tensors.items() if filled[name] != tensor.size]:
-        raise Broken(f"{gaps[0]} has {tensors[gaps[0]].size} numbers, of which {filled[gaps[0]]} are there")
+            name, extents, values = _read_slice(metadata, as_bytes(content[2]))
+            if metadata.dtypes[name] != STRING:
+                tensors.setdefault(name, np.empty(metadata.shapes[name], values.dtype))[extents] = values
+                num_filled[name] += values.size
+    if incomplete := [name for name, tensor in tensors.items() if num_filled[name] != tensor.size]:
+        name = incomplete[0]
+        raise FormatError(f"{name} has {tensors[name].size} numbers but the file holds {num_filled[name]} of them")
     return tensors
 
 
-def _describe(saved: Saved, meta: memoryview, most: int) -> None:
-    """Shapes and types; one of more than `most` numbers cannot be in the file."""
-    for tag, content in fields(meta):
+def _parse_metadata(data: memoryview, file_size: int) -> SliceMetadata:
+    """Shapes and types; a tensor of more numbers than the file has bytes is a FormatError, before memory is used."""
+    metadata = SliceMetadata()
+    for tag, content in fields(data):
         if tag == 1:
-            said = dict(fields(message(content)))
-            name = text(said[1])
-            saved.shapes[name] = _shape(said.get(2, NOTHING))
-            saved.kinds[name] = number(said.get(3, 0))
-            if math.prod(saved.shapes[name]) > most:
-                raise Broken(f"{name} says it is {saved.shapes[name]}, in a file of {most} bytes")
+            tensor = dict(fields(as_bytes(content)))
+            name = as_text(tensor[1])
+            metadata.shapes[name] = _parse_shape(tensor.get(2, EMPTY))
+            metadata.dtypes[name] = as_number(tensor.get(3, 0))
+            if math.prod(metadata.shapes[name]) > file_size:
+                raise FormatError(f"{name} has the shape {metadata.shapes[name]} in a file of {file_size} bytes")
+    return metadata
 
 
-def _slice(saved: Saved, data: memoryview) -> tuple[str, tuple[slice, ...], np.ndarray]:
-    said = dict(fields(data))
-    name = text(said.get(1, NOTHING))
-    if name not in saved.shapes:
-        raise Broken(f"it has values of {name!r} but does not say their shape")
-    where = tuple(_extents(said.get(2, NOTHING)))
-    if saved.kinds[name] == STRING:
-        return name, where, np.empty(0)
-    shape = saved.shapes[name]
-    part = tuple(
-        len(range(*cut.indices(size))) for cut, size in zip(where or [slice(None)] * len(shape), shape, strict=True)
+def _read_slice(metadata: SliceMetadata, data: memoryview) -> tuple[str, tuple[slice, ...], np.ndarray]:
+    """SavedSlice: (the tensor's name, the extents of the slice in it, the slice's values)."""
+    content = dict(fields(data))
+    name = as_text(content.get(1, EMPTY))
+    if name not in metadata.shapes:
+        raise FormatError(f"it has values of {name!r} but does not say their shape")
+    extents = tuple(_parse_extents(content.get(2, EMPTY)))
+    if metadata.dtypes[name] == STRING:
+        return name, extents, np.empty(0)
+    shape = metadata.shapes[name]
+    slice_shape = tuple(
+        len(range(*extent.indices(size)))
+        for extent, size in zip(extents or [slice(None)] * len(shape), shape, strict=True)
     )
-    values = _values(message(said.get(3, NOTHING)), _kind(name, saved.kinds[name]))
-    return name, where, _shaped(name, values, part)
+    values = _parse_values(as_bytes(content.get(3, EMPTY)), _numpy_dtype(name, metadata.dtypes[name]))
+    return name, extents, _reshape(name, values, slice_shape)
 
 
-def _extents(value: Value) -> Iterator[slice]:
-    """TensorSliceProto; without a length the whole axis."""
-    for tag, content in fields(message(value)):
+def _parse_extents(value: Value) -> Iterator[slice]:
+    """TensorSliceProto; an extent without a length is the whole axis."""
+    for tag, content in fields(as_bytes(value)):
         if tag == 1:
-            said = dict(fields(message(content)))
-            start = number(said.get(1, 0))
-            yield slice(start, start + number(said[2])) if 2 in said else slice(None)
+            extent = dict(fields(as_bytes(content)))
+            start = as_number(extent.get(1, 0))
+            yield slice(start, start + as_number(extent[2])) if 2 in extent else slice(None)
 
 
-def _values(tensor: memoryview, kind: np.dtype) -> np.ndarray:
-    """TensorProto: raw bytes, or a list of numbers by type."""
-    parts = [np.empty(0, kind)]
+def _parse_values(tensor: memoryview, dtype: np.dtype) -> np.ndarray:
+    """TensorProto: raw bytes, or a list of numbers in the field of their type."""
+    parts = [np.empty(0, dtype)]
     for tag, content in fields(tensor):
-        if tag in RAW:
-            parts.append(np.frombuffer(message(content), RAW[tag] or kind))
-        elif tag in NUMBERS:
-            parts.append(np.array(varints(content)))
-    return np.concatenate(parts).astype(kind)
+        if tag in RAW_FIELDS:
+            parts.append(np.frombuffer(as_bytes(content), RAW_FIELDS[tag] or dtype))
+        elif tag in INTEGER_FIELDS:
+            parts.append(np.array(as_numbers(content)))
+    return np.concatenate(parts).astype(dtype)

@@ -23,22 +23,22 @@ def test_a_release_comes_without_its_head_and_says_what_it_is(tmp_path):
     torch.manual_seed(0)
     net = builders.build("i3d", num_classes=4, channels=2)
     torch.save(net.state_dict(), tmp_path / "flow.pt")
-    tensors, facts = make_release.make("i3d.flow", tmp_path, table=table(tmp_path, "rgb.pt", "flow.pt"))
+    tensors, metadata = make_release.make("i3d.flow", tmp_path, table=table(tmp_path, "rgb.pt", "flow.pt"))
     assert net.state_dict().keys() - tensors.keys() == {"logits.conv3d.weight", "logits.conv3d.bias"}
     first = "Conv3d_1a_7x7.conv3d.weight"
     assert torch.allclose(tensors[first], net.state_dict()[first] * 0.05)  # flow in pixels, not a twentieth of it
-    assert (facts["release"], facts["model"], facts["options"]["channels"]) == ("i3d.flow", "i3d", 2)
+    assert (metadata["release"], metadata["model"], metadata["options"]["channels"]) == ("i3d.flow", "i3d", 2)
 
 
 def test_the_files_of_one_checkpoint_belong_together(tmp_path):
     files = ("a/model.ckpt.index", "a/model.ckpt.data-00000-of-00001", "b/model.ckpt.index")
     listed = table(tmp_path, *files, framework="tensorflow")
-    assert [row["file"] for row in releases.release("i3d.a", listed)] == list(files[:2])
+    assert [row["file"] for row in releases.release_rows("i3d.a", listed)] == list(files[:2])
 
 
 def test_a_release_that_is_not_listed_is_refused_with_the_known_files(tmp_path):
     with pytest.raises(UserError, match="no release of i3d is called 'depth': its files are rgb.pt, flow.pt"):
-        releases.release("i3d.depth", table(tmp_path, "rgb.pt", "flow.pt"))
+        releases.release_rows("i3d.depth", table(tmp_path, "rgb.pt", "flow.pt"))
 
 
 def test_a_release_that_cannot_be_had_says_where_to_put_it(tmp_path):
