@@ -118,8 +118,8 @@ def test_concat_fusion_has_a_centre_of_rgb_beside_one_of_flow(tmp_path):
     assert torch.allclose(pooling.centres * 2**0.5, torch.tensor([1.0] * 26 + [2.0] * 26).expand(4, 52))
 
 
-def test_a_share_of_another_size_is_refused_with_both(tmp_path):
-    with pytest.raises(UserError, match=r"rgb are \(4, 26\) but its share is \(2, 26\)"):
+def test_half_the_centres_of_another_shape_are_refused_with_both(tmp_path):
+    with pytest.raises(UserError, match=r"rgb are \(4, 26\) but its half is \(2, 26\)"):
         both_streams(tmp_path, "early", 4)
 
 
