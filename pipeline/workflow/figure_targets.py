@@ -1,6 +1,6 @@
-"""Which figures a data set has, and what they are made of: they follow the rows that config.yaml chose.
+"""The figures and pages of each data set, with their inputs and options: those of the table entries in config.yaml.
 
-`config` is config.yaml as a dict. Nothing here draws, and nothing here knows of Snakemake.
+`config` is config.yaml as a dict. Nothing here depends on Snakemake.
 """
 
 import functools
@@ -19,32 +19,37 @@ from pipeline.workflow import runs, score_origins, table_targets, targets
 Config = Mapping[str, Any]
 
 FIGURES = "results/figures"
+PAPER_FIGURES = {
+    "saliency": "saliency.png", "embedding": "embedding.svg", "filters": "filters.png", "words": "words.png",
+}  # fmt: skip
+TRACKS = "idt.idt"  # the system whose tracks are drawn
+CLASSES = 6  # of a paper's figure
 
 
 def summaries(config: Config) -> list[str]:
-    """The first page of every data set that has a table."""
-    kept = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
-    return [f"{FIGURES}/{dataset}/summary.html" for dataset in kept]
+    """The summary page of every data set that has a table."""
+    with_table = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
+    return [f"{FIGURES}/{dataset}/summary.html" for dataset in with_table]
 
 
 def figures(config: Config, dataset: str) -> list[str]:
-    """Every figure and page of a data set, but for the first page, which is made when they are there."""
+    """The figures and pages of a data set's table, data and runs; the summary is made after them."""
+    of_table = paths(dataset, "compared.html", "compared.svg", "origins.html", "stages.svg")
     of_runs = (run_figures(config, dataset, run) for run in shown_runs(config, dataset))
-    whole = [*named(dataset, "compared.html", "compared.svg", "origins.html", "stages.svg"), *of_data(config, dataset)]
-    return [*whole, *itertools.chain.from_iterable(of_runs)]
+    return [*of_table, *data_figures(config, dataset), *itertools.chain.from_iterable(of_runs)]
 
 
-def named(dataset: str, *files: str) -> list[str]:
-    """Figures of a data set by their files' names."""
+def paths(dataset: str, *files: str) -> list[str]:
+    """The paths of a data set's figures with these file names."""
     return [f"{FIGURES}/{dataset}/{file}" for file in files]
 
 
-def of_data(config: Config, dataset: str) -> list[str]:
-    """What shows the data set itself, where runs of ours read it; imported scores need no videos here."""
+def data_figures(config: Config, dataset: str) -> list[str]:
+    """The figures of the data set itself; none where all scores are imported, which need no videos here."""
     if not made_here(config, dataset):
         return []
     pictures = ["samples.png"] if "rgb" in modalities(config, dataset) else []
-    return named(dataset, "coverage.svg", "quarantine.html", *pictures)
+    return paths(dataset, "coverage.svg", "quarantine.html", *pictures)
 
 
 def all_figures(config: Config, dataset: str) -> list[str]:
@@ -53,73 +58,74 @@ def all_figures(config: Config, dataset: str) -> list[str]:
 
 
 def run_figures(config: Config, dataset: str, run: str) -> list[str]:
-    """A run's figures; only what was trained here has curves: a fusion has none, and imported scores bring none."""
+    """The figures of a run; it has training curves only if it was trained here."""
     files = ["confusion.svg", "classes.svg", "pairs.svg", *(["curves.svg"] if metrics(config, dataset, run) else [])]
-    return named(dataset, *(f"runs/{run}/{file}" for file in files))
+    return paths(dataset, *(f"runs/{run}/{file}" for file in files))
 
 
 def shown_runs(config: Config, dataset: str) -> list[str]:
-    """The runs, fusions and systems behind the data set's rows, each once."""
-    return list(dict.fromkeys(run for run, _, _ in planned(config, dataset)))
+    """The runs, fusions and systems of the data set's table entries, each once."""
+    return list(dict.fromkeys(run for run, _, _ in planned_scores(config, dataset)))
 
 
-def places(config: Config, dataset: str, run: str) -> list[tuple[int, int]]:
-    """(split, seed) of every score file of a run that the data set's rows show."""
-    return [(split, seed) for name, split, seed in planned(config, dataset) if name == run]
+def splits_and_seeds(config: Config, dataset: str, run: str) -> list[tuple[int, int]]:
+    """(split, seed) of every score file of a run that the data set's table shows."""
+    return [(split, seed) for name, split, seed in planned_scores(config, dataset) if name == run]
 
 
-def planned(config: Config, dataset: str) -> tuple[tuple[str, int, int], ...]:
-    """(run, split, seed) of every score file that the data set's rows show."""
+def planned_scores(config: Config, dataset: str) -> tuple[tuple[str, int, int], ...]:
+    """(run, split, seed) of every score file that the data set's table shows."""
     return _planned(json.dumps(config), dataset)
 
 
 def run_scores(config: Config, dataset: str, run: str) -> list[str]:
-    """The score files of one of them, every split and seed that its rows show."""
-    return [runs.score_file(dataset, *place, run) for place in places(config, dataset, run)]
+    """The score files of a run that the data set's table shows."""
+    return [runs.score_file(dataset, *pair, run) for pair in splits_and_seeds(config, dataset, run)]
 
 
 def method(config: Config, dataset: str, run: str) -> str:
-    """What the data set's table calls a run: the method of its first row with it."""
-    shown = (row for row in table_targets.table_rows() if row.run == run and entries.applies(row, dataset))
-    return next((row.method for row in shown), run)
+    """The name of a run in the data set's table: the method of the first entry of it."""
+    shown = (entry for entry in table_targets.table_rows() if entry.run == run and entries.applies(entry, dataset))
+    return next((entry.method for entry in shown), run)
 
 
 def heading(config: Config, dataset: str, run: str) -> str:
-    """Under what a report lists a run's figures; their titles say the method, which is too long for a menu."""
+    """The subcategory of a run's figures in the report; the name of the method would be too long for its menu."""
     return f"{dataset}: {run}"
 
 
 def table_scores(config: Config, dataset: str) -> list[str]:
-    """Every score file behind the data set's rows."""
-    return [runs.score_file(dataset, split, seed, run) for run, split, seed in planned(config, dataset)]
+    """Every score file that the data set's table shows."""
+    return [runs.score_file(dataset, split, seed, run) for run, split, seed in planned_scores(config, dataset)]
 
 
 def metrics(config: Config, dataset: str, run: str) -> list[str]:
-    """The metrics of a run's trainings, those alone that are ours: none of a fusion or of imported scores."""
+    """metrics.parquet of a run's trainings; a fusion and imported scores have none."""
     if not score_origins.recipe(config, dataset, run):
         return []
-    ours = [place for place in places(config, dataset, run) if not score_origins.imported(dataset, *place, run)]
-    return [str(runs.run_folder(dataset, *place, run) / "metrics.parquet") for place in ours]
+    pairs = splits_and_seeds(config, dataset, run)
+    ours = [pair for pair in pairs if not score_origins.imported(dataset, *pair, run)]
+    return [str(runs.run_folder(dataset, *pair, run) / "metrics.parquet") for pair in ours]
 
 
 def made_here(config: Config, dataset: str) -> list[str]:
-    """The runs and systems behind the data set's rows that read its own videos."""
-    return score_origins.made_here(config, dataset, planned(config, dataset))
+    """The runs and systems of the data set's table, parts of fusions too, that read its videos here."""
+    return score_origins.made_here(config, dataset, planned_scores(config, dataset))
 
 
 def modalities(config: Config, dataset: str) -> set[str]:
-    """The shards that exist for the data set's runs: rgb, flow, backward."""
-    found = (score_origins.recipe(config, dataset, run) for run in made_here(config, dataset))
-    return set(itertools.chain.from_iterable(clip_sampling.modalities(recipe) for recipe in found if recipe))
+    """The modalities that the data set's runs read: rgb, flow, backward."""
+    recipes_here = (score_origins.recipe(config, dataset, run) for run in made_here(config, dataset))
+    return set(itertools.chain.from_iterable(clip_sampling.modalities(recipe) for recipe in recipes_here if recipe))
 
 
 def sample_shards(config: Config, dataset: str) -> list[str]:
-    """Shards of frames, and of flow where runs need it."""
+    """The shards of frames, and of flow where runs need it."""
     return [f"data/{dataset}/shards/{name}" for name in ("rgb", "flow") if name in modalities(config, dataset)]
 
 
 def sample_options(config: Config, dataset: str) -> str:
-    """The options of pipeline.report.samples that name them, and the picture's title."""
+    """The options of pipeline.report.samples: the shards, and the figure's title."""
     shards = sample_shards(config, dataset)
     flow = ["--flow", shards[1]] if len(shards) > 1 else []
     title = f"{dataset}: frames{', and the flow after each' if flow else ''}"
@@ -127,13 +133,13 @@ def sample_options(config: Config, dataset: str) -> str:
 
 
 def data_files(config: Config, dataset: str) -> list[str]:
-    """splits.parquet and quarantine.tsv, where the data set is read here."""
-    there = made_here(config, dataset)
-    return [f"data/{dataset}/{file}" for file in ("splits.parquet", "quarantine.tsv")] if there else []
+    """splits.parquet and quarantine.tsv, where runs read the data set here."""
+    files = ("splits.parquet", "quarantine.tsv") if made_here(config, dataset) else ()
+    return [f"data/{dataset}/{file}" for file in files]
 
 
 def summary_options(config: Config, dataset: str) -> str:
-    """The options of pipeline.report.summary that name them."""
+    """The options of pipeline.report.summary for those files."""
     names = ("--splits", "--quarantine")
     pairs = zip(names, data_files(config, dataset), strict=False)
     return shlex.join(itertools.chain.from_iterable(pairs))
@@ -141,50 +147,47 @@ def summary_options(config: Config, dataset: str) -> str:
 
 @functools.cache
 def _planned(config: str, dataset: str) -> tuple[tuple[str, int, int], ...]:
-    """Asked once for every figure of every run, and slow: it asks of every row there is what stands in its way."""
+    """Cached, as every figure of every run calls it, and it checks the obstacles of every table entry."""
     return tuple(table_targets.gathered_scores(json.loads(config), dataset))
 
 
-FILES = {"saliency": "saliency.png", "embedding": "embedding.svg", "filters": "filters.png", "words": "words.png"}
-TRACKS = "idt.idt"  # the system whose tracks are drawn
-SHOWN = 6  # classes of a picture
-
-
 def paper_figures(config: Config, dataset: str) -> list[str]:
-    """Every one of a data set."""
-    places = trained(config, dataset)
-    pairs = ((run, name) for run in places for name in of_run(runs.recipe(config, dataset, run)))
-    found = [f"{run}/{FILES[name]}" for run, name in pairs]
-    found += ["tracks.png"] if TRACKS in made_here(config, dataset) else []
-    return named(dataset, *(f"papers/{file}" for file in found))
+    """The figures of a data set that papers have of their networks, and the tracks of improved trajectories."""
+    trained = first_trainings(config, dataset)
+    pairs = ((run, name) for run in trained for name in network_figures(runs.recipe(config, dataset, run)))
+    files = [f"{run}/{PAPER_FIGURES[name]}" for run, name in pairs]
+    files += ["tracks.png"] if TRACKS in made_here(config, dataset) else []
+    return paths(dataset, *(f"papers/{file}" for file in files))
 
 
-def of_run(recipe: Recipe) -> list[str]:
-    """The figures that a paper has of such a network: of FstCN with both paths, of I3D and of ActionVLAD that learn."""
+def network_figures(recipe: Recipe) -> list[str]:
+    """The figures that a paper has of a network: of FstCN with both paths, of a trained I3D, of a learnt ActionVLAD."""
     net, options = recipe.net, recipe.options
     if net == "fstcn" and len(options.get("paths", ("spatial", "temporal"))) == 2:
         return ["saliency", "embedding"]
     if net == "i3d" and recipe.trainable == "all":
         return ["filters"]
     learns = options.get("pooling", "vlad") == "vlad" and options.get("stage") != 1
-    return ["words"] if net == "action_vlad" and learns and options.get("layer") != "fc7" else []  # fc7 has no places
+    return (
+        ["words"] if net == "action_vlad" and learns and options.get("layer") != "fc7" else []
+    )  # fc7 has no positions
 
 
-def trained(config: Config, dataset: str) -> dict[str, tuple[int, int]]:
-    """(split, seed) of the first training that the rows show, by run, parts of fusions too; none that was imported."""
-    found: dict[str, tuple[int, int]] = {}
-    for row, split, seed in table_targets.gathered_scores(config, dataset):
-        for run in score_origins.leaves(config, dataset, row):
+def first_trainings(config: Config, dataset: str) -> dict[str, tuple[int, int]]:
+    """Run -> (split, seed) of its first training that the table shows, also in a fusion; imported runs have none."""
+    first: dict[str, tuple[int, int]] = {}
+    for shown, split, seed in table_targets.gathered_scores(config, dataset):
+        for run in score_origins.leaves(config, dataset, shown):
             name, short = run.split(".")
             ours = short in runs.experiment(config, dataset, name).runs
             if ours and not score_origins.imported(dataset, split, seed, run):
-                found.setdefault(run, (split, seed))
-    return found
+                first.setdefault(run, (split, seed))
+    return first
 
 
 def weights(config: Config, dataset: str, run: str) -> str:
-    """The weights of the training that is drawn."""
-    return (runs.run_folder(dataset, *_place(config, dataset, run), run) / "weights.safetensors").as_posix()
+    """The weights of the training that a run's figure shows."""
+    return (runs.run_folder(dataset, *_split_and_seed(config, dataset, run), run) / "weights.safetensors").as_posix()
 
 
 def network_inputs(config: Config, dataset: str, run: str) -> dict[str, str | list[str]]:
@@ -194,37 +197,37 @@ def network_inputs(config: Config, dataset: str, run: str) -> dict[str, str | li
 
 
 def first_weights(config: Config, dataset: str, run: str) -> list[str]:
-    """The files that it began with."""
-    return [*runs.sources(config, dataset, *_place(config, dataset, run), run).values()]
+    """The weights that this training was initialised with."""
+    return [*runs.sources(config, dataset, *_split_and_seed(config, dataset, run), run).values()]
 
 
 def init_options(config: Config, dataset: str, run: str) -> str:
-    """The options of pipeline.report.papers.filters that name them."""
-    sources = runs.sources(config, dataset, *_place(config, dataset, run), run)
+    """The options of pipeline.report.papers.filters for those weights."""
+    sources = runs.sources(config, dataset, *_split_and_seed(config, dataset, run), run)
     return shlex.join(itertools.chain.from_iterable(("--init", f"{part}={path}") for part, path in sources.items()))
 
 
 def video_options(config: Config, dataset: str) -> str:
-    """The options that say which classes' videos are shown: of each of the data set's groups as many, or drawn."""
+    """The options that choose the videos: equally many classes of each group of the data set, or drawn by the seed."""
     groups = list(of_dataset(config, dataset).groups.values())
-    each = max(1, SHOWN // max(1, len(groups)))
-    classes = list(dict.fromkeys(itertools.chain.from_iterable(group[:each] for group in groups)))[:SHOWN]
+    per_group = max(1, CLASSES // max(1, len(groups)))
+    classes = list(dict.fromkeys(itertools.chain.from_iterable(group[:per_group] for group in groups)))[:CLASSES]
     return shlex.join(["--seed", str(config["seed"]), *(["--classes", *classes] if classes else [])])
 
 
 def seed_option(config: Config) -> str:
-    """The option that says what draws classes and videos."""
+    """The option for the seed that draws classes and videos."""
     return f"--seed {config['seed']}"
 
 
 def track_options(config: Config, dataset: str) -> str:
-    """The options of pipeline.report.papers.tracks: classes, split, and which tracks there are."""
-    pairs = table_targets.gathered_scores(config, dataset)
-    split = next((split for run, split, _ in pairs if TRACKS in score_origins.leaves(config, dataset, run)), 1)
+    """The options of pipeline.report.papers.tracks: classes, split, and the parameters of the tracks."""
+    triples = table_targets.gathered_scores(config, dataset)
+    split = next((split for run, split, _ in triples if TRACKS in score_origins.leaves(config, dataset, run)), 1)
     return f"{video_options(config, dataset)} --split {split} {targets.track_options(config, dataset)}"
 
 
-def _place(config: Config, dataset: str, run: str) -> tuple[int, int]:
+def _split_and_seed(config: Config, dataset: str, run: str) -> tuple[int, int]:
     settings = of_dataset(config, dataset)
     first = (settings.splits[0], settings.tables.seeds[0])
-    return trained(config, dataset).get(run, first)
+    return first_trainings(config, dataset).get(run, first)

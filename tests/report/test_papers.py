@@ -1,4 +1,4 @@
-"""The papers' own figures: saliency, features, first filters, action words, tracks; what is drawn, and when."""
+"""The papers' own figures: saliency maps, t-SNE, first filters, action words, tracks; and when they are planned."""
 
 import argparse
 import shlex
@@ -17,18 +17,8 @@ from pipeline.formats import weights
 from pipeline.idt.parameters import Parameters
 from pipeline.models import from_recipe
 from pipeline.models.action_vlad import ActionVLAD
-from pipeline.report.papers import (
-    embedding,
-    filters,
-    saliency,
-    tracks,
-    trained_run,
-    words,
-)
-from pipeline.report.papers import (
-    options as asked,
-)
-from pipeline.report.papers.trained_run import Video
+from pipeline.report.papers import embedding, filters, options, saliency, tracks, trained_run, words
+from pipeline.report.papers.example_videos import Video, choose_videos
 from pipeline.workflow import figure_targets
 from pipeline.workflow.checks import check
 from tests.helpers.idtscenes import pan
@@ -39,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = [f"v{number}" for number in range(6)]
 
 
-# What the numbers are.
+# The numbers in the figures.
 
 
 class Corner(nn.Module):
@@ -49,18 +39,18 @@ class Corner(nn.Module):
         return clip[:, :, 1, :4, :4].sum((1, 2, 3))[:, None] * torch.arange(3.0)
 
 
-def test_saliency_of_a_net_that_looks_at_one_corner_of_one_frame_is_there_alone():
+def test_saliency_of_a_net_that_reads_one_corner_of_one_frame_is_only_there():
     (maps,) = saliency.gradients(Corner(), [torch.randn(1, 3, 2, 16, 16)], label=2)
     expected = torch.zeros(2, 16, 16)
     expected[1, :4, :4] = 2
     assert torch.equal(maps, expected)
-    assert saliency.looked_at(maps.numpy()) == [1]
+    assert saliency.times_with_gradient(maps.numpy()) == [1]
 
 
-def test_saliency_is_scaled_by_its_strongest_places_and_keeps_where_they_are():
+def test_smoothed_saliency_is_scaled_to_1_and_stays_in_place():
     maps = np.zeros((1, 64, 64), np.float32)
     maps[0, :8, :8] = 5
-    made = saliency.smoothed(maps)
+    made = saliency.smooth(maps)
     assert made.max() == 1
     assert made[0, 2, 2] > 0.9
     assert made[0, 40, 40] == 0
@@ -73,7 +63,7 @@ def pooling(alpha=1000.0):
     return made.requires_grad_(False)
 
 
-def test_a_place_whose_features_are_a_centre_is_that_word():
+def test_a_position_whose_features_are_a_centre_is_assigned_to_its_word():
     layer = pooling()
     layout = torch.tensor([[[0, 3], [2, 1]], [[1, 1], [0, 2]]])  # (T, h, w)
     found = words.assignment(layer, 7 * layer.centres[layout].movedim(3, 1))
@@ -81,123 +71,123 @@ def test_a_place_whose_features_are_a_centre_is_that_word():
     assert found.max(1).values.min() > 0.99
 
 
-def test_the_words_worths_sum_to_the_class_score_less_the_mean_score():
+def test_contributions_sum_to_the_class_score_less_the_mean_score():
     layer, classifier, x = pooling(10.0), nn.Linear(24, 5).requires_grad_(False), torch.randn(3, 6, 2, 2)
-    values = words.worth(layer, classifier, x, words.assignment(layer, x), label=3)
+    values = words.contributions(layer, classifier, x, words.assignment(layer, x), label=3)
     scores, bias = classifier(layer(x[None]))[0], classifier.bias
     assert values.sum().item() == pytest.approx((scores - bias)[3].item() - (scores - bias).mean().item(), abs=1e-5)
 
 
-def test_words_shown_have_a_place_and_but_for_the_first_lift_the_score():
-    shown = words.Shown("", np.empty(0), np.array([[[0, 1], [2, 4]]]), np.array([0.1, -0.2, 0.3, 0.9, 0.2]))
-    assert words.top(shown) == [2, 4, 0]
-    assert words.top(shown._replace(worth=-shown.worth)) == [1]
+def test_shown_words_occur_and_all_but_the_first_raise_the_score():
+    shown = words.VideoWords("", np.empty(0), np.array([[[0, 1], [2, 4]]]), np.array([0.1, -0.2, 0.3, 0.9, 0.2]))
+    assert words.top_words(shown) == [2, 4, 0]
+    assert words.top_words(shown._replace(contributions=-shown.contributions)) == [1]
 
 
-def test_a_region_of_one_place_has_four_borders_and_two_neighbours_share_none():
+def test_a_region_of_one_position_has_four_borders_and_two_neighbours_have_six():
     assert len(words.borders(np.array([[False, True, False]]), 1, 1)) == 4
     assert len(words.borders(np.array([[False, True, True]]), 1, 1)) == 6
 
 
-def test_frames_are_those_with_most_of_the_words_places():
+def test_frames_have_the_most_positions_of_the_shown_words():
     seen = np.zeros((6, 2, 2), int)
     seen[1], seen[4, 0, 0], seen[5, 0] = 3, 3, 3
-    assert words.telling(seen, [3], 2) == [1, 5]
+    assert words.choose_frames(seen, [3], 2) == [1, 5]
 
 
 def test_filter_tiles_are_the_weights_up_to_scaling():
     given = np.random.default_rng(0).standard_normal((5, 3, 7, 4, 4)).astype(np.float32)
-    picture = filters.mosaic(filters.scaled(given), time=6)
+    picture = filters.mosaic(filters.scale(given), time=6)
     tile = picture[5:9, 5:9] - 0.5  # the fifth of three a row: second row, second column
     assert np.allclose(tile * 2 * np.abs(given[4]).max(), given[4, :, 6].transpose(1, 2, 0), atol=1e-6)
 
 
-def test_an_inflated_filter_does_not_change_over_time_and_one_that_flickers_does_nothing_else():
+def test_an_inflated_filter_has_no_temporal_energy_and_a_flickering_one_nothing_else():
     still = np.repeat(np.random.default_rng(0).standard_normal((2, 3, 1, 4, 4)), 6, axis=2)
     flicker = still * np.array([1, -1, 1, -1, 1, -1])[:, None, None]
-    assert filters.changing(still) == pytest.approx([0, 0])
-    assert filters.changing(flicker) == pytest.approx([1, 1])
-    assert filters.likeness(still, 2 * still) == pytest.approx([1, 1])
+    assert filters.temporal_energy(still) == pytest.approx([0, 0])
+    assert filters.temporal_energy(flicker) == pytest.approx([1, 1])
+    assert filters.similarity(still, 2 * still) == pytest.approx([1, 1])
 
 
 def test_filters_of_flow_have_a_row_for_x_and_one_for_y():
     given = np.ones((4, 2, 7, 3, 3), np.float32)
-    names = [row.name for row in filters.rows(given, given)]
+    names = [row.name for row in filters.filter_rows(given, given)]
     assert [name.split("\n")[1] for name in names] == ["flow's x", "flow's y"] * 3
     assert [name.split()[0] for name in names] == ["before", "before", "after", "after", "added", "added"]
-    assert len(list(filters.rows(None, given))) == 2
+    assert len(list(filters.filter_rows(None, given))) == 2
 
 
 def test_an_embedding_is_the_same_twice_and_keeps_far_groups_apart():
     rng = np.random.default_rng(0)
     values = np.repeat(np.eye(2, 8), 15, axis=0) + 0.05 * rng.standard_normal((30, 8))
-    first, again = embedding.embedded(values, 1), embedding.embedded(values, 1)
+    first, again = embedding.embed(values, 1), embedding.embed(values, 1)
     assert np.array_equal(first, again)
-    assert embedding.neighbours(first - first.mean(0), np.repeat([0, 1], 15)) == 1
+    assert embedding.neighbour_accuracy(first - first.mean(0), np.repeat([0, 1], 15)) == 1
 
 
-def test_the_share_of_like_neighbours_counts_each_videos_nearest_other():
+def test_neighbour_accuracy_counts_each_videos_nearest_neighbour():
     values = np.array([[1, 0], [1, 0.1], [0, 1], [0.9, 0.2]])
-    assert embedding.neighbours(values, np.array([0, 0, 0, 1])) == 0.5  # of the first and the second
-    assert embedding.by_chance(np.array([0, 0, 0, 1])) == 0.5  # 2 of 3 others for three videos, none for the fourth
+    assert embedding.neighbour_accuracy(values, np.array([0, 0, 0, 1])) == 0.5  # of the first and the second
+    assert embedding.chance_accuracy(np.array([0, 0, 0, 1])) == 0.5  # 2 of 3 for three videos, none for the fourth
 
 
-def test_the_embedding_shows_the_papers_faces_where_the_data_set_has_them():
-    assert embedding.chosen_classes([*embedding.FACES, "run"], []) == list(embedding.FACES)
-    assert embedding.chosen_classes(["smile", "run"], []) == []
-    assert embedding.chosen_classes(list(embedding.FACES), ["eat"]) == ["eat"]
+def test_the_embedding_shows_the_papers_classes_where_the_data_set_has_them():
+    assert embedding.wanted_classes([*embedding.FACE_ACTIONS, "run"], []) == list(embedding.FACE_ACTIONS)
+    assert embedding.wanted_classes(["smile", "run"], []) == []
+    assert embedding.wanted_classes(list(embedding.FACE_ACTIONS), ["eat"]) == ["eat"]
 
 
 def test_tracks_of_a_camera_that_pans_are_all_drawn_and_none_is_kept(tmp_path):
     frames = np.repeat(np.array(pan(24, (2, 0)))[..., None], 3, axis=3)
-    found = tracks.followed(tiny_shards(tmp_path, {"a": frames}, "rgb"), "a", 23, Parameters(scales=1))
-    assert len(found.every) > 50
+    found = tracks.track(tiny_shards(tmp_path, {"a": frames}, "rgb"), "a", 23, Parameters(scales=1))
+    assert len(found.all) > 50
     assert len(found.kept) == 0
     assert found.frame.shape == (96, 128)
 
 
-def test_moments_leave_room_for_whole_tracks_and_a_short_video_has_its_last_frame():
-    assert tracks.moments(81, 2) == [40, 60]
-    assert tracks.moments(12, 2) == [11]
+def test_shown_frames_leave_room_for_whole_tracks_and_a_short_video_has_its_last_frame():
+    assert tracks.choose_frames(81, 2) == [40, 60]
+    assert tracks.choose_frames(12, 2) == [11]
 
 
-def test_flow_is_shown_in_colours_in_which_what_stands_still_is_white():
+def test_flow_pictures_are_white_where_nothing_moves():
     levels = torch.full((20, 3, 8, 8), 128, dtype=torch.uint8)
     levels[:, 1, :4] = 200
-    picture = trained_run.pictures("flow", levels, bound=20)
+    picture = trained_run.input_pictures("flow", levels, bound=20)
     assert picture.shape == (3, 8, 8, 3)
     assert picture[[0, 2]].min() > 240
     assert picture[1, :4].min() < 150
     assert picture[1, 4:].min() > 240
 
 
-# Which videos are drawn.
+# The choice of videos.
 
 VIDEOS = [Video(f"{label}.{number}", label) for label in range(4) for number in range(5)]
 
 
 def test_videos_are_drawn_by_the_seed_one_of_each_class():
-    drawn = [trained_run.drawn(VIDEOS, "abcd", 3, 1, seed) for seed in (0, 0, 1, 2, 3)]
+    drawn = [choose_videos(VIDEOS, "abcd", 3, 1, seed) for seed in (0, 0, 1, 2, 3)]
     assert drawn[0] == drawn[1]
     assert len({tuple(one) for one in drawn}) > 1
     assert all(len({video.label for video in one}) == len(one) == 3 for one in drawn)
 
 
-def test_classes_asked_for_are_shown_in_their_order_and_unknown_ones_refused():
-    chosen = trained_run.drawn(VIDEOS, "abcde", 6, 2, 0, ["d", "a"])
+def test_requested_classes_are_shown_in_order_and_unknown_ones_refused():
+    chosen = choose_videos(VIDEOS, "abcde", 6, 2, 0, ["d", "a"])
     assert [video.label for video in chosen] == [3, 3, 0, 0]
     with pytest.raises(UserError, match="no class z: choose among a, b"):
-        trained_run.drawn(VIDEOS, "abcde", 6, 1, 0, ["z"])
+        choose_videos(VIDEOS, "abcde", 6, 1, 0, ["z"])
     with pytest.raises(UserError, match="no test video of the class e"):
-        trained_run.drawn(VIDEOS, "abcde", 6, 1, 0, ["e"])
+        choose_videos(VIDEOS, "abcde", 6, 1, 0, ["e"])
 
 
-def test_a_class_without_test_videos_is_told_and_the_others_are_shown(capsys):
-    assert [video.label for video in trained_run.drawn(VIDEOS, "abcde", 6, 1, 0, ["e", "b"])] == [1]
+def test_a_class_without_test_videos_is_logged_and_the_others_are_shown(capsys):
+    assert [video.label for video in choose_videos(VIDEOS, "abcde", 6, 1, 0, ["e", "b"])] == [1]
     assert "no test video of e is in the shards" in capsys.readouterr().err
 
 
-# The commands, on networks that have learnt nothing.
+# The commands, on untrained networks.
 
 
 @pytest.fixture(scope="module")
@@ -238,13 +228,13 @@ def test_the_same_run_gives_the_same_file_twice(made, tmp_path, module, run, nam
     assert len(first) > 5000
 
 
-def test_first_filters_are_drawn_anew_as_the_training_drew_them(made, tmp_path):
+def test_initial_filters_are_drawn_again_as_the_training_drew_them(made, tmp_path):
     path = made / "i3d.i3d_rgb_scratch.safetensors"
     filters.main(["--weights", str(path), "--out", str(tmp_path / "a.png")])
     assert (tmp_path / "a.png").stat().st_size > 5000
     tensors, facts = weights.load(path)
-    assert np.array_equal(filters.first_weights(facts, {}), tensors[filters.STEM].numpy())
-    assert filters.first_weights({**facts, "torch": "another"}, {}) is None
+    assert np.array_equal(filters.initial_filters(facts, {}), tensors[filters.STEM].numpy())
+    assert filters.initial_filters({**facts, "torch": "another"}, {}) is None
 
 
 def test_a_figure_of_another_network_is_refused_in_a_sentence(made, tmp_path):
@@ -255,7 +245,7 @@ def test_a_figure_of_another_network_is_refused_in_a_sentence(made, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_numbers_and_shards_that_do_not_do_are_refused_in_a_sentence(made, tmp_path):
+def test_invalid_numbers_and_shards_are_refused_in_a_sentence(made, tmp_path):
     given = arguments(made, "fstcn.fstcn", tmp_path / "a.png")
     for wrong in (["--count", "21"], ["--count", "0"], ["--seed", "-1"], ["--threads", "two"]):
         with pytest.raises(
@@ -266,17 +256,17 @@ def test_numbers_and_shards_that_do_not_do_are_refused_in_a_sentence(made, tmp_p
         saliency.main(arguments(made, "fstcn.fstcn", tmp_path / "a.gif"))
     flow = tiny_shards(tmp_path, {"v0": np.full((9, 2, 16, 16), 128, np.uint8)}, "flow")
     with pytest.raises(UserError, match="tracks are followed in frames but --shards has .* of flow"):
-        tracks.frames_of([flow.folder])
+        tracks.open_rgb([flow.folder])
 
 
 def test_both_paths_features_stand_side_by_side(made):
-    run = trained_run.opened(made / "fstcn.fstcn.safetensors", [made / "shards" / "rgb"], "cpu")
-    found = embedding.all_features(run, [Video("v0", 0)])
+    run = trained_run.load_run(made / "fstcn.fstcn.safetensors", [made / "shards" / "rgb"], "cpu")
+    found = embedding.video_features(run, [Video("v0", 0)])
     assert list(found) == ["SCL path", "TCL path", "both paths"]
     assert np.array_equal(found["both paths"], np.concatenate([found["SCL path"], found["TCL path"]], 1))
 
 
-# When they are planned.
+# The figures that the workflow plans.
 
 
 def planned(*rows, dataset="demo"):
@@ -297,7 +287,7 @@ def test_figures_are_planned_only_where_a_chosen_row_has_the_network():
     assert planned("idt.idt") == ["tracks.png"]
 
 
-def test_words_are_of_streams_whose_places_are_assigned_and_learnt():
+def test_words_are_planned_for_single_streams_with_a_learnt_vocabulary():
     assert planned("action_vlad.late") == ["action_vlad.rgb/words.png", "action_vlad.flow/words.png"]
     assert planned("action_vlad.rgb_average", "action_vlad.rgb_fc7", "action_vlad.rgb_stage1", dataset="hmdb51") == []
     assert planned("action_vlad.rgb_conv4_3", dataset="hmdb51") == ["action_vlad.rgb_conv4_3/words.png"]
@@ -316,19 +306,19 @@ def test_the_commands_take_the_options_that_are_planned_for_them():
     check(settings)
     data = ["--shards", "s", "--splits", "p", "--out", "a.png"]
     parser = argparse.ArgumentParser()
-    tracks.options(parser)
+    tracks.add_options(parser)
     read = parser.parse_args([*data, *shlex.split(figure_targets.track_options(settings, "demo"))])
     assert (read.patch, read.still, read.split, len(read.classes)) == (16, 0.5, 1, 6)
     parser = argparse.ArgumentParser()
-    asked.options(parser, 6, "PNG")
-    for options in (figure_targets.video_options(settings, "ucf101"), figure_targets.seed_option(settings)):
-        read = parser.parse_args(["--weights", "w", *data, *shlex.split(options)])
+    options.add_network_options(parser, 6, "PNG")
+    for text in (figure_targets.video_options(settings, "ucf101"), figure_targets.seed_option(settings)):
+        read = parser.parse_args(["--weights", "w", *data, *shlex.split(text)])
         assert (read.seed, read.classes) == (settings["seed"], [])
 
 
 def test_every_figure_has_a_caption_and_a_rule():
     rules = (ROOT / "rules" / "report.smk").read_text("utf-8")
-    for name in (*figure_targets.FILES, "tracks"):
+    for name in (*figure_targets.PAPER_FIGURES, "tracks"):
         assert (ROOT / "rules" / "report" / f"{name}.rst").read_text("utf-8").strip()
         assert f"rule figure_{name}:" in rules
         assert f'"{name}.rst"' in rules

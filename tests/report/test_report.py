@@ -50,7 +50,7 @@ def test_every_planned_run_has_its_figures_and_only_trained_ones_have_curves(tmp
 
 def test_imported_scores_plan_no_training_and_no_videos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for run, split, seed in figure_targets.planned(CONFIG, "demo"):
+    for run, split, seed in figure_targets.planned_scores(CONFIG, "demo"):
         path = Path(f"results/runs/demo/split{split}/seed{seed}/{run}/test.parquet")
         path.parent.mkdir(parents=True)
         path.touch()

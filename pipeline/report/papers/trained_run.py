@@ -1,21 +1,19 @@
-"""A trained run as the papers' figures look at it: its network, and test videos of several classes drawn by a seed."""
+"""A trained run as the papers' figures need it: its network, the clips it reads, and its predictions as captions."""
 
 import argparse
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.config.recipe import Recipe
 from pipeline.flow.colour import flow_to_rgb
-from pipeline.formats import manifest
 from pipeline.formats.flow_levels import dequantise
 from pipeline.inputs import clip_sampling, clip_volumes, crops
 from pipeline.inputs.clip_volumes import Sample
@@ -24,159 +22,101 @@ from pipeline.inputs.readers import Readers, frame_count, open_shards
 from pipeline.models.device import pick_device
 from pipeline.models.outputs import Outputs, mean_logits
 from pipeline.models.trained import load_net, recipe_of
-from pipeline.report import style
+from pipeline.report.papers.example_videos import Video, choose_videos, read_test_videos
 
-Shown = TypeVar("Shown")
-
-LETTERS = 18  # of a line beside pictures
+LINE_LENGTH = 18  # letters of a line of a caption beside pictures
 
 
-class Trained(NamedTuple):
-    """A network in evaluation, its header's facts, and what its inputs are read and normalised by."""
+class TrainedRun(NamedTuple):
+    """A network in evaluation mode, the metadata of its weights, and how its inputs are read and normalised."""
 
     net: nn.Module
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
     readers: Readers
     normalise: Normaliser
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that it was trained by."""
-        return self.facts["recipe"]
+        """The recipe of its training."""
+        return self.metadata["recipe"]
 
     @property
     def classes(self) -> list[str]:
         """The classes that it is tested on."""
-        return self.facts["tested_classes"]
+        return self.metadata["tested_classes"]
 
 
-class Video(NamedTuple):
-    """A test video and its class' number."""
-
-    name: str
-    label: int
-
-
-def opened(path: Path, shards: Sequence[Path], device: str = "auto") -> Trained:
+def load_run(path: Path, shards: Sequence[Path], device: str = "auto") -> TrainedRun:
     """The run of a weights file; shards of other data are a UserError."""
     recipe, where = recipe_of(path), pick_device(device)
     readers = open_shards(shards, recipe)
-    net, facts = load_net(path, readers, where)
-    return Trained(net.requires_grad_(False), facts, readers, Normaliser(recipe, readers, where))
+    net, metadata = load_net(path, readers, where)
+    return TrainedRun(net.requires_grad_(False), metadata, readers, Normaliser(recipe, readers, where))
 
 
-def started(a: argparse.Namespace, wanted: str, figure: str) -> Trained:
-    """The run that the command line names; one that is no network `wanted` is a UserError."""
-    torch.set_num_threads(a.threads)
-    refuse_other(a.weights, wanted, figure)
-    return opened(a.weights, a.shards, a.device)
+def run_from_args(args: argparse.Namespace, net_name: str, figure: str) -> TrainedRun:
+    """The run that the command line names; weights of another network than `net_name` are a UserError."""
+    torch.set_num_threads(args.threads)
+    check_network(args.weights, net_name, figure)
+    return load_run(args.weights, args.shards, args.device)
 
 
-def refuse_other(path: Path, wanted: str, figure: str) -> None:
-    """A UserError unless the weights' recipe builds the network `wanted`."""
-    found = recipe_of(path).net
-    if found != wanted:
-        raise UserError(f"{path} is a network {found} but {figure} are of {wanted}: give the weights of such a run")
+def check_network(path: Path, net_name: str, figure: str) -> None:
+    """Raise a UserError unless the weights are of the network `net_name`, which `figure` is about."""
+    name = recipe_of(path).net
+    if name != net_name:
+        raise UserError(f"{path} is a network {name} but {figure} are of {net_name}: give the weights of such a run")
 
 
-def test_videos(readers: Readers, splits: Path, split: int) -> list[Video]:
-    """The test videos of a split that are in the shards, in the official order."""
-    table = manifest.read_splits(splits, split, "test")
-    rows = zip(table["video_id"], table["label"].tolist(), strict=True)
-    found = [Video(name, label) for name, label in rows if all(name in reader for reader in readers.values())]
-    if not found:
-        folder = next(iter(readers.values())).folder
-        raise UserError(f"none of the {len(table)} test videos of split {split} is in {folder}: run shard again")
-    return found
-
-
-def drawn(
-    videos: Sequence[Video], names: Sequence[str], count: int, each: int, seed: int, wanted: Sequence[str] = ()
-) -> list[Video]:
-    """Up to `each` videos of up to `count` classes, in the classes' order: those of `wanted`, or drawn by the seed.
-
-    Classes without a test video are told and left out; a UserError where no other is wanted, or for an unknown one.
-    """
-    generator, there = np.random.default_rng((seed, 11)), sorted({video.label for video in videos})
-    if unknown := [name for name in wanted if name not in names]:
-        raise UserError(f"there is no class {unknown[0]}: choose among {', '.join(names)}")
-    if missing := [name for name in wanted if names.index(name) not in there]:
-        if len(missing) == len(wanted):
-            raise UserError(f"no test video of the class {missing[0]} is in the shards: choose another class")
-        log.say(f"no test video of {', '.join(missing)} is in the shards: shown without")
-    kept = [names.index(name) for name in wanted if name not in missing] or there
-    if len(kept) > count:
-        kept = sorted(generator.choice(kept, count, replace=False).tolist())
-    found = []
-    for label in kept:
-        members = [video for video in videos if video.label == label]
-        places = generator.permutation(len(members))[:each]
-        found += [members[place] for place in sorted(places.tolist())]
-    return found
-
-
-def chosen(run: Trained, a: argparse.Namespace, each: int = 1) -> list[Video]:
+def videos_from_args(run: TrainedRun, args: argparse.Namespace, per_class: int = 1) -> list[Video]:
     """The test videos that the command line asks for."""
-    videos = test_videos(run.readers, a.splits, run.facts["split"])
-    return drawn(videos, run.classes, a.count, each, a.seed, a.classes)
+    videos = read_test_videos(run.readers, args.splits, run.metadata["split"])
+    return choose_videos(videos, run.classes, args.count, per_class, args.seed, args.classes)
 
 
-def of_each(run: Trained, a: argparse.Namespace, look: Callable[[Trained, Video], Shown], what: str) -> list[Shown]:
-    """What a figure shows of each test video that the command line asks for."""
-    videos = chosen(run, a)
-    return [look(run, video) for video in log.progress(iter(videos), len(videos), what)]
+def middle_clip(run: TrainedRun, video: str) -> Sample:
+    """The centre crop of a video's middle clip, made like the views of a test."""
+    (times,) = clip_sampling.tested(run.recipe, frame_count(run.readers, video), 1)
+    volumes = clip_volumes.read(run.readers, run.recipe, video, times)
+    box = crops.named(run.recipe, clip_volumes.size_of(volumes), "centre", False)
+    return clip_volumes.cut(volumes, box, run.recipe.frames is not None)
 
 
-def keep(made: Figure, title: str, run: Trained, out: Path, what: str, labels: Sequence[str]) -> None:
-    """Write a figure of `what` of some videos under its title."""
-    style.save(headed(made, title, run), out, title, f"{what} of {spoken(labels)}.")
-    log.say(f"{out}: {len(labels)} videos")
+def to_batch(run: TrainedRun, sample: Sample) -> list[Tensor]:
+    """The network's inputs for one clip, normalised: (1, LC, T, h, w) each."""
+    return run.normalise(clip_volumes.batch([sample]))
 
 
-def middle(trained: Trained, video: str) -> Sample:
-    """The centre crop of a video's middle clip, as the tests' views are made."""
-    recipe, readers = trained.recipe, trained.readers
-    (times,) = clip_sampling.tested(recipe, frame_count(readers, video), 1)
-    volumes = clip_volumes.read(readers, recipe, video, times)
-    box = crops.named(recipe, clip_volumes.size_of(volumes), "centre", False)
-    return clip_volumes.cut(volumes, box, recipe.frames is not None)
+def prediction_caption(logits: Outputs, video: Video, classes: Sequence[str]) -> str:
+    """The class of a video, and below it the prediction for this clip with its softmax probability."""
+    probabilities = mean_logits(logits)[0, : len(classes)].softmax(0)
+    prediction = int(probabilities.argmax())
+    right = "right" if prediction == video.label else "wrong"
+    names = [wrap(classes[label]) for label in (video.label, prediction)]
+    return f"{names[0]}\n\ntaken for\n{names[1]}\n({float(probabilities[prediction]):.0%}, {right})"
 
 
-def batched(trained: Trained, sample: Sample) -> list[Tensor]:
-    """The network's inputs, a batch of one: (1, LC, T, h, w) each."""
-    return trained.normalise(clip_volumes.batch([sample]))
+def wrap(name: str) -> str:
+    """The name of a class in lines that fit beside the pictures."""
+    return textwrap.fill(name, LINE_LENGTH)
 
 
-def verdict(logits: Outputs, video: Video, classes: Sequence[str]) -> str:
-    """A video's label: its class, and what the network takes this view for, with its share of the softmax."""
-    shares = mean_logits(logits)[0, : len(classes)].softmax(0)
-    guess = int(shares.argmax())
-    own, other = wrapped(classes[video.label]), wrapped(classes[guess])
-    right = "right" if guess == video.label else "wrong"
-    return f"{own}\n\ntaken for\n{other}\n({float(shares[guess]):.0%}, {right})"
+def join_captions(captions: Sequence[str]) -> str:
+    """Captions of several lines as one sentence, for the description of a figure."""
+    return "; ".join(" ".join(caption.split()) for caption in captions)
 
 
-def wrapped(name: str) -> str:
-    """A class' name in lines that fit beside the pictures."""
-    return textwrap.fill(name, LETTERS)
+def set_title(figure: Figure, title: str, run: TrainedRun) -> None:
+    """Set a figure's title, with the run and the split below it."""
+    text = f"{title}\n{run.metadata['run']}, split {run.metadata['split']}"
+    figure.suptitle(text, x=0.01, ha="left", weight="bold")
 
 
-def spoken(labels: Sequence[str]) -> str:
-    """Labels of several lines as one, for who cannot see the figure."""
-    return "; ".join(" ".join(label.split()) for label in labels)
+def input_pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
+    """The first picture of each stack of an input as RGB, uint8 (T, h, w, 3); flow in Middlebury's colours.
 
-
-def headed(made: Figure, title: str, run: Trained) -> Figure:
-    """The figure under its title, the run and the split."""
-    made.suptitle(f"{title}\n{run.facts['run']}, split {run.facts['split']}", x=0.01, ha="left", weight="bold")
-    return made
-
-
-def pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray:
-    """What an input shows, uint8 RGB (T, h, w, 3): of a stack its first picture; flow by Middlebury's colours.
-
-    volume (LC, T, h, w), or without T; `bound` is the flow's. The length that all but a hundredth of its places stay
-    below, a pixel at the least, has the full colour.
+    volume (LC, T, h, w), or without T; `bound` is that of quantised flow. The colours of flow are full at the 99th
+    percentile of its lengths, but at least at one pixel.
     """
     data = volume.numpy() if volume.ndim == 4 else volume[:, None].numpy()
     if name != "flow":
