@@ -87,7 +87,7 @@ class DatasetFetch:
         if not source.urls:
             return f"{source.file} is not on this machine and has no address: put it at {path} and run again"
         addresses = "its address" if len(source.urls) == 1 else f"any of its {len(source.urls)} addresses"
-        return f"{source.file} could not be had from {addresses} (last: {error}): put it at {path} and run again"
+        return f"{source.file} could not be downloaded from {addresses} (last: {error}): put it at {path} and run again"
 
     def fetch(self, source: Source) -> None:
         """Find or download, verify and unpack one row of sources.tsv; for a list, also the archives that it lists."""

@@ -75,7 +75,7 @@ def modality_bytes(planner: Planner, job: Job) -> Interval:
 
 
 def start_only(planner: Planner, job: Job) -> JobTime:
-    """The start of the command, beside which the work takes no time."""
+    """The start of the command; the work itself takes hardly any time."""
     return planner.cpu_time(job, ZERO, rates.rate("start").basis)
 
 

@@ -115,4 +115,4 @@ Estimate = Callable[[Planner, Job], JobTime]
 
 def unknown_rule(planner: Planner, job: Job) -> JobTime:
     """The time of a rule without an estimate: its start, and the rest unknown."""
-    return planner.cpu_time(job, ZERO, UNKNOWN, f"what {job.rule} costs beside its start")
+    return planner.cpu_time(job, ZERO, UNKNOWN, f"the cost of {job.rule} after its start")

@@ -149,7 +149,8 @@ def test_a_wrong_checksum_is_never_unpacked(tmp_path, web):
     rar4(tmp_path / "a", CLIPS)
     url = web.serve("/a", Act((tmp_path / "a").read_bytes()))
     write_table(tmp_path, {"file": "a.rar", "unpack": "videos", "url": url, "sha256": "0" * 64})
-    with pytest.raises(UserError, match=rf"a\.rar could not be had .*sha256 {sha256(tmp_path / 'a')} where 0{{64}}"):
+    digest = sha256(tmp_path / "a")
+    with pytest.raises(UserError, match=rf"a\.rar could not be downloaded .*sha256 {digest} where 0{{64}}"):
         fetch(tmp_path)
     assert not (tmp_path / "out/videos").exists()
 
@@ -170,8 +171,8 @@ def test_when_every_url_fails_the_error_says_where_to_put_the_file(tmp_path, web
     with pytest.raises(UserError) as error:
         fetch(tmp_path)
     assert str(error.value) == (
-        f"UCF101.rar could not be had from any of its 2 addresses (last: {web.address}/y answered with a web page,"
-        f" not an archive): put it at {tmp_path}/out/archives/UCF101.rar and run again"
+        f"UCF101.rar could not be downloaded from any of its 2 addresses (last: {web.address}/y answered with a web"
+        f" page, not an archive): put it at {tmp_path}/out/archives/UCF101.rar and run again"
     )
 
 
@@ -318,7 +319,7 @@ def test_one_missing_part_does_not_stop_the_others_and_comes_alone_next_time(tmp
     serve_kinetics(tmp_path, web)
     good = web.acts["/400/train/part_0.tar.gz"]
     web.acts["/400/train/part_0.tar.gz"] = [Act(PAGE, 404)]
-    with pytest.raises(UserError, match=r"^train/part_0\.tar\.gz could not be had from its address"):
+    with pytest.raises(UserError, match=r"^train/part_0\.tar\.gz could not be downloaded from its address"):
         fetch(tmp_path, "--no-keep-archives")
     assert (tmp_path / "out/videos/train/clip1.mp4").exists()
     web.acts["/400/train/part_0.tar.gz"] = good

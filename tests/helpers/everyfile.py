@@ -184,7 +184,7 @@ def scored_and_shown(folder, monkeypatch):
     call(tables_command.main, "dataset demo --out results/tables/demo.csv")
     call(tables_command.main, "paper twostream_table4 --out results/tables/twostream_table4.csv")
     name = "Two-Stream"
-    monkeypatch.setattr(architectures, "FORMS", {k: v for k, v in architectures.FORMS.items() if k == name})
+    monkeypatch.setattr(architectures, "ARCHITECTURES", {name: architectures.ARCHITECTURES[name]})
     monkeypatch.setattr(architectures, "PUBLISHED", folder / "none.tsv")
     (folder / "none.tsv").write_text("\t".join(architectures.PUBLISHED_COLUMNS) + "\n")
     architectures.main(["--out", "results/tables/architectures.csv"])

@@ -66,18 +66,18 @@ def test_the_first_slices_of_a_data_set_give_the_cost_of_the_others(there):
         Path(job.outputs[0]).parent.mkdir(parents=True, exist_ok=True)
         Path(job.outputs[0]).write_bytes(bytes(1000))
     plan = estimate.make_plan(jobs[2:], jobs, config(), CPU)
-    line, whole = plan.rows
-    assert (line.stage, line.jobs, line.done, line.basis) == ("flow", 2, 2, "measured here (2 jobs)")
-    assert (line.core.likely, line.disk.likely) == (2 * 22, 2 * 1000)
-    assert line.core.low <= 2 * 20 < 2 * 24 <= line.core.high
-    assert whole.core == line.core
+    row, totals = plan.rows
+    assert (row.stage, row.jobs, row.done, row.basis) == ("flow", 2, 2, "measured here (2 jobs)")
+    assert (row.core.likely, row.disk.likely) == (2 * 22, 2 * 1000)
+    assert row.core.low <= 2 * 20 < 2 * 24 <= row.core.high
+    assert totals.core == row.core
 
 
 def test_the_core_time_of_a_short_job_is_at_least_its_wall_time(there):
     for number, (wall, core) in enumerate([(9, 3), (9, "NA"), (300, 200)]):
         write_benchmark(flow(number, "demo"), wall, core)
-    found = history.read_history([flow(number, "demo") for number in range(3)]).seconds
-    assert list(found.values()) == [[(9, 9), (9, 9), (300, 200)]]
+    seconds = history.read_history([flow(number, "demo") for number in range(3)]).seconds
+    assert list(seconds.values()) == [[(9, 9), (9, 9), (300, 200)]]
 
 
 def test_a_malformed_benchmark_file_is_reported_in_one_sentence(there):
@@ -88,33 +88,33 @@ def test_a_malformed_benchmark_file_is_reported_in_one_sentence(there):
 
 def test_a_disk_that_is_too_small_is_noted(there):
     plan = estimate.make_plan([flow(0)], [], config(), CPU)
-    large = plan.rows[-1]._replace(disk=exact(1e18))
-    (note,) = estimate.disk_notes(plan._replace(rows=[large]))
+    totals = plan.rows[-1]._replace(disk=exact(1e18))
+    (note,) = estimate.disk_notes(plan._replace(rows=[totals]))
     assert "are needed: take another --directory" in note
 
 
 def test_times_measured_here_are_not_used_for_the_gpus_of_another_machine(there):
     write_benchmark(flow(0), 10, 20)
-    here, other = (planner(machine, [flow(0)]).time(flow(1)) for machine in (CPU, A100))
-    assert (here.basis, here.gpu) == ("measured here (1 job)", ZERO)
+    local, other = (planner(machine, [flow(0)]).time(flow(1)) for machine in (CPU, A100))
+    assert (local.basis, local.gpu) == ("measured here (1 job)", ZERO)
     assert "measured here" not in other.basis
 
 
 def test_flow_on_a_gpu_is_marked_as_unmeasured(there):
     plan = estimate.make_plan([flow(0)], [flow(0)], config(), A100)
-    header, line, whole = formats.cells(plan)
-    assert all(row[header.index("GPU seconds")] == "0 + ?" for row in (line, whole))
+    header, row, totals = formats.cells(plan)
+    assert all(cells[header.index("GPU seconds")] == "0 + ?" for cells in (row, totals))
     assert "TV-L1 on a GPU" in plan.notes[-1]
     assert formats.records(plan)[0]["incomplete"]
 
 
 def test_slices_that_are_not_kept_need_temporary_space(there):
-    kept, passing = (
+    kept, deleted = (
         estimate.make_plan([flow(0)], [], {**config(), "keep_slices": keep}, CPU) for keep in (True, False)
     )  # fmt: skip
-    assert kept.rows[0].disk == passing.temporary != ZERO
-    assert kept.temporary == passing.rows[0].disk == ZERO
-    assert kept.rows[0].files == passing.rows[0].files + 2
+    assert kept.rows[0].disk == deleted.temporary != ZERO
+    assert kept.temporary == deleted.rows[0].disk == ZERO
+    assert kept.rows[0].files == deleted.rows[0].files + 2
 
 
 def test_backward_flow_costs_as_much_as_forward_flow(there):
@@ -126,21 +126,21 @@ def test_backward_flow_costs_as_much_as_forward_flow(there):
 def test_a_rule_without_an_estimate_is_named(there):
     plan = estimate.make_plan([Job("dance", [], ["a"], "")], [], config(), CPU)
     assert plan.rows[0].stage == "dance"
-    assert plan.notes[-1] == "Not known: what dance costs beside its start."
+    assert plan.notes[-1] == "Not known: the cost of dance after its start."
 
 
-def test_a_training_costs_three_forward_passes_a_clip_and_the_head_alone_one(there):
-    machine = A100._replace(cores=10**9)  # so many that reading costs no time
-    whole, head = (
+def test_a_training_step_costs_three_forward_passes_and_one_if_only_the_head_is_trained(there):
+    machine = A100._replace(cores=10**9)  # so many that loading takes no time
+    full, head = (
         planner(machine).time(train(run)._replace(threads=10**9))
         for run in ("two_stream.temporal", "two_stream.spatial")
     )
     recipe = recipes.load(ROOT / "experiments" / "two_stream.yaml", "paper").run("temporal")
     work = 6 * network_costs.table()[network_costs.cost_key(recipe)].multiply_adds * recipe.batch * recipe.steps
     share, start = rates.rate("share_of_peak").value, rates.rate("start_torch").value
-    assert whole.gpu.likely - start.likely == pytest.approx(work / share.likely / machine.peaks.single, rel=1e-3)
-    assert head.gpu.likely < whole.gpu.likely / 8
-    assert whole.basis == "estimated, not measured"
+    assert full.gpu.likely - start.likely == pytest.approx(work / share.likely / machine.peaks.single, rel=1e-3)
+    assert head.gpu.likely < full.gpu.likely / 8
+    assert full.basis == "estimated, not measured"
 
 
 def test_too_few_cores_for_the_gpus_are_noted(there):
@@ -157,7 +157,7 @@ def test_the_longest_of_many_runs_are_named(there):
     assert "two_stream.spatial" not in note
 
 
-def test_more_cores_feed_a_gpu_sooner(there):
+def test_with_more_cores_a_gpu_waits_less_for_data(there):
     few, many = (planner(A100._replace(cores=cores)).time(train()) for cores in (2, 16))
     assert few.gpu.low > 2 * many.gpu.low
 
@@ -183,20 +183,20 @@ def test_every_format_has_the_same_figures(there):
 def test_finished_jobs_are_distinguished_from_jobs_to_run(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text((ROOT / "config.yaml").read_text())
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    where = ["--snakefile", str(tmp_path / "Snakefile"), "--directory", str(tmp_path)]
-    one, all_ = "data/demo/frames/0000.h5", [f"data/demo/frames/000{number}.h5" for number in range(3)]
-    command = [sys.executable, "-m", "snakemake", *where, "--cores", "1", "--", one]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    plan_command.main([*all_, *where, "--format", "json"])
-    found = json.loads(capsys.readouterr().out)["stages"][0]
-    assert (found["stage"], found["jobs"], found["done"], found["basis"]) == ("frames", 2, 1, "measured here (1 job)")
-    assert 0 < found["core_hours"] * 3600 < 20
-    assert found["disk_gb"] == 2 * 1000 / 1e9
+    options = ["--snakefile", str(tmp_path / "Snakefile"), "--directory", str(tmp_path)]
+    first, outputs = "data/demo/frames/0000.h5", [f"data/demo/frames/000{number}.h5" for number in range(3)]
+    command = [sys.executable, "-m", "snakemake", *options, "--cores", "1", "--", first]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    plan_command.main([*outputs, *options, "--format", "json"])
+    row = json.loads(capsys.readouterr().out)["stages"][0]
+    assert (row["stage"], row["jobs"], row["done"], row["basis"]) == ("frames", 2, 1, "measured here (1 job)")
+    assert 0 < row["core_hours"] * 3600 < 20
+    assert row["disk_gb"] == 2 * 1000 / 1e9
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         (["--cores", "0"], "--cores is 0 but at least 1"),
         (["--gpus", "-1"], "--gpus is -1 but at least 0"),
@@ -207,8 +207,8 @@ def test_finished_jobs_are_distinguished_from_jobs_to_run(tmp_path, capsys):
         (["--config", "frames=3"], "config.yaml: frames is 3 but must be of type object"),
     ],
 )
-def test_mistakes_are_reported_in_one_sentence(there, options, words):
-    with pytest.raises(UserError, match=words):
+def test_mistakes_are_reported_in_one_sentence(there, options, message):
+    with pytest.raises(UserError, match=message):
         plan_command.main(["results/tables/demo.csv", *options])
 
 
@@ -217,8 +217,7 @@ def test_the_plan_of_the_demo_agrees_with_its_run_time(tmp_path, capsys):
     plan_command.main(
         ["results/tables/demo.csv", "--directory", str(tmp_path), "--cores", "2", "--gpus", "0", "--format", "json"]
     )
-    found = json.loads(capsys.readouterr().out)
-    whole = found["stages"][-1]
-    assert (whole["jobs"], whole["done"]) == (41, 0)
-    assert whole["hours_low"] < 265 / 3600 < whole["hours_high"]
-    assert not whole["incomplete"]
+    totals = json.loads(capsys.readouterr().out)["stages"][-1]
+    assert (totals["jobs"], totals["done"]) == (41, 0)
+    assert totals["hours_low"] < 265 / 3600 < totals["hours_high"]
+    assert not totals["incomplete"]
