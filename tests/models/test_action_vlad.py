@@ -23,7 +23,7 @@ def layer(alpha=10.0):
     return made
 
 
-def stated(x, centres, alpha):
+def reference(x, centres, alpha):
     """Equation 1, descriptor by descriptor; x (T, D, H, W) -> (K, D)."""
     v = torch.zeros(centres.shape)
     for t, row, column in torch.cartesian_prod(*map(torch.arange, (x.shape[0], x.shape[2], x.shape[3]))):
@@ -34,10 +34,10 @@ def stated(x, centres, alpha):
     return v
 
 
-def test_the_pooled_vector_is_equation_1_normalised_within_and_without():
+def test_the_pooled_vector_is_equation_1_normalised_per_centre_and_in_all():
     made, x = layer(), torch.randn(2, 3, D, 2, 3)
     for clip, pooled in zip(x, made(x), strict=True):
-        v = stated(clip, made.centres, 10.0)
+        v = reference(clip, made.centres, 10.0)
         rows = torch.stack([row / row.norm() for row in v])
         assert torch.allclose(pooled, rows.flatten() / rows.norm(), atol=1e-5)
 
@@ -49,12 +49,12 @@ def test_at_alpha_1000_a_descriptor_belongs_to_its_nearest_centre_alone():
     assert blocks[0].tolist() == pytest.approx([float(k == near) for k in range(K)], abs=1e-4)
 
 
-def test_pooling_forgets_where_and_when():
+def test_pooling_ignores_positions_and_times():
     made, x = layer(), torch.randn(1, 3, D, 2, 2)
     assert torch.allclose(made(x), made(x.flip(1, 3)), atol=1e-5)
 
 
-def test_centres_and_assignment_are_trained_apart():
+def test_centres_and_assignment_are_separate_parameters():
     made, x = layer(), torch.randn(1, 3, D, 2, 2)
     made(x)[0, 0].backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in made.parameters())
@@ -80,20 +80,20 @@ def test_descriptors_are_vggs_at_the_layer_before_its_relu_or_after(name, shape)
         own.trunk.load_state_dict(own.trunk.convert_weights(base.state_dict()))
     x = torch.randn(2, 3, 3, 64, 64)
     frames = x.transpose(1, 2).flatten(0, 1)
-    wanted = base.fc7(frames)[:, :, None, None] if name == "fc7" else base.maps(frames, name)
+    expected = base.fc7(frames)[:, :, None, None] if name == "fc7" else base.maps(frames, name)
     assert net.trunk(x).shape == shape
     assert net.trunk(x).min() < 0
-    assert torch.allclose(net.trunk(x).relu().flatten(0, 1), wanted, atol=1e-6)
-    assert torch.allclose(after.trunk(x).flatten(0, 1), wanted, atol=1e-6)
+    assert torch.allclose(net.trunk(x).relu().flatten(0, 1), expected, atol=1e-6)
+    assert torch.allclose(after.trunk(x).flatten(0, 1), expected, atol=1e-6)
 
 
-def test_rgb_weights_begin_a_flow_stream():
+def test_a_flow_stream_takes_rgb_weights():
     net, base = small(channels=20), builders.build("vgg_16", num_classes=7, width=0.125, crop=64)
     net.trunk.load_state_dict(net.trunk.convert_weights(base.state_dict()))
     assert torch.allclose(net.trunk.features[0].weight[:, 7], base.features[0].weight.mean(1))
 
 
-def test_pooling_is_in_full_precision_where_the_rest_is_not():
+def test_pooling_stays_in_full_precision_under_autocast():
     made, x = layer(1000.0), torch.randn(2, 3, D, 2, 2)
     with torch.autocast("cpu", torch.bfloat16):
         halved = made(x)
@@ -107,7 +107,7 @@ def test_the_published_form_pools_to_32768_numbers():
 
 
 @pytest.mark.parametrize("pooling", ["average", "max"])
-def test_a_baseline_pools_all_places_and_frames_of_the_same_descriptors(pooling):
+def test_average_and_max_pool_the_same_descriptors_over_positions_and_frames(pooling):
     net, x = small(pooling=pooling).eval(), torch.randn(2, 3, 3, 64, 64)
     all_of_it = net.trunk(x).transpose(2, 1).flatten(2)  # (B, D, THW)
     pooled = all_of_it.mean(2) if pooling == "average" else all_of_it.max(2).values
@@ -146,13 +146,13 @@ def test_late_fusion_trains_two_losses_and_tests_a_mean_of_1_to_2():
         (2, {"classifier", "pooling", "trunk.features.24", "trunk.features.26", "trunk.features.28"}),
     ],
 )
-def test_stage_1_trains_the_classifier_and_stage_2_all_from_conv5_1_on(stage, wanted):
+def test_stage_1_trains_the_classifier_and_stage_2_all_from_conv5_1_on(stage, expected):
     def trained(net):
         return {name for name, parameter in net.named_parameters() if parameter.requires_grad}
 
     net = small(stage=stage)
-    assert {name for name in trained(net) if not name.startswith(tuple(wanted))} == set()
-    assert all(any(name.startswith(part) for name in trained(net)) for part in wanted)
+    assert {name for name in trained(net) if not name.startswith(tuple(expected))} == set()
+    assert all(any(name.startswith(part) for name in trained(net)) for part in expected)
     deep = small(layer="fc7")
     freeze(deep, stage)
     assert ("trunk.classifier.3.weight" in trained(deep)) == (stage == 2)
@@ -166,7 +166,7 @@ def test_stage_1_trains_the_classifier_and_stage_2_all_from_conv5_1_on(stage, wa
         ("action_vlad_two_stream", {"fusion": "middle"}, "fusion is 'middle'.*concat, early, late"),
     ],
 )
-def test_an_unknown_option_is_refused_with_those_there_are(name, options, words):
+def test_an_unknown_option_is_refused_with_the_choices(name, options, words):
     with pytest.raises(UserError, match=words):
         small(name, **options)
 
@@ -174,6 +174,6 @@ def test_an_unknown_option_is_refused_with_those_there_are(name, options, words)
 @pytest.mark.parametrize(
     ("shape", "words"), [((1, 20, 3, 64, 64), "20 channels.*built for 3"), ((1, 3, 64, 64), r"\(3, 64, 64\).*clips of")]
 )
-def test_an_input_that_it_cannot_take_is_refused_with_both_values(shape, words):
+def test_an_input_of_another_shape_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):
         small()(torch.zeros(shape))

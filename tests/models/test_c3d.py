@@ -1,4 +1,4 @@
-"""3D-ConvNet: its table, and its layers written out again."""
+"""3D-ConvNet: its table, and a plain torch reference."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def normal(state, name, x):
     return torch.relu(batch_norm(x, *moments))
 
 
-def stated(state, x):
+def reference(state, x):
     for number in CONVS:
         x = torch.conv3d(x, state[f"features.{number}.conv.weight"], padding=1)
         x = normal(state, f"features.{number}.bn", x)
@@ -33,10 +33,10 @@ def stated(state, x):
     return linear(x, state["logits.weight"], state["logits.bias"])
 
 
-def test_logits_are_what_the_layers_written_out_give():
+def test_logits_equal_those_of_a_plain_torch_reference():
     net, x = small(), torch.randn(2, 3, 16, 56, 56)
     net(x)  # moments that differ from a fresh net's
-    assert torch.allclose(net.eval()(x), stated(net.state_dict(), x), atol=1e-4)
+    assert torch.allclose(net.eval()(x), reference(net.state_dict(), x), atol=1e-4)
 
 
 def test_it_has_eight_convolutions_and_two_hidden_layers_as_published():
@@ -44,8 +44,8 @@ def test_it_has_eight_convolutions_and_two_hidden_layers_as_published():
         net = builders.build("c3d", num_classes=400)
     shapes = {name: tuple(tensor.shape) for name, tensor in net.named_parameters()}
     filters = [3, *CONVS.values()]
-    wanted = [(after, before, 3, 3, 3) for before, after in zip(filters, CONVS.values(), strict=False)]
-    assert [shape for shape in shapes.values() if len(shape) == 5] == wanted
+    expected = [(after, before, 3, 3, 3) for before, after in zip(filters, CONVS.values(), strict=False)]
+    assert [shape for shape in shapes.values() if len(shape) == 5] == expected
     linears = [(4096, 512 * 4 * 4), (4096, 4096), (400, 4096)]
     assert [shape for shape in shapes.values() if len(shape) == 2] == linears
 
@@ -60,6 +60,6 @@ def test_the_first_pool_halves_time():
     [((2, 3, 8, 56, 56), r"\(3, 8, 56, 56\).*\(3, 16, 56, 56\)"), ((2, 2, 16, 56, 56), r"\(2, 16.*\(3, 16"),
      ((1, 3, 16, 56, 56), "batch of 1 clip.*2 or more")],
 )  # fmt: skip
-def test_an_input_that_it_cannot_take_is_refused_with_both_values(shape, words):
+def test_an_input_of_another_shape_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):
         small()(torch.zeros(shape))

@@ -44,7 +44,7 @@ def test_a_difference_is_between_pictures_nine_apart_and_a_clip_takes_every_fift
     assert difference == [abs(squares[t] - squares[t + 9]) for t in (3, 8, 13, 18, 23)]
 
 
-def test_a_short_video_holds_its_last_picture_in_which_nothing_changes(tmp_path):
+def test_a_short_video_repeats_its_last_picture_with_differences_of_zero(tmp_path):
     here, difference = pairs(tmp_path, [10 * t for t in range(12)], 0)
     assert here == [0, 50, 100, 110, 110]
     assert difference == [90, 60, 10, 0, 0]
@@ -59,7 +59,7 @@ def test_the_tp_operator_lays_positions_in_a_row_and_mixes_filters_by_p():
     assert made[1, 8, 2, 0].item() == pytest.approx(by_hand.item(), abs=1e-6)
 
 
-def test_p_begins_as_no_permutation_at_all():
+def test_p_is_the_identity_at_first():
     x = torch.randn(1, 3, 4, 2, 2)
     assert torch.equal(fstcn.TPOperator(4)(x)[0, 3], x[0, :, :, 1, 1])
 
@@ -76,8 +76,8 @@ def test_the_papers_sizes():
     assert net.classifier.in_features == 2 * 2048
 
 
-def stated(state, rgb, difference):
-    """Logits in torch's own words."""
+def reference(state, rgb, difference):
+    """Logits with torch's functions alone."""
 
     def conv(x, name, **where):
         return relu(torch.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], **where))
@@ -105,10 +105,10 @@ def stated(state, rgb, difference):
     return linear(torch.cat([appearance, motion], 1), state["classifier.weight"], state["classifier.bias"])
 
 
-def test_logits_are_what_the_layers_written_out_give():
+def test_logits_equal_those_of_a_plain_torch_reference():
     net, (rgb, difference) = small(), clips()
     net.temporal[3].weight.data.normal_()
-    torch.testing.assert_close(net(rgb, difference), stated(net.state_dict(), rgb, difference), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(net(rgb, difference), reference(net.state_dict(), rgb, difference), rtol=1e-4, atol=1e-5)
 
 
 def test_training_looks_at_a_random_picture_and_evaluation_at_the_middle_one():
@@ -123,9 +123,9 @@ def test_training_looks_at_a_random_picture_and_evaluation_at_the_middle_one():
 
 
 @pytest.mark.parametrize(("kernels", "wanted"), [((3,), {"3x3"}), ([5], {"5x5"}), ((3, 5), {"3x3", "5x5"})])
-def test_either_kernel_may_stand_alone(kernels, wanted):
+def test_each_kernel_can_be_used_alone(kernels, expected):
     net = small(kernels=kernels, paths=("temporal",))
-    assert set(net.temporal[4].branches) == wanted
+    assert set(net.temporal[4].branches) == expected
     assert net.inputs == ("difference",)
     assert net(clips()[1]).shape == (2, 7)
 
@@ -192,7 +192,7 @@ def test_cnn_ms_released_weights_fit_at_204_pixels():
         ({"stage": 2}, [(3, 5, 64, 64)], r"\(3, 5, 64, 64\).*\(3, 5, 56, 56\)"),
     ],
 )
-def test_another_input_is_refused_with_both_values(options, shapes, words):
+def test_an_input_of_another_shape_is_refused_with_both_values(options, shapes, words):
     with pytest.raises(UserError, match=words):
         small(**options)(*(torch.zeros(1, *shape) for shape in shapes))
 
@@ -207,6 +207,6 @@ def test_another_input_is_refused_with_both_values(options, shapes, words):
         ({"stage": 1, "paths": ("temporal",)}, "temporal path has no training step 1: choose step 3"),
     ],
 )
-def test_what_cannot_be_built_is_refused_in_a_sentence(options, words):
+def test_impossible_options_are_refused_in_one_sentence(options, words):
     with pytest.raises(UserError, match=words):
         builders.build("fstcn", num_classes=7, **(NARROW | options))

@@ -6,12 +6,12 @@ from torch.nn.functional import linear, max_pool3d
 
 from pipeline.common.errors import UserError
 from pipeline.models import builders
-from tests.models.test_inception import padded, shaken, stated
+from tests.models.test_inception import padded, reference, with_random_norms
 
 
 def small(name, **options):
     torch.manual_seed(0)
-    return shaken(builders.build(name, num_classes=7, **({"width": 0.125, "crop": 56} | options)))
+    return with_random_norms(builders.build(name, num_classes=7, **({"width": 0.125, "crop": 56} | options)))
 
 
 def test_two_stream_is_the_mean_of_two_inceptions():
@@ -20,18 +20,18 @@ def test_two_stream_is_the_mean_of_two_inceptions():
     assert not torch.allclose(net.rgb(rgb), net.flow(flow))
 
 
-def test_fused_logits_are_what_the_layers_written_out_give():
+def test_fused_logits_equal_those_of_a_plain_torch_reference():
     net, rgb, flow = small("fused_3d"), torch.randn(1, 3, 5, 56, 56), torch.randn(1, 20, 5, 56, 56)
     state, maps = net.state_dict(), []
     for stream, x in (("rgb", rgb), ("flow", flow)):
         own = {name.removeprefix(f"{stream}."): tensor for name, tensor in state.items() if name.startswith(stream)}
-        maps.append(torch.stack([stated(own, x[:, :, t]) for t in range(5)], 2))  # (B, D, T, h, w)
+        maps.append(torch.stack([reference(own, x[:, :, t]) for t in range(5)], 2))  # (B, D, T, h, w)
     y = torch.relu(torch.conv3d(torch.cat(maps, 1), state["fuse.weight"], state["fuse.bias"], padding=1))
     y = max_pool3d(padded(y, (3, 3, 3), (2, 2, 2)), 3, 2).mean((2, 3, 4))
     assert torch.allclose(net(rgb, flow), linear(y, state["logits.weight"], state["logits.bias"]), atol=1e-5)
 
 
-def test_fused_hears_the_order_of_its_frames_and_two_stream_has_none():
+def test_fused_depends_on_the_order_of_its_frames():
     net, rgb, flow = small("fused_3d"), torch.randn(1, 3, 5, 56, 56), torch.randn(1, 20, 5, 56, 56)
     assert not torch.allclose(net(rgb, flow), net(rgb.flip(2), flow.flip(2)), atol=1e-7)
 
@@ -51,6 +51,6 @@ def test_fused_has_the_published_shapes():
      ((3, 5, 56, 56), (2, 5, 56, 56), "2 channels.*20"),
      ((3, 56, 56), (20, 56, 56), r"\(3, 56, 56\).*clips of")],
 )  # fmt: skip
-def test_inputs_that_it_cannot_take_are_refused_with_both_values(rgb, flow, words):
+def test_inputs_of_other_shapes_are_refused_with_both_values(rgb, flow, words):
     with pytest.raises(UserError, match=words):
         small("fused_3d")(torch.zeros(1, *rgb), torch.zeros(1, *flow))

@@ -1,4 +1,4 @@
-"""Inception-v1: the layers of the released net written out again, TensorFlow's padding, its errors."""
+"""Inception-v1: the layers of the released net against a plain torch reference, TensorFlow's padding, its errors."""
 
 import pytest
 import torch
@@ -52,8 +52,8 @@ def mixed(state, name, x):
     return torch.cat([step("b0", x), step("b1b", step("b1a", x)), step("b2b", step("b2a", x)), side], 1)
 
 
-def stated(state, x):
-    """Conv1 to Mixed_5c in torch's own words, of pictures or of clips."""
+def reference(state, x):
+    """Conv1 to Mixed_5c with torch's functions alone, of pictures or of clips."""
     d = f"Conv{x.ndim - 2}d"
     pools = {"p13": ((1, 3, 3), (1, 2, 2)), "p3": ((3, 3, 3), (2, 2, 2)), "p2": ((2, 2, 2), (2, 2, 2))}
     for layer in ORDER:
@@ -66,7 +66,7 @@ def stated(state, x):
     return x
 
 
-def shaken(net):
+def with_random_norms(net):
     """The net in its test form, with moments and scales that differ from a fresh net's."""
     for name, tensor in net.state_dict().items():
         if ".bn." in name and tensor.is_floating_point():
@@ -76,7 +76,7 @@ def shaken(net):
 
 def small(name="inception_v1", **options):
     torch.manual_seed(0)
-    return shaken(builders.build(name, num_classes=7, **({"width": 0.125, "crop": 64} | options)))
+    return with_random_norms(builders.build(name, num_classes=7, **({"width": 0.125, "crop": 64} | options)))
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_same_padding_is_tensorflows(size, kernel, stride, front, behind):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (75, 90)])
-def test_maps_are_what_the_layers_written_out_give(size):
+def test_maps_equal_those_of_a_plain_torch_reference(size):
     net, x = small(), torch.randn(2, 3, *size)
-    assert torch.allclose(net.maps(x), stated(net.state_dict(), x), rtol=1e-4, atol=1e-5)
+    assert torch.allclose(net.maps(x), reference(net.state_dict(), x), rtol=1e-4, atol=1e-5)
 
 
 def test_logits_are_a_linear_layer_on_the_average_pool():
@@ -102,7 +102,7 @@ def test_logits_are_a_linear_layer_on_the_average_pool():
     assert torch.allclose(net(x), net.maps(x).mean((2, 3)) @ weight.T + bias, atol=1e-5)
 
 
-def test_names_map_to_the_releases_and_parameters_are_theirs():
+def test_names_shapes_and_parameter_count_are_the_releases():
     with torch.device("meta"):
         net = builders.build("inception_v1", num_classes=1000)
     shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
@@ -114,7 +114,7 @@ def test_names_map_to_the_releases_and_parameters_are_theirs():
     assert sum(parameter.numel() for parameter in net.parameters()) == 5_599_904 + 1025 * 1000
 
 
-def test_epsilon_is_the_released_weights_unless_told():
+def test_epsilon_is_the_released_weights_by_default():
     epsilons = {m.eps for net in (small(), small(epsilon=1e-5)) for m in net.modules() if hasattr(m, "eps")}
     assert epsilons == {1e-3, 1e-5}
 
@@ -124,7 +124,7 @@ def test_epsilon_is_the_released_weights_unless_told():
     [((2, 20, 64, 64), "20 channels.*built for 3"), ((2, 3, 32, 64), r"\(32, 64\).*\(33, 33\)"),
      ((2, 3, 9, 64, 64), r"\(9, 64, 64\).*\(H, W\)")],
 )  # fmt: skip
-def test_an_input_that_it_cannot_take_is_refused_with_both_values(shape, words):
+def test_an_input_of_another_shape_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):
         small()(torch.zeros(shape))
 
@@ -134,7 +134,7 @@ def test_an_input_that_it_cannot_take_is_refused_with_both_values(shape, words):
     [("i3d", {"channels": 2}, ("",)), ("two_stream_inception", {}, ("rgb", "flow")), ("fused_3d", {}, ("rgb", "flow")),
      ("conv_lstm", {"frames": 4}, ("trunk",))],
 )  # fmt: skip
-def test_an_image_nets_weights_begin_every_net_of_the_family_and_leave_it_its_last_layer(name, options, parts):
+def test_every_inception_takes_an_imagenet_release_and_keeps_its_own_last_layer(name, options, parts):
     base, net = builders.build("inception_v1", num_classes=1000, width=0.125, crop=64), small(name, **options)
     release = {name: tensor for name, tensor in base.state_dict().items() if not name.startswith("logits.")}
     before = {key: tensor.clone() for key, tensor in net.state_dict().items()}

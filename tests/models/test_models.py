@@ -102,7 +102,7 @@ def test_a_network_gives_finite_logits_and_every_trained_parameter_a_gradient_in
 
 
 @every_net
-def test_a_network_states_its_inputs_and_its_weights_carry_all_it_knows(name, options, shapes):
+def test_a_network_names_its_inputs_and_its_state_dict_reproduces_its_outputs(name, options, shapes):
     net, copy = built(name, options).eval(), builders.build(name, num_classes=7, **options).eval()
     assert len(net.inputs) == len(shapes)
     assert set(net.inputs) <= {"rgb", "flow", "difference"}
@@ -125,7 +125,7 @@ def first_lines():
 
 
 @pytest.mark.parametrize(("name", "options", "shapes"), first_lines())
-def test_a_network_is_one_graph_that_can_be_exported(name, options, shapes):
+def test_a_network_can_be_exported_as_one_graph(name, options, shapes):
     net, inputs = built(name, options).eval(), tuple(torch.randn(2, *shape) for shape in shapes)
     graph = torch.export.export(net, inputs).module()
     assert all(torch.equal(a, b) for a, b in zip(outputs(graph, inputs), outputs(net, inputs), strict=True))
@@ -159,7 +159,7 @@ def test_the_temporal_network_takes_every_stack_of_table_1b():
         assert net.inputs == ("flow",)
 
 
-def test_two_data_sets_share_all_but_their_last_layers():
+def test_two_data_sets_share_all_layers_except_the_last():
     net, x = builders.build("cnn_m_multitask", num_classes=7, second_classes=5, **CNN_M), torch.randn(2, 20, 56, 56)
     own = builders.build("cnn_m_2048", num_classes=7, channels=20, norm2=False, **CNN_M)
     assert [logits.shape for logits in net(x)] == [(2, 7), (2, 5)]
@@ -189,6 +189,6 @@ def test_an_input_of_another_size_is_refused_with_both():
         ({"name": "cnn_m_2048", "crop": 8}, "crops of 8 pixels"),
     ],
 )
-def test_what_cannot_be_built_is_refused_in_a_sentence(arguments, words):
+def test_impossible_options_are_refused_in_one_sentence(arguments, words):
     with pytest.raises(UserError, match=words):
         builders.build(num_classes=2, **arguments)

@@ -34,7 +34,7 @@ def test_a_run_depends_on_its_own_networks_module_and_on_no_other():
     assert code("two_stream.spatial") == code("two_stream.temporal")
 
 
-def test_a_network_that_is_added_trains_no_other_one_anew(table):
+def test_a_new_network_does_not_rerun_the_training_of_others(table):
     rows = "cnn_m_2048\tpipeline.models.cnn_m\tbuild\n"
     table(rows)
     before = code("two_stream.spatial")
@@ -54,7 +54,7 @@ def test_a_network_that_is_added_trains_no_other_one_anew(table):
         ("a\tpipeline.models.vgf\tbuild\n", "No module named 'pipeline.models.vgf': correct its row"),
     ],
 )
-def test_a_wrong_row_is_one_sentence(table, text, words):
+def test_a_wrong_row_is_refused_in_one_sentence(table, text, words):
     table(text)
     with pytest.raises(UserError, match=words) as raised:
         builders.build("a", num_classes=2)

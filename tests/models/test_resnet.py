@@ -1,4 +1,4 @@
-"""ResNet-50: torchvision's names, and the layers written out."""
+"""ResNet-50: torchvision's names, and a plain torch reference."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def small(**options):
     return net
 
 
-def torchvisions():
+def torchvision_shapes():
     """Names and shapes of torchvision's resnet50, by rule."""
     shapes = {"conv1.weight": (64, 3, 7, 7), "fc.weight": (1000, 2048), "fc.bias": (1000,)}
     norms, inputs = {"bn1": 64}, 64
@@ -42,8 +42,8 @@ def torchvisions():
     return shapes | {f"{norm}.num_batches_tracked": () for norm in norms}
 
 
-def stated(state, x, caffe=False):
-    """The logits in torch's own words; a stage's stride is in its first 3x3, or in Caffe's form in the 1x1 before."""
+def reference(state, x, caffe=False):
+    """The logits with torch's functions alone; a stage's stride is in its first 3x3, or in Caffe's form in the 1x1 before."""
 
     def conv(x, name, at, stride=1, padding=0):
         names = [f"{at}.{part}" for part in ("running_mean", "running_var", "weight", "bias")]
@@ -65,14 +65,14 @@ def stated(state, x, caffe=False):
 def test_names_and_shapes_are_torchvisions():
     with torch.device("meta"):
         net = builders.build("resnet_50", num_classes=1000)
-    assert {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()} == torchvisions()
+    assert {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()} == torchvision_shapes()
     assert sum(parameter.numel() for parameter in net.parameters()) == 25_557_032
 
 
 @pytest.mark.parametrize("form", ["torchvision", "caffe"])
-def test_logits_are_what_the_layers_written_out_give(form):
+def test_logits_equal_those_of_a_plain_torch_reference(form):
     net, x = small(form=form), torch.randn(2, 3, 64, 64)
-    assert torch.allclose(net(x), stated(net.state_dict(), x, form == "caffe"), rtol=1e-4, atol=1e-5)
+    assert torch.allclose(net(x), reference(net.state_dict(), x, form == "caffe"), rtol=1e-4, atol=1e-5)
 
 
 def test_a_larger_picture_gives_the_mean_of_its_positions():
@@ -86,12 +86,12 @@ def test_a_larger_picture_gives_the_mean_of_its_positions():
     ("shape", "words"),
     [((1, 20, 64, 64), "20 channels.*built for 3"), ((1, 3, 64, 63), r"\(64, 63\).*\(64, 64\) or more")],
 )
-def test_another_input_is_refused_with_both_values(shape, words):
+def test_an_input_of_another_shape_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):
         small()(torch.zeros(shape))
 
 
 @pytest.mark.parametrize(("options", "words"), [({"crop": 16}, "16 pixels.*32"), ({"form": "keras"}, "form 'keras'")])
-def test_what_cannot_be_built_is_refused_in_a_sentence(options, words):
+def test_impossible_options_are_refused_in_one_sentence(options, words):
     with pytest.raises(UserError, match=words):
         builders.build("resnet_50", num_classes=7, **options)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 NARROW = {"width": 0.125, "depth": (2, 2, 2, 2), "crop": 48}
 
 
-def shaken(net):
+def with_random_norms(net):
     """In evaluation, with normalisations that have something to normalise by."""
     for name, buffer in net.named_buffers():
         if buffer.is_floating_point():
@@ -23,7 +23,7 @@ def shaken(net):
 
 def small(name="st_resnet", **options):
     torch.manual_seed(0)
-    return shaken(builders.build(name, num_classes=7, **NARROW, **options))
+    return with_random_norms(builders.build(name, num_classes=7, **NARROW, **options))
 
 
 def clips(times=5, size=48):
@@ -37,7 +37,7 @@ def joint(net, stage=0):
     return units, a, m
 
 
-def stated(state, rgb, flow):
+def reference(state, rgb, flow):
     """Both streams' logits in 2D words, a picture at a time: lists over t of (B, C, H, W)."""
 
     def norm(x, name):
@@ -82,13 +82,13 @@ def stated(state, rgb, flow):
     ]
 
 
-def test_logits_are_what_the_layers_written_out_give():
+def test_logits_equal_those_of_a_plain_torch_reference():
     net, (rgb, flow) = small(), clips(3)
-    for made, wanted in zip(net(rgb, flow), stated(net.state_dict(), rgb, flow), strict=True):
-        torch.testing.assert_close(made, wanted, rtol=1e-4, atol=1e-5)
+    for made, expected in zip(net(rgb, flow), reference(net.state_dict(), rgb, flow), strict=True):
+        torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_motion_enters_the_residual_and_the_identity_stays_appearances_own():
+def test_motion_enters_the_residual_branch_and_not_the_identity():
     net = small()
     (unit_a, unit_m), a, m = joint(net)
     made_a, made_m = net.skip_stream(unit_a, unit_m, a, m)
@@ -96,20 +96,20 @@ def test_motion_enters_the_residual_and_the_identity_stays_appearances_own():
     assert torch.allclose(made_m, relu(m + unit_m.residual(m)), atol=1e-6)
 
 
-def test_the_rivals_of_eq_2():
+def test_the_alternatives_to_eq_2():
     a_and_m = {
         "direct": lambda ua, um, a, m: (relu(a + m + ua.residual(a + m)), um(m)),
         "bidirectional": lambda ua, um, a, m: (relu(a + ua.residual(a + m)), relu(m + um.residual(m + a))),
         "none": lambda ua, um, a, m: (ua(a), um(m)),
     }
-    for connection, stated in a_and_m.items():
+    for connection, reference in a_and_m.items():
         net = small(connection=connection)
         units, a, m = joint(net, 2)
-        for made, wanted in zip(net.skip_stream(*units, a, m), stated(*units, a, m), strict=True):
-            assert torch.allclose(made, wanted, atol=1e-6), connection
+        for made, expected in zip(net.skip_stream(*units, a, m), reference(*units, a, m), strict=True):
+            assert torch.allclose(made, expected, atol=1e-6), connection
 
 
-def test_with_a_residual_branch_shut_motion_changes_nothing():
+def test_motion_has_no_effect_through_a_residual_branch_of_zeros():
     net = small()
     for stage in net.appearance.stages():
         stage[1].bn3.weight.data.zero_()
@@ -158,7 +158,7 @@ def test_the_temporal_filters_are_the_1x1s_of_every_stages_second_unit():
 def resnets(form="caffe"):
     torch.manual_seed(0)
     return [
-        shaken(builders.build("resnet_50", num_classes=7, channels=c, form=form, **NARROW)) for c in (3, 20)
+        with_random_norms(builders.build("resnet_50", num_classes=7, channels=c, form=form, **NARROW)) for c in (3, 20)
     ]  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def load_streams(net, appearance, motion):
 
 
 @pytest.mark.parametrize("form", ["caffe", "torchvision"])
-def test_filters_begun_by_eq_5_see_in_a_still_clip_what_the_2d_networks_see(form):
+def test_filters_inflated_by_eq_5_give_the_2d_networks_logits_on_a_still_clip(form):
     pictures = resnets(form)
     net = small(connection="none", border="replicate", form=form)
     load_streams(net, *pictures)
@@ -179,7 +179,7 @@ def test_filters_begun_by_eq_5_see_in_a_still_clip_what_the_2d_networks_see(form
         torch.testing.assert_close(stream, picture(clip[:, :, 0]), rtol=1e-4, atol=1e-4)
 
 
-def test_with_zeros_beyond_the_ends_that_holds_eight_chunks_inside():
+def test_with_zero_padding_that_is_true_eight_chunks_from_the_ends():
     appearance, motion = resnets()
     net = small(connection="none", pool="conv5_x")
     load_streams(net, appearance, motion)
@@ -236,15 +236,15 @@ def test_every_chunk_has_a_loss_in_training_and_the_clip_one_score_a_stream_in_e
     assert len(small(name, losses="clip").train()(rgb, flow)) == 2
 
 
-def test_the_maxima_are_over_five_chunks_two_apart():
+def test_the_maxima_are_over_five_chunks_with_stride_2():
     net = small("st_resnet_star")
     x = torch.rand(2, net.appearance.fc.in_features, 11, 2, 2)
     means = x.mean((3, 4))
-    wanted = torch.stack([means[:, :, t : t + 5].amax(2) for t in (0, 2, 4, 6)], 1)
-    assert torch.allclose(net.head(net.appearance, x), net.appearance.fc(wanted), atol=1e-6)
+    expected = torch.stack([means[:, :, t : t + 5].amax(2) for t in (0, 2, 4, 6)], 1)
+    assert torch.allclose(net.head(net.appearance, x), net.appearance.fc(expected), atol=1e-6)
 
 
-def test_larger_pictures_and_longer_clips_are_taken_whole():
+def test_larger_pictures_and_longer_clips_are_averaged():
     net, (rgb, flow) = small("st_resnet_star"), clips(25, 96)
     maps = net.maps(rgb, flow)
     assert [tuple(x.shape[2:]) for x in maps] == [(25, 3, 3)] * 2  # of a crop it is 2 x 2
@@ -263,7 +263,7 @@ def test_larger_pictures_and_longer_clips_are_taken_whole():
         ([(3, 5, 32, 32), (20, 5, 32, 32)], r"\(32, 32\) pixels but was built for \(48, 48\) or more"),
     ],
 )
-def test_another_input_is_refused_with_both_values(shapes, words):
+def test_an_input_of_another_shape_is_refused_with_both_values(shapes, words):
     with pytest.raises(UserError, match=words):
         small("st_resnet_star")(*(torch.zeros(1, *shape) for shape in shapes))
 
@@ -279,6 +279,6 @@ def test_another_input_is_refused_with_both_values(shapes, words):
         ({"crop": 16}, "crops of 16 pixels"),
     ],
 )
-def test_what_cannot_be_built_is_refused_in_a_sentence(options, words):
+def test_impossible_options_are_refused_in_one_sentence(options, words):
     with pytest.raises(UserError, match=words):
         builders.build("st_resnet", num_classes=7, **(NARROW | options))

@@ -19,8 +19,8 @@ def small(**options):
     return builders.build("vgg_16", num_classes=7, crop=64, width=0.125, **options).eval()
 
 
-def stated(state, x, last=28):
-    """The maps after convolution `last` and its ReLU, in torch's own words."""
+def reference(state, x, last=28):
+    """The maps after convolution `last` and its ReLU, with torch's functions alone."""
     for number in (number for number in CONVS if number <= last):
         x = relu(torch.conv2d(x, state[f"features.{number}.weight"], state[f"features.{number}.bias"], padding=1))
         x = max_pool2d(x, 2, 2) if number in POOLED and number < last else x
@@ -31,23 +31,23 @@ def test_names_and_shapes_are_torchvisions():
     with torch.device("meta"):
         net = builders.build("vgg_16", num_classes=1000)
     inputs = [3, *CONVS.values()]
-    wanted = {f"features.{n}.weight": (c, i, 3, 3) for (n, c), i in zip(CONVS.items(), inputs, strict=False)}
-    wanted |= {f"classifier.{n}.weight": s for n, s in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096)))}
-    wanted |= {name.replace("weight", "bias"): shape[:1] for name, shape in wanted.items()}
-    assert {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()} == wanted
+    expected = {f"features.{n}.weight": (c, i, 3, 3) for (n, c), i in zip(CONVS.items(), inputs, strict=False)}
+    expected |= {f"classifier.{n}.weight": s for n, s in ((0, (4096, 25088)), (3, (4096, 4096)), (6, (1000, 4096)))}
+    expected |= {name.replace("weight", "bias"): shape[:1] for name, shape in expected.items()}
+    assert {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()} == expected
     assert sum(tensor.numel() for tensor in net.parameters()) == 138_357_544
 
 
 @pytest.mark.parametrize(("layer", "last"), [("conv4_3", 21), ("conv5_3", 28)])
-def test_a_map_is_the_one_after_its_relu(layer, last):
+def test_a_map_is_taken_after_its_relu(layer, last):
     net, x = small(), torch.randn(2, 3, 96, 64)
-    assert torch.allclose(net.maps(x, layer), stated(net.state_dict(), x, last), atol=1e-5)
+    assert torch.allclose(net.maps(x, layer), reference(net.state_dict(), x, last), atol=1e-5)
 
 
-def test_logits_are_what_the_layers_written_out_give():
+def test_logits_equal_those_of_a_plain_torch_reference():
     net, x = small(), torch.randn(2, 3, 64, 64)
     state = net.state_dict()
-    y = max_pool2d(stated(state, x), 2, 2).flatten(1)
+    y = max_pool2d(reference(state, x), 2, 2).flatten(1)
     for number in (0, 3):
         y = relu(linear(y, state[f"classifier.{number}.weight"], state[f"classifier.{number}.bias"]))
     assert torch.allclose(net.fc7(x), y, atol=1e-5)
@@ -58,11 +58,11 @@ def test_logits_are_what_the_layers_written_out_give():
     ("shape", "words"),
     [((1, 20, 64, 64), "20 channels.*built for 3"), ((1, 3, 64, 96), r"\(64, 96\).*\(64, 64\)")],
 )
-def test_another_input_is_refused_with_both_values(shape, words):
+def test_an_input_of_another_shape_is_refused_with_both_values(shape, words):
     with pytest.raises(UserError, match=words):
         small()(torch.zeros(shape))
 
 
-def test_crops_that_collapse_are_refused():
+def test_crops_below_32_pixels_are_refused():
     with pytest.raises(UserError, match="crops of 31 pixels.*32"):
         builders.build("vgg_16", num_classes=7, crop=31)

@@ -34,7 +34,7 @@ def same(tensors, expected):
 @pytest.mark.parametrize("age", [0, 1, 2])
 @pytest.mark.parametrize("pack", [True, False])
 @pytest.mark.parametrize("double", [True, False])
-def test_caffe_layers_of_every_age_and_numbers_of_every_form(tmp_path, age, pack, double):
+def test_caffe_layers_of_every_version_and_encoding(tmp_path, age, pack, double):
     wf.caffemodel(tmp_path / "net.caffemodel", LAYERS, age, pack=pack, double=double)
     same(read("caffe", tmp_path / "net.caffemodel"), BLOBS)
 
@@ -55,7 +55,7 @@ def test_a_tensorflow_bundle_under_any_of_its_names(tmp_path, shards, name):
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_a_tensorflow_checkpoint_of_the_first_form_whole_or_in_slices(tmp_path, compress):
+def test_a_v1_tensorflow_checkpoint_with_and_without_slices(tmp_path, compress):
     wf.single(tmp_path / "inception_v1.ckpt", VARIABLES, halves=["deep", "scope/layer_7/w"], compress=compress)
     same(read("tensorflow", tmp_path / "inception_v1.ckpt"), VARIABLES)
 
@@ -95,7 +95,7 @@ def test_the_densest_snappy_block_is_within_the_bound():
     assert decompress_snappy(memoryview(wf.snappy(bytes(100_000)))) == bytes(100_000)
 
 
-def test_crc32c_is_castagnolis():
+def test_crc32c_has_the_published_check_values():
     assert crc32c(b"123456789") == 0xE3069283  # RFC 3720's check value
     assert crc32c(bytes(32)) == 0x8A9136AA
 
@@ -121,7 +121,7 @@ def test_a_simplenn_takes_the_names_that_matconvnet_gives_its_parameters(tmp_pat
     )
 
 
-def test_v73_turns_hdf5s_axes_round(tmp_path):
+def test_v73_reverses_hdf5s_axes(tmp_path):
     wf.dag_v73(tmp_path / "dag.mat", {"conv1_filter": A, "conv1_bias": B[None]})
     same(read("matconvnet", tmp_path / "dag.mat"), {"conv1_filter": A, "conv1_bias": B[None]})
     wf.simple_v73(tmp_path / "simple.mat", {"conv1": [A, B[None]]})
@@ -133,12 +133,12 @@ STATE = {"conv.weight": torch.from_numpy(A), "conv.bias": torch.from_numpy(B), "
 
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"model": s}])
 @pytest.mark.parametrize("zipped", [True, False])
-def test_state_dicts_bare_or_under_their_usual_keys(tmp_path, wrap, zipped):
+def test_state_dicts_at_the_top_or_under_their_usual_keys(tmp_path, wrap, zipped):
     torch.save(wrap(STATE), tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     same(read("torchvision", tmp_path / "w.pth"), {name: tensor.numpy() for name, tensor in STATE.items()})
 
 
-def test_data_parallels_prefix_goes_and_half_precision_becomes_single(tmp_path):
+def test_data_parallels_prefix_is_removed_and_half_precision_becomes_single(tmp_path):
     torch.save({f"module.{name}": tensor.half() for name, tensor in STATE.items()}, tmp_path / "w.pth")
     found = read("torchvision", tmp_path / "w.pth")
     assert set(found) == set(STATE)
@@ -204,9 +204,9 @@ def outcome(form, path):
         return str(error)
 
 
-def test_a_file_cut_short_anywhere_is_refused_in_a_sentence(tmp_path):
+def test_a_truncated_file_is_refused_in_one_sentence(tmp_path):
     for name, form in written(tmp_path).items():
-        whole, wanted = (tmp_path / name).read_bytes(), read(form, tmp_path / name)
+        whole, expected = (tmp_path / name).read_bytes(), read(form, tmp_path / name)
         for size in [0, 1, *range(3, len(whole), max(len(whole) // 40, 1)), len(whole) - 1]:
             (tmp_path / name).write_bytes(whole[:size])
             found = outcome(form, tmp_path / name)
@@ -214,11 +214,11 @@ def test_a_file_cut_short_anywhere_is_refused_in_a_sentence(tmp_path):
                 assert "\n" not in found, (name, size)
             else:  # nothing but padding behind the last tensor was lost
                 assert len(whole) - size < 600, (name, size)
-                same(found, wanted)
+                same(found, expected)
         (tmp_path / name).write_bytes(whole)
 
 
-def test_no_changed_byte_brings_anything_but_tensors_or_a_sentence(tmp_path):
+def test_a_changed_byte_gives_tensors_or_one_sentence(tmp_path):
     generator = np.random.default_rng(0)
     for name, form in written(tmp_path).items():
         whole = bytearray((tmp_path / name).read_bytes())
@@ -259,7 +259,7 @@ def test_a_changed_number_in_a_table_is_noticed_with_both_checksums(tmp_path):
         (bytes(5000), "cannot be read|holds 0 tensors"),
     ],
 )
-def test_what_is_no_weights_is_refused(tmp_path, form, content, words):
+def test_a_file_that_holds_no_weights_is_refused(tmp_path, form, content, words):
     (tmp_path / "file.mat").write_bytes(content)
     with pytest.raises(UserError, match=words) as caught:
         read(form, tmp_path / "file.mat")

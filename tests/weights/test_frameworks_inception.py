@@ -117,7 +117,7 @@ def with_our_pixels(form, path, model, **options):
     return net.eval()
 
 
-def test_caffes_cnn_m_takes_this_pipelines_pixels(tmp_path):
+def test_caffes_cnn_m_takes_this_pipelines_normalised_pixels(tmp_path):
     layers, picture = cnn_m_layers(3), RNG.integers(0, 256, (1, 224, 224, 3))
     wf.caffemodel(tmp_path / "m.caffemodel", layers)
     net = with_our_pixels("caffe", tmp_path / "m.caffemodel", "cnn_m_2048", width=0.1)
@@ -127,7 +127,7 @@ def test_caffes_cnn_m_takes_this_pipelines_pixels(tmp_path):
     close(ours[""], theirs["fc8"])
 
 
-def test_i3ds_flow_takes_pixels_and_its_rgb_this_pipelines_but_for_the_border(tmp_path):
+def test_i3d_takes_this_pipelines_flow_and_except_at_the_border_its_rgb(tmp_path):
     source, flow = Inception(3, 0.0625, "Flow/inception_i3d/"), RNG.uniform(-20, 20, (1, 9, 33, 33, 2)).astype("f")
     source(flow / 20, classes=5)
     wf.bundle(tmp_path / "flow", source.variables)
@@ -142,7 +142,7 @@ def test_i3ds_flow_takes_pixels_and_its_rgb_this_pipelines_but_for_the_border(tm
     close(ours[:, :, 2:-2, 2:-2, 2:-2], source.ends["Conv3d_1a_7x7"][:, 2:-2, 2:-2, 2:-2])
 
 
-def test_torchvisions_pixels_are_this_pipelines_already(tmp_path):
+def test_torchvisions_normalisation_is_this_pipelines(tmp_path):
     state = builders.build("resnet_50", num_classes=5, width=0.125).state_dict()
     torch.save(state, tmp_path / "r.pth")
     net = with_our_pixels("torchvision", tmp_path / "r.pth", "resnet_50", width=0.125)
@@ -150,7 +150,7 @@ def test_torchvisions_pixels_are_this_pipelines_already(tmp_path):
         torch.testing.assert_close(tensor, state[name])
 
 
-def test_pixels_that_are_not_known_are_not_guessed(tmp_path):
+def test_an_unknown_normalisation_is_not_guessed(tmp_path):
     wf.simple(tmp_path / "m.mat", matconvnets(cnn_m_layers(3), 6))
     with pytest.raises(UserError, match="the pixels of a cnn_m_2048 of matconvnet are not known"):
         with_our_pixels("matconvnet", tmp_path / "m.mat", "cnn_m_2048", width=0.1)

@@ -143,7 +143,7 @@ def cnn_m_agrees(net, layers, picture, seen):
 
 
 @pytest.mark.parametrize(("age", "legacy"), [(1, True), (2, False)])
-def test_cnn_m_of_caffe_sees_rgb_as_caffe_sees_bgr(tmp_path, age, legacy):
+def test_cnn_m_of_caffe_on_rgb_equals_caffe_on_bgr(tmp_path, age, legacy):
     layers, picture = cnn_m_layers(3), normal(2, 224, 224, 3)
     wf.caffemodel(tmp_path / "m.caffemodel", layers, age, legacy=legacy)
     net = loaded("caffe", tmp_path / "m.caffemodel", "cnn_m_2048", width=0.1)
@@ -314,7 +314,7 @@ def test_moments_are_torchs_variance_however_small():
     ],
 )
 @pytest.mark.parametrize("counters", [True, False])
-def test_state_dicts_under_our_own_names_come_as_they_are(tmp_path, form, model, options, counters):
+def test_state_dicts_with_our_names_are_unchanged(tmp_path, form, model, options, counters):
     state = builders.build(model, num_classes=5, **options).state_dict()
     given = {name: value for name, value in state.items() if counters or not name.endswith("num_batches_tracked")}
     torch.save(given, tmp_path / "w.pth")

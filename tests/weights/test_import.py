@@ -108,7 +108,7 @@ def test_one_error_lists_every_misfit(release):
         run_import(release)
 
 
-def test_another_nets_file_is_refused(release):
+def test_the_file_of_another_network_is_refused(release):
     with pytest.raises(
         UserError, match=r"does not fit the network vgg_16: \d+ tensors of the file.*layer1.*and \d+ more"
     ):

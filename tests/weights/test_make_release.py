@@ -19,7 +19,7 @@ def table(folder, *files, framework="pytorch-i3d"):
     return folder / "weights.tsv"
 
 
-def test_a_release_comes_without_its_head_and_says_what_it_is(tmp_path):
+def test_a_release_has_no_head_and_names_itself_in_its_metadata(tmp_path):
     torch.manual_seed(0)
     net = builders.build("i3d", num_classes=4, channels=2)
     torch.save(net.state_dict(), tmp_path / "flow.pt")
@@ -41,7 +41,7 @@ def test_a_release_that_is_not_listed_is_refused_with_the_known_files(tmp_path):
         releases.release_rows("i3d.depth", table(tmp_path, "rgb.pt", "flow.pt"))
 
 
-def test_a_release_that_cannot_be_had_says_where_to_put_it(tmp_path):
+def test_a_release_that_cannot_be_downloaded_says_where_to_put_it(tmp_path):
     with pytest.raises(UserError, match="address is not known.*put it at .*rgb.pt.*weights release i3d"):
         make_release.make("i3d", tmp_path, table=table(tmp_path, "rgb.pt"))
 

@@ -19,7 +19,7 @@ def test_every_release_has_a_map():
     assert {(row["framework"], row["model"]) for row in releases.rows()} <= maps
 
 
-def test_a_name_that_begins_the_checksum_agrees_with_it():
+def test_a_checksum_in_a_file_name_is_the_beginning_of_its_sha256():
     for row in releases.rows():
         if row["framework"] == "torchvision":
             assert row["sha256"].startswith(row["file"].rpartition("-")[2].removesuffix(".pth"))
