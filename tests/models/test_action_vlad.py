@@ -140,7 +140,7 @@ def test_late_fusion_trains_two_losses_and_tests_a_mean_of_1_to_2():
 
 
 @pytest.mark.parametrize(
-    ("stage", "wanted"),
+    ("stage", "expected"),
     [
         (1, {"classifier"}),
         (2, {"classifier", "pooling", "trunk.features.24", "trunk.features.26", "trunk.features.28"}),

@@ -122,7 +122,7 @@ def test_training_looks_at_a_random_picture_and_evaluation_at_the_middle_one():
     assert set(nearest.argmin(1).tolist()) == {0, 1, 2, 3, 4}
 
 
-@pytest.mark.parametrize(("kernels", "wanted"), [((3,), {"3x3"}), ([5], {"5x5"}), ((3, 5), {"3x3", "5x5"})])
+@pytest.mark.parametrize(("kernels", "expected"), [((3,), {"3x3"}), ([5], {"5x5"}), ((3, 5), {"3x3", "5x5"})])
 def test_each_kernel_can_be_used_alone(kernels, expected):
     net = small(kernels=kernels, paths=("temporal",))
     assert set(net.temporal[4].branches) == expected

@@ -43,7 +43,7 @@ def torchvision_shapes():
 
 
 def reference(state, x, caffe=False):
-    """The logits with torch's functions alone; a stage's stride is in its first 3x3, or in Caffe's form in the 1x1 before."""
+    """The logits with torch's functions alone; a stage's stride is in its first 3x3, or in the 1x1 before (`caffe`)."""
 
     def conv(x, name, at, stride=1, padding=0):
         names = [f"{at}.{part}" for part in ("running_mean", "running_var", "weight", "bias")]
