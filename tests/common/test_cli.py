@@ -1,4 +1,4 @@
-"""What every stage's command shares."""
+"""The command line that all stages share."""
 
 import os
 import pty
@@ -43,19 +43,19 @@ def test_every_stage_is_a_command_with_help(stage):
     assert "usage:" in run.stdout
 
 
-def test_a_users_mistake_is_one_sentence_and_status_1():
+def test_a_user_error_prints_one_line_and_exits_with_status_1():
     run = python("-m", "pipeline.score.evaluate", "/no.parquet")
     assert run.returncode == 1
     assert run.stderr.startswith("error: /no.parquet cannot be read")
     assert run.stderr.count("\n") == 1
 
 
-def test_a_bug_of_ours_keeps_its_traceback():
+def test_other_exceptions_keep_their_traceback():
     run = python("-c", "from pipeline.common import cli\ncli.run(lambda argv: 1 / 0)")
     assert "ZeroDivisionError" in run.stderr
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_closed_pipe_is_not_an_error():
     long = "from pipeline.common import cli; cli.run(lambda argv: print('long ' * 100_000))"
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", long], cwd=ROOT, text=True, **pipe) as process:
@@ -72,17 +72,17 @@ def test_progress_on_a_terminal_is_a_bar():
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 80))
     subprocess.run([sys.executable, "-c", COUNT], cwd=ROOT, stderr=slave, check=True)
-    shown = os.read(master, 1 << 16).decode()
+    output = os.read(master, 1 << 16).decode()
     os.close(slave)
     os.close(master)
-    assert "frames: 100%|" in shown
+    assert "frames: 100%|" in output
 
 
-def test_progress_says_how_long_it_will_take():
+def test_progress_estimates_the_remaining_time():
     assert log.progress_line("flow s", done=25, total=100, seconds=10) == "flow s 25/100, 10 s, 30 s left"
 
 
-def test_a_command_that_moved_says_where_to():
+def test_a_moved_command_names_its_new_place():
     run = python("-m", "pipeline.evaluate", "scores.parquet")
     assert run.returncode == 1
     assert "pipeline.evaluate is now pipeline.score evaluate" in run.stderr

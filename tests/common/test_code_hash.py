@@ -1,4 +1,4 @@
-"""The code hash: what re-runs a stage and what does not."""
+"""The code hash: which changes re-run a stage."""
 
 import ast
 
@@ -53,7 +53,7 @@ def test_the_wording_of_errors_logs_and_help_does_not_count(line, other):
         ("def _f(a): return 1\nx = _f(0)", "def _f(a): return 2\nx = _f(0)"),
     ],
 )
-def test_what_decides_a_result_counts(line, other):
+def test_code_that_can_change_a_result_counts(line, other):
     assert not same(line, other)
 
 
@@ -66,10 +66,17 @@ def test_the_imports_of_a_main_are_not_followed():
     assert reachable("pipeline.weights.__main__") == {"pipeline.weights", "pipeline.weights.__main__"}
 
 
-def test_what_no_result_depends_on_is_not_hashed():
-    everything = reachable(*(f"pipeline.{name}" for modules in STAGES.values() for name in modules))
-    told = {"common.cli", "common.log", "common.environment", "common.errors", "train.tensorboard", "workflow.targets"}
-    assert everything.isdisjoint(f"pipeline.{name}" for name in told)
+def test_modules_that_no_result_depends_on_are_not_hashed():
+    hashed = reachable(*(f"pipeline.{name}" for modules in STAGES.values() for name in modules))
+    unhashed = {
+        "common.cli",
+        "common.log",
+        "common.environment",
+        "common.errors",
+        "train.tensorboard",
+        "workflow.targets",
+    }
+    assert hashed.isdisjoint(f"pipeline.{name}" for name in unhashed)
 
 
 def test_modules_imported_on_demand_by_name_are_followed():
@@ -80,27 +87,27 @@ def test_relative_imports_are_resolved():
     assert list(imports(ast.parse("from . import b"), "pipeline.models.a")) == ["pipeline.models", "pipeline.models.b"]
 
 
-def test_stages_have_different_hashes_but_for_the_parts_of_the_index():
+def test_only_the_parts_of_the_index_share_a_hash():
     hashes = {stage: stage_hash(stage) for stage in STAGES}
     assert len(set(hashes.values())) == len(hashes) - 2
     assert hashes["index"] == hashes["splits"] == hashes["coverage"]
 
 
-def test_every_module_of_a_stage_is_there():
+def test_every_module_of_a_stage_exists():
     assert [name for modules in STAGES.values() for name in modules if not reachable(f"pipeline.{name}")] == []
 
 
-def test_a_cuda_source_that_a_module_names_counts_in_the_flow_and_in_no_training():
+def test_the_cuda_source_is_hashed_for_flow_and_not_for_training():
     assert [path.name for path in cuda_sources("pipeline.flow.tvl1.driver")] == ["tvl1.cu"]
     assert "pipeline.flow.tvl1.driver" in reachable(*(f"pipeline.{name}" for name in STAGES["flow"]))
-    trained = reachable(*(f"pipeline.{name}" for stage in ("train", "score", "kmeans") for name in STAGES[stage]))
-    assert not [name for name in trained if name.startswith("pipeline.flow")]
+    training = reachable(*(f"pipeline.{name}" for stage in ("train", "score", "kmeans") for name in STAGES[stage]))
+    assert not [name for name in training if name.startswith("pipeline.flow")]
 
 
 @pytest.mark.parametrize(
     "stage", [stage for stage in STAGES if any(name.endswith("__main__") for name in STAGES[stage])]
 )
-def test_what_a_main_imports_is_hashed_with_its_science(stage):
+def test_the_imports_of_a_main_are_hashed_through_the_stages_modules(stage):
     roots = [f"pipeline.{name}" for name in STAGES[stage]]
     mains = [name for name in roots if name.endswith("__main__")]
     unhashed = {f"pipeline.{name}" for name in UNHASHED}
@@ -108,7 +115,7 @@ def test_what_a_main_imports_is_hashed_with_its_science(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_stages_that_count_hash_how_and_stages_that_write_scores_do_not(stage):
+def test_class_counts_are_hashed_for_tables_and_not_for_stages_that_write_scores(stage):
     roots = [f"pipeline.{name}" for name in STAGES[stage]]
     counts = "pipeline.formats.class_counts" in closure(*roots)
     writes_scores = stage in ("score", "select_views", "fuse", "idt_classify")

@@ -1,4 +1,4 @@
-"""Files are whole or absent."""
+"""Files and folders are written atomically; tables are read as written."""
 
 import pytest
 
@@ -22,13 +22,13 @@ def test_a_failure_leaves_nothing_behind(context, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failure_keeps_what_was_there(tmp_path):
+def test_a_failure_keeps_the_old_file(tmp_path):
     (tmp_path / "table.tsv").write_text("old")
     fail_inside(whole_file, tmp_path / "table.tsv")
     assert (tmp_path / "table.tsv").read_text() == "old"
 
 
-def test_scratch_of_a_killed_attempt_is_swept_away(tmp_path):
+def test_temporary_files_of_a_killed_job_are_deleted(tmp_path):
     (tmp_path / ".table.tsv.partial-abc").write_text("killed")
     write_tsv(tmp_path / "table.tsv", ("a",), [("1",)])
     assert [path.name for path in tmp_path.iterdir()] == ["table.tsv"]

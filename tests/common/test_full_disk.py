@@ -1,4 +1,4 @@
-"""A full disk ends in a sentence with what was needed, leaves nothing, and does no harm to the next run."""
+"""A full disk is a user error that names the bytes needed, leaves no files, and does not affect the next run."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     videos = [video(folder / f"{n}.avi", 50, (320, 240)) for n in range(12)]
     frames(folder, videos[:1], "--size", "96x72", name="few")
@@ -32,41 +32,41 @@ def made(tmp_path_factory):
     return folder
 
 
-def command(stage, made, out):
-    tables = f"--manifest={made}/manifest.parquet", f"--quarantine={made}/quarantine.tsv"
+def command(stage, inputs, out):
+    tables = f"--manifest={inputs}/manifest.parquet", f"--quarantine={inputs}/quarantine.tsv"
     return {
         "frames": [
-            f"{made}/videos.parquet",
+            f"{inputs}/videos.parquet",
             f"{out}/0.h5",
             "--slice=0000",
             f"--quarantine={out}/0.tsv",
             "--quality=95",
         ],
-        "flow": [f"{made}/few.h5", f"{out}/0.h5", "--backend=cpu"],
-        "shard": ["pack", f"{made}/rgb0.h5", f"{made}/rgb1.h5", *tables, "--modality=rgb", f"--out={out}/shards"],
+        "flow": [f"{inputs}/few.h5", f"{out}/0.h5", "--backend=cpu"],
+        "shard": ["pack", f"{inputs}/rgb0.h5", f"{inputs}/rgb1.h5", *tables, "--modality=rgb", f"--out={out}/shards"],
     }[stage]
 
 
 def run(stage, arguments, limit=None):
-    """The stage with files limited to so many bytes, which fails as a full disk does."""
+    """Run a stage; `limit` is the maximum size of a file in bytes, and exceeding it fails like a full disk."""
     before = limit and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
     command = [sys.executable, "-m", f"pipeline.{stage}", *arguments]
     return subprocess.run(command, cwd=ROOT, preexec_fn=before, capture_output=True, text=True)
 
 
-def ends_in_a_sentence(done):
-    last = done.stderr.splitlines()[-1]
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
+def check_user_error(process):
+    last = process.stderr.splitlines()[-1]
+    assert process.returncode == 1, process.stderr
+    assert "Traceback" not in process.stderr
     assert "does not fit on its disk" in last
     assert "make room" in last
     return last
 
 
 @pytest.mark.parametrize("stage", ["flow", "shard"])
-def test_a_limit_on_files_ends_in_a_sentence(made, tmp_path, stage):
+def test_a_file_size_limit_is_a_user_error(inputs, tmp_path, stage):
     (tmp_path / "out").mkdir()
-    ends_in_a_sentence(run(stage, command(stage, made, tmp_path / "out"), 5000))
+    check_user_error(run(stage, command(stage, inputs, tmp_path / "out"), 5000))
     assert tree(tmp_path / "out") == {}
 
 
@@ -82,28 +82,28 @@ def small_disk(folder, mib):
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def needed(sentence):
+def needed_bytes(sentence):
     words = sentence.split()
     return int(words[words.index("about") + 1].replace(",", ""))
 
 
 @pytest.mark.parametrize("mib", [9, 11])
-def test_frames_on_a_full_disk_say_about_how_much_is_needed(made, tmp_path, mib):
+def test_the_error_of_a_full_disk_estimates_the_bytes_that_are_needed(inputs, tmp_path, mib):
     with small_disk(tmp_path / "disk", mib) as disk:
-        sentence = ends_in_a_sentence(run("frames", command("frames", made, disk)))
+        sentence = check_user_error(run("frames", command("frames", inputs, disk)))
         assert list(disk.iterdir()) == []
-    assert needed(sentence) == pytest.approx((made / "whole.h5").stat().st_size, rel=0.2)
+    assert needed_bytes(sentence) == pytest.approx((inputs / "whole.h5").stat().st_size, rel=0.2)
 
 
-def test_after_a_full_disk_the_next_run_gives_the_same_bytes(made, tmp_path):
+def test_after_a_full_disk_the_next_run_gives_the_same_bytes(inputs, tmp_path):
     (tmp_path / "out").mkdir()
-    ends_in_a_sentence(run("frames", command("frames", made, tmp_path / "out"), 8 * MIB))
+    check_user_error(run("frames", command("frames", inputs, tmp_path / "out"), 8 * MIB))
     assert tree(tmp_path / "out") == {}
-    assert run("frames", command("frames", made, tmp_path / "out")).returncode == 0
-    assert (tmp_path / "out/0.h5").read_bytes() == (made / "whole.h5").read_bytes()
+    assert run("frames", command("frames", inputs, tmp_path / "out")).returncode == 0
+    assert (tmp_path / "out/0.h5").read_bytes() == (inputs / "whole.h5").read_bytes()
 
 
-def test_too_small_a_disk_for_shards_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+def test_shards_that_do_not_fit_are_refused_before_writing(tmp_path, monkeypatch):
     usage = files.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage._replace(free=999))
     with pytest.raises(
@@ -113,7 +113,7 @@ def test_too_small_a_disk_for_shards_is_refused_before_anything_is_written(tmp_p
 
 
 @pytest.mark.parametrize("context", [whole_file, whole_folder])
-def test_any_file_written_whole_says_it(tmp_path, context):
+def test_whole_file_and_whole_folder_report_a_full_disk(tmp_path, context):
     with pytest.raises(DiskFull, match="target does not fit"), context(tmp_path / "target"):
         raise OSError(28, os.strerror(28))
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The colour wheel of the flow pictures."""
+"""The colours of flow."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The flow stage: one picture fewer than frames, whatever the batches, either way, and every setting in the file."""
+"""The flow stage: one picture fewer than frames for any batches and direction, and every setting in the file."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from tests.helpers.workflow import snakemake
 SHIFT = 2
 
 
-def slice_of(path, *counts, width=64, order=1):
+def write_frames(path, *counts, width=64, order=1):
     writer = JpegStoreWriter(path, {"stage": "frames", "size": f"{width}x48"})
     for count in counts:
         jpegs = [simplejpeg.encode_jpeg(np.ascontiguousarray(p)) for p in pictures(count, width, 48)][::order]
@@ -28,7 +28,7 @@ def slice_of(path, *counts, width=64, order=1):
 
 
 def run(tmp_path, *options, counts=(2, 5), order=1):
-    frames = slice_of(tmp_path / "frames.h5", *counts, order=order)
+    frames = write_frames(tmp_path / "frames.h5", *counts, order=order)
     flow_command.main([str(frames), str(tmp_path / "flow.h5"), "--backend", "cpu", *options])
     return JpegStore(tmp_path / "flow.h5")
 
@@ -39,16 +39,17 @@ def flow_jpegs(tmp_path, *options, **video):
         return [list(store.pictures(number)) for number in range(len(store.videos))]
 
 
-def planned(folder, *arguments, **options):
-    """What a dry run says."""
+def dry_run(folder, *arguments, **options):
+    """The output of a dry run."""
     run = snakemake(folder, "-n", *arguments, **options)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout + run.stderr
 
 
-def right(run):
-    """An engine that says every pixel moves by SHIFT to the right."""
-    return np.broadcast_to(np.array([SHIFT, 0], np.float32).reshape(1, 2, 1, 1), (len(run) - 1, 2, *run.shape[1:]))
+def right(frames):
+    """A flow function that returns a motion of SHIFT pixels to the right."""
+    shape = (len(frames) - 1, 2, *frames.shape[1:])
+    return np.broadcast_to(np.array([SHIFT, 0], np.float32).reshape(1, 2, 1, 1), shape)
 
 
 @pytest.mark.parametrize("count", [2, 3, *(flow_slices.MAX_PAIRS + n for n in range(3)), 2 * flow_slices.MAX_PAIRS + 1])
@@ -58,13 +59,13 @@ def test_flow_is_always_one_fewer_than_frames(count):
 
 
 def test_batches_overlap_by_one_frame():
-    runs = [run.tolist() for run in flow_slices.batches(iter([np.array(n) for n in range(8)]), 3)]
-    assert runs == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7]]
+    batches = [batch.tolist() for batch in flow_slices.batches(iter([np.array(n) for n in range(8)]), 3)]
+    assert batches == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7]]
 
 
-def test_large_frames_come_in_smaller_batches_so_that_their_flow_fits(monkeypatch):
+def test_batches_of_large_frames_are_smaller(monkeypatch):
     monkeypatch.setattr(flow_slices, "BATCH_BYTES", 3 * 8 * 100)
-    assert [len(run) for run in flow_slices.batches(iter([np.zeros((10, 10), np.uint8)] * 8))] == [4, 4, 2]
+    assert [len(batch) for batch in flow_slices.batches(iter([np.zeros((10, 10), np.uint8)] * 8))] == [4, 4, 2]
 
 
 def test_threads_do_not_change_the_pictures():
@@ -87,25 +88,19 @@ def test_a_picture_stacks_x_above_y():
     assert abs(y).max() < 0.2
 
 
-def test_a_slice_has_the_same_videos_and_one_picture_fewer_each(tmp_path):
+def test_a_slice_of_flow_has_the_same_videos_and_one_picture_fewer_each(tmp_path):
     with run(tmp_path, counts=(2, 5, 3)) as store:
         assert store.videos == ["v2", "v5", "v3"]
         assert [store.count(n) for n in range(3)] == [1, 4, 2]
         assert store.fps.tolist() == [25, 25, 25]
 
 
-def test_the_file_says_every_parameter(tmp_path):
+def test_every_parameter_is_an_attribute_of_the_file(tmp_path):
     with run(tmp_path, "--bound", "15", "--parameters", '{"warps": 3}') as store:
-        said = store.attributes
-    assert (said["stage"], said["algorithm"], said["bound"], said["quality"], said["size"]) == (
-        "flow",
-        "tvl1",
-        15,
-        90,
-        "64x48",
-    )
-    assert said["warps"] == 3
-    assert set(tvl1.resolve("opencv")) < set(said)
+        attributes = store.attributes
+    expected = {"stage": "flow", "algorithm": "tvl1", "bound": 15, "quality": 90, "size": "64x48", "warps": 3}
+    assert attributes | expected == attributes
+    assert set(tvl1.resolve("opencv")) < set(attributes)
 
 
 def test_threads_change_no_byte(tmp_path):
@@ -117,9 +112,8 @@ def test_threads_change_no_byte(tmp_path):
 
 
 def test_backward_flow_is_the_forward_flow_of_the_reversed_video_reversed(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        flow_slices, "BATCH_BYTES", 3 * 8 * 64 * 48
-    )  # batches of 3 pairs, which meet elsewhere from the other end
+    # Batches of 3 pairs, so that the two directions have different batches.
+    monkeypatch.setattr(flow_slices, "BATCH_BYTES", 3 * 8 * 64 * 48)
     back = flow_jpegs(tmp_path, "--direction", "backward", counts=(2, 9))
     assert [pictures[::-1] for pictures in back] == flow_jpegs(tmp_path, counts=(2, 9), order=-1)
     assert back != flow_jpegs(tmp_path, counts=(2, 9))
@@ -129,14 +123,14 @@ def test_backward_flow_undoes_forward_flow():
     rows, columns = np.mgrid[:48, :64]
     wave = np.stack([128 + 60 * np.sin((columns - t) / 5) + 60 * np.cos(rows / 6) for t in range(3)]).astype(np.uint8)
 
-    def engine(run):
-        return tvl1.flow(run, backend="cpu", threads=1)
+    def forward(frames):
+        return tvl1.flow(frames, backend="cpu", threads=1)
 
-    assert np.median(engine(wave)[:, 0]) == pytest.approx(1, abs=0.1)
-    assert np.median(flow_slices.backward_flow(engine)(wave)[:, 0]) == pytest.approx(-1, abs=0.1)
+    assert np.median(forward(wave)[:, 0]) == pytest.approx(1, abs=0.1)
+    assert np.median(flow_slices.backward_flow(forward)(wave)[:, 0]) == pytest.approx(-1, abs=0.1)
 
 
-def test_backward_flow_says_so_and_forward_flow_is_as_it_was(tmp_path):
+def test_only_backward_flow_has_the_attribute_direction(tmp_path):
     with run(tmp_path, "--direction", "backward") as store:
         back = store.attributes
     with run(tmp_path, "--direction", "forward") as store:
@@ -144,30 +138,30 @@ def test_backward_flow_says_so_and_forward_flow_is_as_it_was(tmp_path):
         assert "direction" not in store.attributes
 
 
-def test_backward_flow_is_planned_alone_and_with_the_settings_of_flow(tmp_path):
-    said = planned(tmp_path, "-p", "data/demo/shards/backward", config={"flow": {"bound": 15, "quality": 80}})
-    assert said.count("output: data/demo/backward/") == 4
-    assert "data/demo/flow" not in said
-    commands = [line for line in said.splitlines() if "pipeline.flow" in line]
+def test_the_workflow_makes_backward_flow_without_forward_flow_and_with_its_settings(tmp_path):
+    output = dry_run(tmp_path, "-p", "data/demo/shards/backward", config={"flow": {"bound": 15, "quality": 80}})
+    assert output.count("output: data/demo/backward/") == 4
+    assert "data/demo/flow" not in output
+    commands = [line for line in output.splitlines() if "pipeline.flow" in line]
     assert all("--direction backward" in line and "--bound 15 --quality 80" in line for line in commands)
     assert len(commands) == 4
 
 
-def test_tables_of_forward_flow_make_no_backward_flow(tmp_path):
-    said = planned(tmp_path, "-p", "results/tables/demo.csv")
-    assert said.count("--direction forward") == said.count("output: data/demo/flow/") == 4
-    assert "data/demo/backward" not in said
+def test_the_workflow_makes_no_backward_flow_for_tables_without_it(tmp_path):
+    output = dry_run(tmp_path, "-p", "results/tables/demo.csv")
+    assert output.count("--direction forward") == output.count("output: data/demo/flow/") == 4
+    assert "data/demo/backward" not in output
 
 
 @pytest.mark.parametrize(
     ("text", "words"), [("{", "is not JSON"), ("[1]", "must be a JSON object"), ('{"wraps": 3}', "wraps")]
 )
-def test_bad_parameters_are_one_sentence(tmp_path, text, words):
+def test_invalid_parameters_are_a_user_error(tmp_path, text, words):
     with pytest.raises(UserError, match=words):
         run(tmp_path, "--parameters", text)
 
 
-def test_a_frames_file_that_is_not_whole_is_one_sentence(tmp_path):
+def test_an_incomplete_frames_file_is_a_user_error(tmp_path):
     (tmp_path / "frames.h5").write_bytes(b"half")
     with pytest.raises(UserError, match="is not a complete frames or flow file"):
         flow_command.main([str(tmp_path / "frames.h5"), str(tmp_path / "flow.h5")])

@@ -1,4 +1,4 @@
-"""What TV-L1 promises: the motion that is there, OpenCV's flow, and the same bits whatever the circumstances."""
+"""TV-L1 recovers known motions, has the flow of OpenCV, and gives the same bits for any batches and threads."""
 
 from pathlib import Path
 
@@ -127,7 +127,7 @@ def test_one_frame_has_no_pairs():
 
 
 @pytest.mark.parametrize(
-    ("frames", "says"),
+    ("frames", "message"),
     [
         (np.zeros((2, 8, 8), np.float32), "frames are float32"),
         (np.full((2, 8, 8), np.nan), "frames are float64"),
@@ -137,13 +137,13 @@ def test_one_frame_has_no_pairs():
         ([np.zeros((8, 8), np.uint8), np.zeros((8, 9), np.uint8)], r"\(8, 8\) and \(8, 9\)"),
     ],
 )
-def test_what_is_no_grey_clip_is_refused_in_a_sentence(frames, says):
-    with pytest.raises(UserError, match=says):
+def test_invalid_frames_are_a_user_error(frames, message):
+    with pytest.raises(UserError, match=message):
         tvl1.flow(frames, backend="cpu")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"gamma": 1.0}, "no parameter 'gamma'"),
         ({"preset": "farneback"}, "no preset 'farneback'"),
@@ -155,12 +155,12 @@ def test_what_is_no_grey_clip_is_refused_in_a_sentence(frames, says):
         ({"warps": True}, "warps is True"),
     ],
 )
-def test_what_is_no_parameter_is_refused_in_a_sentence(wrong, says):
-    with pytest.raises(UserError, match=says):
+def test_an_invalid_parameter_is_a_user_error(wrong, message):
+    with pytest.raises(UserError, match=message):
         tvl1.resolve(**wrong)
 
 
-def test_resolved_parameters_are_the_defaults_of_opencv_unless_said_otherwise():
+def test_the_default_parameters_are_those_of_opencv():
     algorithm = cv2.optflow.DualTVL1OpticalFlow_create()
     ours = tvl1.resolve()
     theirs = {"tau": algorithm.getTau(), "lambda_": algorithm.getLambda(), "median": algorithm.getMedianFiltering()}
@@ -173,14 +173,14 @@ def test_resolved_parameters_are_the_defaults_of_opencv_unless_said_otherwise():
     }
 
 
-def test_auto_says_once_which_backend_it_took(capsys):
+def test_auto_logs_its_backend_once(capsys):
     log.say_once.cache_clear()
     for _ in range(2):
         tvl1.flow(np.zeros((2, 4, 4), np.uint8))
     assert capsys.readouterr().err.count("TV-L1 runs on the backend") == 1
 
 
-def test_a_gpu_that_is_not_there_is_refused_in_a_sentence():
+def test_a_missing_gpu_is_a_user_error():
     if not driver.unavailable_reason():
         pytest.skip("there is a GPU")
     with pytest.raises(UserError, match="cannot run on the backend cuda because"):
@@ -196,11 +196,11 @@ def test_on_a_gpu_flow_is_that_of_the_cpu():
     assert np.percentile(away, 95) <= 0.06
 
 
-def test_no_threads_are_refused_in_a_sentence():
+def test_zero_threads_are_a_user_error():
     with pytest.raises(UserError, match="0 threads"):
         tvl1.flow(np.zeros((2, 4, 4), np.uint8), backend="cpu", threads=0)
 
 
-def test_an_unknown_backend_is_refused_in_a_sentence():
+def test_an_unknown_backend_is_a_user_error():
     with pytest.raises(UserError, match="no backend 'gpu'"):
         tvl1.flow(np.zeros((2, 4, 4), np.uint8), backend="gpu")

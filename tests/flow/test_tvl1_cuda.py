@@ -1,4 +1,4 @@
-"""The CUDA backend without a GPU: the same kernels compiled for the processor, the same host code, the CPU's flow."""
+"""The CUDA backend without a GPU: its kernels compiled for the CPU, with the same host code, give the CPU's flow."""
 
 import ctypes
 import shutil
@@ -18,7 +18,7 @@ SOURCE = Path(cuda.__file__).with_name("tvl1.cu")
 
 
 class Processor:
-    """A `cuda.Device` whose memory is numpy's and whose blocks run one after the other."""
+    """A `cuda.Device` on the CPU: its memory is that of numpy arrays, and its blocks run one after the other."""
 
     def __init__(self, tile, folder, backwards=False):
         self.tile, self.allocations = tile, []
@@ -70,7 +70,7 @@ def small(build):
 
 
 def moving(height, width, count=3):
-    """Texture under a slow zoom and shift, float noise left out so that frames differ by motion alone."""
+    """Frames of a texture that zooms and shifts slowly."""
     noise = np.random.default_rng(height).normal(size=(height, width)).astype(np.float32)
     grey = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
     steps = [np.array([[1 + 0.01 * t, 0, 0.8 * t], [0, 1, -0.4 * t]]) for t in range(count)]
@@ -103,7 +103,7 @@ def test_every_tile_gives_the_flow_of_the_cpu(build, tile):
 
 
 @pytest.mark.parametrize("preset", tvl1.PRESETS)
-def test_with_the_stopping_test_too(small, preset):
+def test_with_the_stopping_criterion_the_flow_is_that_of_the_cpu(small, preset):
     difference = away(small, moving(64, 80), preset=preset)
     assert difference.mean() < 0.02
     assert np.percentile(difference, 95) < 0.06
@@ -123,13 +123,13 @@ def test_real_frames_have_the_flow_of_opencv(build):
 
 
 @pytest.mark.parametrize("median", [0, 3])
-def test_with_other_medians_too(small, median):
+def test_with_other_median_filters_the_flow_is_that_of_the_cpu(small, median):
     assert np.percentile(away(small, moving(40, 50), median=median, **FIXED), 98) < 2e-3
 
 
-def test_no_thread_reads_what_another_writes_between_two_barriers(build):
-    ways = [flow(build(TILES[-1], backwards=way), moving(70, 90)) for way in (False, True)]
-    assert np.array_equal(*ways)
+def test_the_order_of_the_threads_between_two_barriers_does_not_matter(build):
+    orders = [flow(build(TILES[-1], backwards=backwards), moving(70, 90)) for backwards in (False, True)]
+    assert np.array_equal(*orders)
 
 
 def test_batches_change_no_bit(small):
@@ -159,13 +159,13 @@ def test_tiles_cover_every_length(length):
 @pytest.mark.parametrize("tile", TILES, ids=str)
 def test_the_kernels_compile_for_every_gpu(capability, tile):
     nvrtc = pytest.importorskip("cuda.bindings.nvrtc", reason="the extra actionbench[cuda] is not installed")
-    known = driver.check(nvrtc.nvrtcGetSupportedArchs())
-    if capability < min(known):
-        pytest.skip(f"this run-time compiler starts at {min(known)}")
-    assert driver.compile_kernels(capability, tile).startswith(b"\x7fELF" if capability in known else b"//")
+    supported = driver.check(nvrtc.nvrtcGetSupportedArchs())
+    if capability < min(supported):
+        pytest.skip(f"this run-time compiler starts at {min(supported)}")
+    assert driver.compile_kernels(capability, tile).startswith(b"\x7fELF" if capability in supported else b"//")
 
 
-def test_a_gpu_without_enough_memory_is_refused_in_a_sentence(small, monkeypatch):
+def test_a_gpu_without_enough_memory_is_a_user_error(small, monkeypatch):
     monkeypatch.setattr(Processor, "free_memory", lambda self: 1000)
     with pytest.raises(UserError, match="do not fit"):
         flow(small, moving(8, 9))

@@ -1,4 +1,4 @@
-"""The vector kernels against the scalar form of the same arithmetic, and against OpenCV's own parts."""
+"""The vector kernels give the results of the scalar form and of OpenCV."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ random = np.random.default_rng(7)
 
 
 def plane(height, width, scale=1.0):
-    """A flat plane with noise inside and what `sweep` expects at its border, and a view of its inside."""
+    """A flat plane of noise with the border column that `sweep` expects, and a view of its pixels."""
     row = pyramid.stride(width)
     whole = pyramid.aligned_zeros((height + 1) * row)
     inside = whole[: height * row].reshape(height, row)
@@ -34,13 +34,13 @@ def plane(height, width, scale=1.0):
 
 
 def state(height, width):
-    """u1, u2, q, data with their size; |u| about 2, |q| below 1, gradients of some grey levels."""
+    """u, q, data and their size, with |u| about 2, |q| below 1 and gradients of a few grey levels."""
     u, q, data = ([plane(height, width, scale)[0] for _ in range(n)] for n, scale in ((2, 2), (4, 0.3), (4, 4)))
     data[3][:] = -1 / np.maximum(data[0] ** 2 + data[1] ** 2, 1e-30)
     return u, tuple(q), tuple(data), (height, width, pyramid.stride(width))
 
 
-def filled(frame):
+def make_level(frame):
     level = pyramid.empty_level(*frame.shape)
     pyramid.fill_pyramid([level], frame, 0.8)
     return level
@@ -68,10 +68,10 @@ def test_a_fused_sweep_is_an_iteration_of_the_scalar_form(shape):
 def test_the_vector_warp_is_that_of_the_scalar_form(shape):
     u, _, data, size = state(*shape)
     expected = tuple(a.copy() for a in data)
-    level = filled(random.integers(0, 256, shape, dtype=np.uint8))
-    places = (np.zeros((2, size[2]), np.int32), np.zeros((2, size[2]), np.float32))
-    warp.warp(level.grey, level.sampled, *u, data, places, size)
-    scalar.warp(level.grey, level.sampled, *u, expected, places, size)
+    level = make_level(random.integers(0, 256, shape, dtype=np.uint8))
+    taps = (np.zeros((2, size[2]), np.int32), np.zeros((2, size[2]), np.float32))
+    warp.warp(level.grey, level.sampled, *u, data, taps, size)
+    scalar.warp(level.grey, level.sampled, *u, expected, taps, size)
     for ours, theirs in zip(data[:3], expected[:3], strict=True):
         np.testing.assert_allclose(inside(ours, size), inside(theirs, size), rtol=1e-3, atol=3e-3)
     np.testing.assert_allclose(1 / inside(data[3], size), 1 / inside(expected[3], size), rtol=1e-3, atol=1e-4)
@@ -80,9 +80,9 @@ def test_the_vector_warp_is_that_of_the_scalar_form(shape):
 def test_the_warp_samples_as_opencv_does_within_and_beyond_the_image():
     u, _, data, size = state(33, 50)
     u[0] *= 20
-    level = filled(random.integers(0, 256, (33, 50), dtype=np.uint8))
-    places = (np.zeros((2, size[2]), np.int32), np.zeros((2, size[2]), np.float32))
-    warp.warp(level.grey, level.sampled, *u, data, places, size)
+    level = make_level(random.integers(0, 256, (33, 50), dtype=np.uint8))
+    taps = (np.zeros((2, size[2]), np.int32), np.zeros((2, size[2]), np.float32))
+    warp.warp(level.grey, level.sampled, *u, data, taps, size)
     y, x = np.mgrid[:33, :50].astype(np.float32)
     where = x + inside(u[0], size), y + inside(u[1], size)
     gradient = level.sampled.reshape(33 + 8, 50 + 8, 4)[4:-4, 4:-4, 1].copy()
@@ -101,8 +101,8 @@ def test_the_median_is_that_of_opencv_bit_for_bit(shape, side):
     assert np.array_equal(inside(out, size), inside(plain, size))
 
 
-def test_the_network_finds_the_middle_of_every_zero_one_window():
-    """By the 0-1 principle that is a proof for all windows: of sorted columns of five there are 6^5 times five."""
+def test_the_sorting_network_finds_the_median_of_every_zero_one_window():
+    """By the 0-1 principle this proves it for all windows: five sorted columns of zeros and ones have 6^5 forms."""
     ones = np.array(np.meshgrid(*[range(6)] * 5)).reshape(5, -1).T  # how many ones each of five columns holds
     image = (np.arange(5)[:, None] >= 5 - ones.ravel()).astype(np.float32)  # window after window, side by side
     size = (5, image.shape[1], pyramid.stride(image.shape[1]))
@@ -150,13 +150,13 @@ def test_narrower_processors_give_the_same_flow(processor, tmp_path):
     assert np.percentile(away, 95) < 1e-3
 
 
-def test_a_change_in_any_file_makes_the_compiled_kernels_stale(monkeypatch):
+def test_a_change_in_any_file_invalidates_the_compiled_kernels(monkeypatch):
     codegen = solver.solve.targetctx.codegen()
     before = solver.solve._cache._index_key("signature", codegen)
     monkeypatch.setattr(compile, "PACKAGE_HASH", "another")
     assert solver.solve._cache._index_key("signature", codegen) != before
 
 
-def test_kernels_compile_where_no_folder_can_be_written(monkeypatch):
+def test_kernels_compile_without_a_writable_folder(monkeypatch):
     monkeypatch.setattr("numba.core.config.CACHE_DIR", "/proc/nowhere")
     assert compile.kernel(lambda x: x + 1)(1) == 2

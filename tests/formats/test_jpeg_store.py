@@ -1,4 +1,4 @@
-"""The HDF5 form of slices and shards: what went in comes out, and other settings are refused with both values."""
+"""The HDF5 files of slices and shards: they are read as written, and other settings are refused with both values."""
 
 import io
 
@@ -19,7 +19,7 @@ def write(path, videos=VIDEOS, total=None, **attributes):
 
 
 @pytest.mark.parametrize("total", [None, CHUNK + 13])
-def test_pictures_come_back_as_they_went_in(tmp_path, total):
+def test_pictures_are_read_as_they_were_written(tmp_path, total):
     with JpegStore(write(tmp_path / "s.h5", total=total)) as store:
         assert store.videos == list(VIDEOS)
         assert [list(store.pictures(n)) for n in range(2)] == list(VIDEOS.values())
@@ -28,11 +28,11 @@ def test_pictures_come_back_as_they_went_in(tmp_path, total):
         assert ([store.count(n) for n in range(2)], store.fps.tolist()) == ([3, 2], [25, 25])
 
 
-def test_attributes_come_back_as_plain_values(tmp_path):
-    given = {"stage": "flow", "bound": 20.0, "quality": 90, "scales": [1, 2], "median": True}
-    with JpegStore(write(tmp_path / "s.h5", **given)) as store:
-        assert store.attributes == {**given, "scales": "[1, 2]"}
-        check_settings(store.attributes, given, "s.h5")
+def test_attributes_are_read_as_python_values(tmp_path):
+    attributes = {"stage": "flow", "bound": 20.0, "quality": 90, "scales": [1, 2], "median": True}
+    with JpegStore(write(tmp_path / "s.h5", **attributes)) as store:
+        assert store.attributes == {**attributes, "scales": "[1, 2]"}
+        check_settings(store.attributes, attributes, "s.h5")
 
 
 def test_the_same_videos_give_the_same_bytes(tmp_path):
@@ -45,7 +45,7 @@ def test_a_file_without_videos_is_whole(tmp_path):
         assert (store.videos, len(store.offsets)) == ([], 1)
 
 
-def test_a_packed_file_lies_in_one_piece_and_a_slice_does_not(tmp_path):
+def test_the_pictures_of_a_shard_are_contiguous_and_those_of_a_slice_are_not(tmp_path):
     data = b"".join(b"".join(pictures) for pictures in VIDEOS.values())
     with JpegStore(write(tmp_path / "packed.h5", total=len(data))) as store:
         begin = store.file_offset("jpeg")
@@ -61,7 +61,7 @@ def test_lengths_that_do_not_sum_to_the_bytes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x89HDF\r\n\x1a\n" + bytes(64)])
-def test_a_file_that_is_not_whole_is_one_sentence(tmp_path, data):
+def test_an_incomplete_file_is_a_user_error(tmp_path, data):
     (tmp_path / "s.h5").write_bytes(data)
     with pytest.raises(UserError, match="is not a complete frames or flow file"):
         JpegStore(tmp_path / "s.h5")

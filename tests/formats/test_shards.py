@@ -1,4 +1,4 @@
-"""The reader: the same pictures in every process, nothing else read, nothing wrong believed."""
+"""The shard reader: the same pictures in every process, no other bytes read, and damaged shards refused."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ class Bytes(torch.utils.data.Dataset):
 
     def __init__(self, folder):
         self.reader = ShardReader(folder)
-        self.reader.jpegs("a/1.avi", [0])  # a handle is open when the workers begin
+        self.reader.jpegs("a/1.avi", [0])  # a file is open when the workers start
 
     def __len__(self):
         return len(COUNTS)
@@ -39,7 +39,7 @@ def test_workers_read_the_same_bytes(tmp_path, start):
     assert os.getpid() not in {process for *_, process in samples}
 
 
-def test_a_pickle_carries_no_handle(tmp_path):
+def test_a_pickle_has_no_open_files(tmp_path):
     reader = ShardReader(packed(tmp_path))
     reader.jpegs("a/1.avi", [0])
     again = pickle.loads(pickle.dumps(reader))  # noqa: S301 (our own)
@@ -47,7 +47,7 @@ def test_a_pickle_carries_no_handle(tmp_path):
     assert again.jpegs("a/1.avi", [1]) == reader.jpegs("a/1.avi", [1])
 
 
-def test_shards_stay_within_the_files_a_process_may_open(tmp_path, monkeypatch):
+def test_the_number_of_open_shards_is_limited(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.formats.shards.MAX_OPEN", 2)
     reader = ShardReader(packed(tmp_path))
     before = len(os.listdir("/proc/self/fd"))
@@ -59,25 +59,25 @@ def test_shards_stay_within_the_files_a_process_may_open(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("numbers", [[0], [8], [3, 4, 5], [7, 2, 2, 0], [8, 8]])
-def test_any_pictures_in_any_order(tmp_path, numbers):
+def test_any_pictures_can_be_read_in_any_order(tmp_path, numbers):
     everything = jpegs("a/2.avi")
     assert ShardReader(packed(tmp_path)).jpegs("a/2.avi", numbers) == [everything[number] for number in numbers]
 
 
-def test_a_clip_reads_its_own_bytes_and_no_others(tmp_path, monkeypatch):
+def test_reading_a_clip_reads_only_its_bytes(tmp_path, monkeypatch):
     reader, read = ShardReader(packed(tmp_path)), []
     preadv = os.preadv
-    monkeypatch.setattr(os, "preadv", lambda *given: read.append(len(given[1][0])) or preadv(*given))
+    monkeypatch.setattr(os, "preadv", lambda *args: read.append(len(args[1][0])) or preadv(*args))
     wanted = reader.jpegs("a/2.avi", [2, 3, 4])
     assert sum(read) == sum(map(len, wanted)) + 4 * 8
 
 
-def test_threads_of_one_reader_do_not_write_into_each_others_clips(tmp_path):
+def test_threads_can_share_a_reader(tmp_path):
     reader, videos = ShardReader(packed(tmp_path)), list(COUNTS) * 50
-    want = {video: reader.rgb(video, range(3)) for video in COUNTS}
+    expected = {video: reader.rgb(video, range(3)) for video in COUNTS}
     with ThreadPoolExecutor(8) as pool:
-        got = pool.map(lambda video: (video, reader.rgb(video, range(3))), videos)
-    assert all((clip == want[video]).all() for video, clip in got)
+        results = pool.map(lambda video: (video, reader.rgb(video, range(3))), videos)
+    assert all((clip == expected[video]).all() for video, clip in results)
 
 
 def test_frames_are_decoded_exactly(tmp_path):
@@ -86,7 +86,7 @@ def test_frames_are_decoded_exactly(tmp_path):
     assert all((a == simplejpeg.decode_jpeg(jpegs("a/2.avi")[n])).all() for a, n in zip(clip, [4, 1], strict=True))
 
 
-def test_a_crop_is_that_part_of_every_picture(tmp_path):
+def test_a_crop_is_the_same_part_of_every_picture(tmp_path):
     rgb, flow = ShardReader(packed(tmp_path)), ShardReader(packed(tmp_path, "flow"))
     part = (slice(None), slice(8, 40), slice(5, 37))
     assert (rgb.rgb("a/2.avi", [1, 2], (8, 5, 32, 32)) == rgb.rgb("a/2.avi", [1, 2])[part]).all()
@@ -94,7 +94,7 @@ def test_a_crop_is_that_part_of_every_picture(tmp_path):
     assert (flow.flow("a/2.avi", [1, 2], (8, 5, 32, 32)) == whole[:, :, 8:40, 5:37]).all()
 
 
-def test_the_faster_mode_is_the_smaller_picture(tmp_path):
+def test_at_least_decodes_a_smaller_picture(tmp_path):
     reader = ShardReader(packed(tmp_path))
     whole = reader.rgb("a/2.avi", [3])[0].astype(float)
     small = reader.rgb("a/2.avi", [3], at_least=(24, 30))[0]
@@ -104,7 +104,7 @@ def test_the_faster_mode_is_the_smaller_picture(tmp_path):
 
 
 @pytest.mark.parametrize("modality", ["flow", "backward"])
-def test_flow_of_either_direction_comes_as_x_and_y(tmp_path, modality):
+def test_flow_is_read_as_x_and_y(tmp_path, modality):
     fields = ShardReader(packed(tmp_path, modality)).flow("a/2.avi", [3, 5])
     stacked = simplejpeg.decode_jpeg(jpegs("a/2.avi", modality)[5], colorspace="GRAY")
     assert fields.shape == (2, 2, 48, 64)
@@ -126,7 +126,7 @@ def test_another_bound_is_refused_with_both_values(tmp_path):
         (lambda reader: reader.rgb("a/2.avi", [0], (20, 0, 32, 32)), "is not inside pictures of 48x64"),
     ],
 )
-def test_what_is_not_there_is_one_sentence(tmp_path, call, words):
+def test_unknown_pictures_videos_and_crops_are_user_errors(tmp_path, call, words):
     with pytest.raises(UserError, match=words):
         call(ShardReader(packed(tmp_path)))
 

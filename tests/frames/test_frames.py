@@ -1,4 +1,4 @@
-"""Every frame of every sound video, once, upright; every other video named with the reason."""
+"""Every frame of an intact video is extracted once and upright; every other video is quarantined with the reason."""
 
 import os
 import subprocess
@@ -79,7 +79,7 @@ def run(folder, videos, *options, name="0000"):
         ("f.mpg", {"vcodec": "mpeg2video"}),
     ],
 )
-def test_every_frame_comes_out_once_and_in_order(tmp_path, decoder, name, options):
+def test_every_frame_is_decoded_once_and_in_order(tmp_path, decoder, name, options):
     true = pictures(30, 64, 48).astype(int)
     got = decoded(video(tmp_path / name, 30, **options), SMALL._replace(decoder=decoder))
     distance = np.array([[abs(a - b).mean() for b in true] for a in got])
@@ -88,19 +88,19 @@ def test_every_frame_comes_out_once_and_in_order(tmp_path, decoder, name, option
 
 
 @pytest.mark.parametrize(("name", "count"), [("test.avi", 164), ("demo.mp4", 280), ("flipping_a_pancake.mkv", 310)])
-def test_real_clips_decode_to_their_full_count_in_both_decoders(name, count):
+def test_both_decoders_give_all_frames_of_real_clips(name, count):
     both = [extract("v", str(shared(name)), SMALL._replace(decoder=decoder)) for decoder in ("pyav", "ffmpeg")]
     assert [len(got.lengths) for got in both] == [count, count]
     assert [got.quarantine_row for got in both] == [None, None]
 
 
-def test_decoders_give_the_same_pictures():
+def test_both_decoders_give_the_same_frames():
     ours, theirs = (decoded(shared("test.avi"), Settings((340, 256), decoder=name)) for name in ("pyav", "ffmpeg"))
     assert max(abs(a - b).mean() for a, b in zip(ours, theirs, strict=True)) < 1
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
-def test_a_rotation_flag_turns_the_pictures(tmp_path, decoder):
+def test_a_rotation_flag_turns_the_frames(tmp_path, decoder):
     upright = video(tmp_path / "a.mp4", vcodec="libx264", crf=5)
     turned = copy(upright, tmp_path / "b.mp4", {"display_rotation": 90})
     settings = Settings(48, decoder=decoder)
@@ -109,7 +109,7 @@ def test_a_rotation_flag_turns_the_pictures(tmp_path, decoder):
     assert abs(np.rot90(a) - b).mean() < 3
 
 
-def test_a_rotated_phone_video_stands_upright():
+def test_a_rotated_phone_video_is_upright():
     assert decoded(shared("rotated_90.mov"), Settings(64))[0].shape == (114, 64, 3)
 
 
@@ -120,7 +120,7 @@ def test_odd_sizes_fit(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
-def test_a_variable_frame_rate_neither_doubles_nor_drops(tmp_path, name, decoder):
+def test_a_variable_frame_rate_neither_repeats_nor_drops_frames(tmp_path, name, decoder):
     path = video(tmp_path / name, 30, vcodec="libx264", **VARIABLE)
     assert len(decoded(path, SMALL._replace(decoder=decoder))) == 16
 
@@ -152,7 +152,7 @@ def test_a_bad_video_has_its_reason(tmp_path, make, words):
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.webm", "a.avi", "a.mpg"])
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
 @pytest.mark.parametrize("fps", [0, 25])
-def test_half_a_file_is_never_half_a_video(tmp_path, name, decoder, fps):
+def test_a_truncated_file_is_always_bad(tmp_path, name, decoder, fps):
     codec = {".mp4": "libx264", ".mkv": "libx264", ".webm": "libvpx", ".avi": "mpeg4", ".mpg": "mpeg1video"}
     path = tmp_path / name
     front = {"movflags": "faststart"} if name == "a.mp4" else {}
@@ -160,14 +160,14 @@ def test_half_a_file_is_never_half_a_video(tmp_path, name, decoder, fps):
     assert reason(path, decoder=decoder, fps=fps)
 
 
-def test_a_frame_or_two_too_few_is_kept_with_a_doubt(tmp_path):
+def test_a_video_that_lacks_two_frames_is_kept_with_a_doubt(tmp_path):
     got = extract("v", str(promise(video(tmp_path / "a.avi", 20), 22)), SMALL)
     assert (len(got.lengths), got.quarantine_row.verdict) == (20, "kept")
     assert got.quarantine_row.reason == "the header says 22 frames and 20 decode"
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "ffmpeg"])
-def test_damage_inside_is_bad(decoder):
+def test_a_video_with_corrupted_data_is_bad(decoder):
     assert reason(shared("corrupted.mp4"), decoder=decoder)
 
 
@@ -196,13 +196,13 @@ def test_resampling_to_the_videos_own_rate_changes_nothing():
     assert list(resample([(n, n / 25, 1 / 25) for n in range(9)], 25)) == list(range(9))
 
 
-def test_a_jump_of_the_clock_does_not_fill_the_disk():
+def test_a_jump_of_the_time_stamps_is_an_error():
     with pytest.raises(Exception, match="time stamps jump by 5000 s at frame 1"):
         list(resample([("a", 0, 1), ("b", 5000, 1)], 25))
 
 
 @pytest.mark.parametrize(("name", "at_least"), [("a.avi", 10), ("a.mkv", 10)])
-def test_repair_saves_what_there_is_and_says_so(tmp_path, name, at_least):
+def test_repair_keeps_the_frames_that_decode(tmp_path, name, at_least):
     path = truncate(video(tmp_path / name, 60, vcodec="mpeg4"), 0.5)
     got = extract("v", str(path), SMALL._replace(repair=True))
     assert (got.quarantine_row.verdict, got.fps) == ("repaired", 25)
@@ -210,12 +210,12 @@ def test_repair_saves_what_there_is_and_says_so(tmp_path, name, at_least):
     assert f"{len(got.lengths)} frames were saved" in got.quarantine_row.reason
 
 
-def test_repair_of_nothing_is_bad_with_both_reasons(tmp_path):
+def test_a_failed_repair_reports_both_reasons(tmp_path):
     (tmp_path / "a.mp4").write_text("text")
     assert "Invalid data found when processing input; beyond repair:" in reason(tmp_path / "a.mp4", repair=True)
 
 
-def test_a_slice_holds_the_good_videos_and_names_the_bad(tmp_path):
+def test_a_slice_has_the_good_videos_and_quarantines_the_bad(tmp_path):
     good = [video(tmp_path / f"{n}.avi", 5 + n) for n in range(4)]
     (tmp_path / "bad.avi").write_bytes(b"")
     out, bad = run(tmp_path, [good[0], tmp_path / "bad.avi", *good[1:]])
@@ -232,7 +232,7 @@ def test_threads_change_no_byte(tmp_path):
     assert one.read_bytes() == four.read_bytes()
 
 
-def test_too_many_bad_videos_fail_in_one_sentence_and_keep_the_list(tmp_path):
+def test_too_many_bad_videos_are_a_user_error_and_the_quarantine_is_kept(tmp_path):
     good = video(tmp_path / "a.avi")
     with pytest.raises(UserError, match=r"1 of 2 videos are bad, a larger share than frames.max_bad_share 0.2"):
         run(tmp_path, [good, tmp_path / "absent.avi"])
@@ -242,12 +242,12 @@ def test_too_many_bad_videos_fail_in_one_sentence_and_keep_the_list(tmp_path):
 @pytest.mark.parametrize(
     ("option", "text"), [("--size", "big"), ("--size", "1x2x3"), ("--fps", "fast"), ("--fps", "0")]
 )
-def test_an_option_that_is_no_number_is_one_sentence(tmp_path, option, text):
+def test_an_invalid_size_or_rate_is_a_user_error(tmp_path, option, text):
     with pytest.raises(UserError, match=f"{option} is '{text}'"):
         run(tmp_path, [], option, text)
 
 
-def test_a_slice_job_stays_below_a_gibibyte_and_a_half(tmp_path):
+def test_a_job_needs_less_than_1_5_gib(tmp_path):
     videos = [video(tmp_path / "a.mp4", 40, (1280, 720), vcodec="libx264", preset="ultrafast")] * 12
     program = partial(subprocess.run, capture_output=True, text=True, check=True)
     root = Path(__file__).parents[2]

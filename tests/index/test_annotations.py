@@ -1,4 +1,4 @@
-"""The official lists, in full: their classes, clips and splits are what the data sets' owners say."""
+"""The complete official lists: classes, clips and splits are as published by the data sets' authors."""
 
 from collections import Counter
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_ucf101_labels_are_the_class_index_minus_one():
     assert all(listed.classes[int(line.split()[1]) - 1] == line.split("/")[0] for line in lines if line)
 
 
-def test_ucf101_no_clip_trains_and_tests():
+def test_ucf101_no_clip_is_in_both_parts_of_a_split():
     listed = annotations.read_ucf101(real("ucf101"))
     assert max(Counter((entry.video, entry.split) for entry in listed.entries).values()) == 1
 
@@ -124,12 +124,12 @@ def test_a_data_set_without_test_labels_has_one_split(tmp_path):
         (kinetics.read_annotations, {"train.csv": HEADER + "a,b,0,10,extra,0\n"}, "split 'extra'"),
     ],
 )
-def test_a_list_that_is_wrong_is_one_sentence(tmp_path, read, files, words):
+def test_an_invalid_list_is_a_user_error(tmp_path, read, files, words):
     with pytest.raises(UserError, match=words):
         read(write(tmp_path, files))
 
 
-def test_a_users_table_gives_split_and_role(tmp_path):
+def test_a_split_file_has_split_and_role(tmp_path):
     write(tmp_path, {"mine.tsv": "video\tsplit\trole\na/x.mp4\t1\ttrain\nb/y.mp4\t1\ttest\n"})
     assert [e[:3] for e in annotations.read_split_file(tmp_path / "mine.tsv")] == [
         ("a/x.mp4", 1, "train"),
@@ -138,7 +138,7 @@ def test_a_users_table_gives_split_and_role(tmp_path):
 
 
 @pytest.mark.parametrize("cells", ["one\ttrain", "1\tval"])
-def test_a_users_table_with_another_role_or_split_is_refused_by_line(tmp_path, cells):
+def test_an_invalid_role_or_split_is_reported_with_its_line(tmp_path, cells):
     write(tmp_path, {"mine.tsv": f"video\tsplit\trole\na/x.mp4\t{cells}\n"})
     with pytest.raises(UserError, match="line 2 has split"):
         annotations.read_split_file(tmp_path / "mine.tsv")
@@ -147,7 +147,7 @@ def test_a_users_table_with_another_role_or_split_is_refused_by_line(tmp_path, c
 @pytest.mark.parametrize(
     ("names", "words"), [("a\nb\n", "'c' is only in the data set"), ("a\nb\nc\nd\n", "'d' is only in the label map")]
 )
-def test_a_label_map_of_other_classes_names_one(tmp_path, names, words):
+def test_a_label_map_with_other_classes_is_a_user_error(tmp_path, names, words):
     write(tmp_path, {"map.txt": names})
     with pytest.raises(UserError, match=words):
         annotations.read_label_map(tmp_path / "map.txt", ["a", "b", "c"])
@@ -156,14 +156,14 @@ def test_a_label_map_of_other_classes_names_one(tmp_path, names, words):
 VIDEOS = {f"{name}/{n}.avi": name for name, count in (("a", 10), ("b", 4), ("c", 2), ("d", 1)) for n in range(count)}
 
 
-def test_a_draw_keeps_the_share_in_every_class_and_both_sides():
+def test_a_draw_keeps_the_test_share_in_every_class():
     drawn = annotations.stratified_splits(VIDEOS, [1], 0.3, seed=0)
     tests = Counter(VIDEOS[entry.video] for entry in drawn if entry.role == "test")
     assert tests == {"a": 3, "b": 1, "c": 1}
     assert len(drawn) == len(VIDEOS)
 
 
-def test_a_draw_depends_on_seed_and_split_and_on_no_other_class():
+def test_the_draw_of_a_class_depends_only_on_seed_split_and_its_videos():
     first, again = (annotations.stratified_splits(VIDEOS, [1, 2], 0.3, seed=0) for _ in range(2))
     assert first == again
     assert first != annotations.stratified_splits(VIDEOS, [1, 2], 0.3, seed=1)

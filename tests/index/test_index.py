@@ -1,4 +1,4 @@
-"""The index: every listed video, every file, in a table or in the quarantine with the reason."""
+"""The index: every listed video and every file is in a table, or in the quarantine with the reason."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ def touch(root, *names):
 def run(root, out, *options):
     for part in build.PARTS:
         index_command.main([part, "--dataset", "d", "--videos", str(root), "--out", str(out), *map(str, options)])
-    videos, facts = manifest.read_manifest(out / "manifest.parquet")
+    videos, metadata = manifest.read_manifest(out / "manifest.parquet")
     rows = {row.video_id: row for row in quarantine.read([out / "index.quarantine.tsv"])}
-    return videos, facts, rows
+    return videos, metadata, rows
 
 
 def splits(out, split=1):
@@ -35,7 +35,7 @@ def splits(out, split=1):
     return {row.video_id: (row.role, row.present) for row in chosen.itertuples()}
 
 
-def covered(out):
+def coverage(out):
     table = pd.read_csv(out / "coverage.tsv", sep="\t")
     return {row["class"]: (row.present, row.listed) for _, row in table.iterrows()}
 
@@ -45,14 +45,14 @@ FOLDER = ("a/1.avi", "a/2.AVI", "b/1.mp4", "b/deep/2.mkv")
 
 def test_a_folder_of_class_folders_is_a_data_set(tmp_path):
     root = touch(tmp_path / "v", *FOLDER)
-    videos, facts, rows = run(root, tmp_path / "out", "--slices", 2)
+    videos, metadata, rows = run(root, tmp_path / "out", "--slices", 2)
     assert videos["video_id"].tolist() == sorted(FOLDER)
     assert videos["label"].tolist() == [0, 0, 1, 1]
-    assert (facts["classes"], rows) == (["a", "b"], {})
+    assert (metadata["classes"], rows) == (["a", "b"], {})
     assert (root / videos["path"][0]).read_bytes() == b"a/1.avi"
 
 
-def test_what_is_no_video_of_a_class_has_a_row(tmp_path):
+def test_files_that_are_not_videos_of_a_class_are_quarantined(tmp_path):
     root = touch(tmp_path / "v", *FOLDER, "loose.avi", "a/notes.txt", "b/readme", "a/.hidden.avi")
     (root / "empty").mkdir()
     _, _, rows = run(root, tmp_path / "out")
@@ -64,7 +64,7 @@ def test_what_is_no_video_of_a_class_has_a_row(tmp_path):
     }
 
 
-def test_a_users_table_makes_the_splits_and_missing_videos_keep_their_place(tmp_path):
+def test_a_split_file_makes_the_splits_and_missing_videos_stay_in_them(tmp_path):
     table = tmp_path / "split.tsv"
     table.write_text("video\tsplit\trole\na/1.avi\t1\ttrain\nb/1.mp4\t1\ttest\nb/9.mp4\t1\ttest\n")
     _, _, rows = run(touch(tmp_path / "v", *FOLDER), tmp_path / "out", "--split-file", table)
@@ -74,7 +74,7 @@ def test_a_users_table_makes_the_splits_and_missing_videos_keep_their_place(tmp_
         "b/9.mp4": ("test", False),
     }
     assert rows["b/9.mp4"][2:] == ("missing", "named in split.tsv, but there is no such file")
-    assert covered(tmp_path / "out") == {"a": (1, 1), "b": (1, 2)}
+    assert coverage(tmp_path / "out") == {"a": (1, 1), "b": (1, 2)}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_users_table_makes_the_splits_and_missing_videos_keep_their_place(tmp_
         ("zebra.avi\t1\ttrain\n", "there is no class folder zebra.avi: write paths such as a/clip.avi"),
     ],
 )
-def test_a_table_that_cannot_be_is_one_sentence(tmp_path, lines, words):
+def test_an_inconsistent_split_file_is_a_user_error(tmp_path, lines, words):
     (tmp_path / "s.tsv").write_text("video\tsplit\trole\n" + lines)
     with pytest.raises(UserError, match=words):
         run(touch(tmp_path / "v", *FOLDER), tmp_path / "out", "--split-file", tmp_path / "s.tsv")
@@ -99,7 +99,7 @@ def test_a_folder_without_two_classes_is_refused(tmp_path, files, words):
         run(touch(tmp_path / "v", *files), tmp_path / "out")
 
 
-def test_drawn_splits_are_the_same_however_many_are_drawn(tmp_path):
+def test_drawn_splits_do_not_depend_on_their_number(tmp_path):
     root = touch(tmp_path / "v", *(f"{c}/{n}.avi" for c in "ab" for n in range(10)))
     run(root, tmp_path / "x", "--draw", 2)
     run(root, tmp_path / "y", "--draw", 3)
@@ -107,14 +107,14 @@ def test_drawn_splits_are_the_same_however_many_are_drawn(tmp_path):
     assert sum(role == "test" for role, _ in splits(tmp_path / "x").values()) == 6
 
 
-def test_the_fingerprint_is_of_the_videos_and_not_of_their_place(tmp_path):
+def test_the_fingerprint_depends_on_the_videos_and_not_on_their_folder(tmp_path):
     prints = [run(touch(tmp_path / name, *FOLDER), tmp_path / "out")[1]["fingerprint"] for name in ("v", "w")]
     assert prints[0] == prints[1]
     (tmp_path / "v/a/1.avi").write_bytes(b"longer than before")
     assert run(tmp_path / "v", tmp_path / "out")[1]["fingerprint"] != prints[0]
 
 
-def test_links_in_a_circle_end(tmp_path):
+def test_circular_links_end(tmp_path):
     touch(tmp_path / "v", *FOLDER)
     (tmp_path / "v/a/self").symlink_to(tmp_path / "v/a")
     assert sorted(video_files.file_sizes(tmp_path / "v")) == sorted(FOLDER)
@@ -127,15 +127,15 @@ def real(name):
 
 
 @pytest.mark.parametrize(("name", "count", "classes"), [("ucf101", 13_320, 101), ("hmdb51", 6766, 51)])
-def test_a_whole_official_data_set_is_found_and_covered(tmp_path, name, count, classes):
+def test_all_videos_of_an_official_data_set_are_matched(tmp_path, name, count, classes):
     lists = real(name)
     root = touch(tmp_path / "v", *build.LAYOUTS[name].read(lists).videos)
-    videos, facts, rows = run(root, tmp_path / "out", "--layout", name, "--lists", lists)
-    assert (len(videos), len(facts["classes"]), rows) == (count, classes, {})
-    assert sum(n for n, _ in covered(tmp_path / "out").values()) == count
+    videos, metadata, rows = run(root, tmp_path / "out", "--layout", name, "--lists", lists)
+    assert (len(videos), len(metadata["classes"]), rows) == (count, classes, {})
+    assert sum(n for n, _ in coverage(tmp_path / "out").values()) == count
 
 
-def test_ucf101_files_are_found_whatever_their_case_or_folder(tmp_path):
+def test_ucf101_files_match_in_any_case_and_folder(tmp_path):
     lists = real("ucf101")
     # The archive's files are v_HandStandPushups_..., its lists have v_HandstandPushups_...
     names = [video.replace("/v_Handstand", "/deep/v_HandStand") for video in build.LAYOUTS["ucf101"].read(lists).videos]
@@ -152,11 +152,11 @@ def ucf(tmp_path, *files):
     return run(touch(tmp_path / "v", *files), tmp_path / "out", "--layout", "ucf101", "--lists", tmp_path)
 
 
-def test_a_listed_video_without_a_file_is_missing_and_a_file_in_no_list_is_kept_in_its_class(tmp_path):
+def test_a_listed_video_without_a_file_is_missing_and_an_unlisted_file_keeps_its_class(tmp_path):
     videos, _, rows = ucf(tmp_path, "A/v1.avi", "B/v2.avi", "A/v3.avi", "A/extra.avi", "C/strange.avi")
     assert videos["video_id"].tolist() == ["A/extra.avi", "A/v1.avi", "A/v3.avi", "B/v2.avi"]
     assert {name: row.verdict for name, row in rows.items()} == {"B/v4.avi": "missing", "C/strange.avi": "ignored"}
-    assert covered(tmp_path / "out") == {"A": (2, 2), "B": (1, 2)}
+    assert coverage(tmp_path / "out") == {"A": (2, 2), "B": (1, 2)}
     assert splits(tmp_path / "out")["B/v4.avi"] == ("test", False)
 
 
@@ -180,7 +180,7 @@ FOLDERS = ("playing_cards/aaa_000001_000011.mp4", "x/zumba/b_b_000000_000010.mp4
 
 
 @pytest.mark.parametrize("files", [FLAT, FOLDERS])
-def test_kinetics_clips_are_found_flat_or_in_folders_under_the_same_names(tmp_path, files):
+def test_kinetics_clips_have_the_same_ids_in_any_folders(tmp_path, files):
     videos, _, rows = kinetics(tmp_path, *files)
     assert videos["video_id"].tolist() == [
         "playing cards/aaa_000001_000011",
@@ -192,28 +192,28 @@ def test_kinetics_clips_are_found_flat_or_in_folders_under_the_same_names(tmp_pa
         "zumba/ccc_000000_000010",
         "zumba/eee_000007_000017",
     }
-    assert covered(tmp_path / "out") == {"playing cards": (2, 2), "zumba": (1, 3)}
+    assert coverage(tmp_path / "out") == {"playing cards": (2, 2), "zumba": (1, 3)}
 
 
-def test_a_replacement_goes_before_the_clip_it_replaces_and_the_other_is_named(tmp_path):
+def test_a_replacement_has_priority_over_the_clip_that_it_replaces(tmp_path):
     clip = "aaa_000001_000011.mp4"
     videos, _, rows = kinetics(tmp_path, f"train/{clip}", f"replacement/deep/{clip}", "val/ddd_000005_000015.mp4")
     assert videos["path"][0].endswith(f"replacement/deep/{clip}")
     assert rows[f"train/{clip}"].reason == "is another copy of a listed clip"
 
 
-def test_kinetics_files_named_by_the_video_alone_are_found(tmp_path):
+def test_kinetics_files_without_times_in_their_names_match(tmp_path):
     assert len(kinetics(tmp_path, "zumba/b_b.mp4", "aaa.mp4", "unknown.mp4")[0]) == 2
 
 
 def test_a_label_map_sets_the_order_of_the_labels(tmp_path):
     (tmp_path / "map.txt").write_text("zumba\nplaying cards\n")
-    videos, facts, _ = kinetics(tmp_path, *FLAT, options=("--label-map", tmp_path / "map.txt"))
-    assert facts["classes"] == ["zumba", "playing cards"]
+    videos, metadata, _ = kinetics(tmp_path, *FLAT, options=("--label-map", tmp_path / "map.txt"))
+    assert metadata["classes"] == ["zumba", "playing cards"]
     assert dict(zip(videos["class"], videos["label"], strict=True)) == {"zumba": 0, "playing cards": 1}
 
 
-def test_lists_with_spaces_at_kinetics_size(tmp_path, monkeypatch):
+def test_lists_of_the_size_of_kinetics(tmp_path, monkeypatch):
     names = [f"some action {n}" for n in range(400)]
     lines = [f"{names[n % 400]},{n:011x},{n % 290},{n % 290 + 10}," for n in range(300_000)]
     for part, rows in (("train", lines[20_000:]), ("val", lines[:20_000])):

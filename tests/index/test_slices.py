@@ -1,4 +1,4 @@
-"""Slices: seeded, mixed, balanced, and hardly moved by one changed video."""
+"""Slices: seeded, balanced, with mixed classes, and stable when one video changes."""
 
 from collections import Counter
 
@@ -9,11 +9,11 @@ from pipeline.index import slices
 
 
 def sizes(count=1000, seed=0):
-    drawn = np.random.default_rng(seed).lognormal(13, 0.7, count)
-    return {f"class{n % 20}/{n}.avi": int(size) for n, size in enumerate(drawn)}
+    bytes_ = np.random.default_rng(seed).lognormal(13, 0.7, count)
+    return {f"class{n % 20}/{n}.avi": int(size) for n, size in enumerate(bytes_)}
 
 
-def test_names_sort_as_numbers():
+def test_names_sort_like_numbers():
     assert slices.names(3) == ["0000", "0001", "0002"]
 
 
@@ -33,8 +33,8 @@ def test_no_slice_holds_much_more_than_its_share():
 
 
 def test_every_class_is_spread_over_slices():
-    placed = slices.assign(sizes(), 8, 0)
-    spread = Counter(video.split("/")[0] for video, _ in {(v.split("/")[0] + "/", s) for v, s in placed.items()})
+    assigned = slices.assign(sizes(), 8, 0)
+    spread = Counter(video.split("/")[0] for video, _ in {(v.split("/")[0] + "/", s) for v, s in assigned.items()})
     assert min(spread.values()) == 8
 
 
@@ -53,6 +53,6 @@ def test_more_slices_than_videos_leaves_some_empty():
     assert len(slices.assign({"a": 5, "b": 5}, 8, 0)) == 2
 
 
-def test_a_video_larger_than_a_slice_has_a_place():
-    placed = slices.assign({"big": 10**9, **{str(n): 1000 for n in range(50)}}, 8, 0)
-    assert len(placed) == 51
+def test_a_video_larger_than_a_slice_is_assigned():
+    assigned = slices.assign({"big": 10**9, **{str(n): 1000 for n in range(50)}}, 8, 0)
+    assert len(assigned) == 51

@@ -1,4 +1,4 @@
-"""Shards: the slices' bytes unchanged, checked against the manifest; verified, exported and imported."""
+"""Shards: packing keeps the bytes of the slices and checks the manifest; verify, export and import."""
 
 import io
 import itertools
@@ -29,8 +29,8 @@ from tests.helpers.makeshards import (
 
 
 def problems(folder, rgb=None):
-    found = list(verify.find_problems(folder))
-    return found + (list(verify.compare_with_rgb(folder, rgb)) if rgb else [])
+    sentences = list(verify.find_problems(folder))
+    return sentences + (list(verify.compare_with_rgb(folder, rgb)) if rgb else [])
 
 
 def run(*arguments):
@@ -45,22 +45,22 @@ def test_packing_changes_no_byte_of_a_picture(tmp_path, modality):
         assert reader.jpegs(video, range(reader.count(video))) == jpegs(video, modality)
 
 
-def test_a_video_lies_in_one_piece(tmp_path):
+def test_the_pictures_of_a_video_are_contiguous(tmp_path):
     out = packed(tmp_path)
     data = b"".join(path.read_bytes() for path in sorted(out.glob("*.h5")))
     assert all(b"".join(jpegs(video)) in data for video in COUNTS)
 
 
-def test_the_index_and_the_checksums_say_what_there_is(tmp_path):
+def test_the_index_and_the_checksums_describe_the_shards(tmp_path):
     out = packed(tmp_path)
-    index, facts = manifest.read_parquet(out / "index.parquet", INDEX_COLUMNS)
+    index, metadata = manifest.read_parquet(out / "index.parquet", INDEX_COLUMNS)
     assert dict(zip(index["video_id"], index["pictures"], strict=True)) == COUNTS
-    assert (facts["modality"], facts["classes"], facts["settings"]["stage"]) == ("rgb", ["a", "b"], "rgb")
+    assert (metadata["modality"], metadata["classes"], metadata["settings"]["stage"]) == ("rgb", ["a", "b"], "rgb")
     rows = files.read_tsv(out / "shards.tsv", SHARD_COLUMNS)
     assert [files.sha256(out / f"{row['shard']}.h5") for row in rows] == [row["sha256"] for row in rows]
 
 
-def test_a_shard_is_closed_by_the_video_that_fills_it(tmp_path):
+def test_a_shard_ends_with_the_video_that_reaches_its_size(tmp_path):
     assert len(list(packed(tmp_path).glob("*.h5"))) == 4
     where = ("--manifest", tmp_path / "manifest.parquet", "--quarantine", tmp_path / "quarantine.tsv")
     run("pack", *slices(tmp_path), *where, "--modality", "rgb", "--mib", 1, "--out", tmp_path / "one")
@@ -72,13 +72,13 @@ def test_packing_again_gives_the_same_bytes(tmp_path):
     assert {path.name: path.read_bytes() for path in packed(tmp_path).iterdir()} == first
 
 
-def test_a_bad_video_may_be_absent_and_a_lost_one_may_not(tmp_path):
+def test_only_bad_videos_may_be_missing_from_the_slices(tmp_path):
     assert len(ShardReader(packed(tmp_path, videos=(*COUNTS, "b/bad.avi"), bad=["b/bad.avi"])).videos) == 4
     with pytest.raises(UserError, match=r"b/lost.avi is in no slice and not in the quarantine"):
         packed(tmp_path, videos=(*COUNTS, "b/lost.avi"))
 
 
-def test_a_video_twice_or_unknown_is_refused(tmp_path):
+def test_duplicate_and_unknown_videos_are_refused(tmp_path):
     twice = [*slices(tmp_path), slice_file(tmp_path / "more.h5", ["a/1.avi"])]
     with pytest.raises(UserError, match=r"a/1.avi is not once in the manifest"):
         packed(tmp_path, files=twice)
@@ -93,24 +93,28 @@ def test_slices_of_different_settings_are_refused_with_both_values(tmp_path):
         packed(tmp_path, files=[a, b])
 
 
-MADE = {"rgb": {"stage": "frames"}, "flow": {"stage": "flow"}, "backward": {"stage": "flow", "direction": "backward"}}
+STAGE_SETTINGS = {
+    "rgb": {"stage": "frames"},
+    "flow": {"stage": "flow"},
+    "backward": {"stage": "flow", "direction": "backward"},
+}
 
 
-def made_by_our_stages(folder, first, second):
-    a = slice_file(folder / "a.h5", ["a/1.avi", "a/2.avi"], first, **MADE[first])
-    return [a, slice_file(folder / "b.h5", ["b/1.avi", "b/2.avi"], second, **MADE[second])]
+def slices_of_modalities(folder, first, second):
+    a = slice_file(folder / "a.h5", ["a/1.avi", "a/2.avi"], first, **STAGE_SETTINGS[first])
+    return [a, slice_file(folder / "b.h5", ["b/1.avi", "b/2.avi"], second, **STAGE_SETTINGS[second])]
 
 
-@pytest.mark.parametrize("modality", MADE)
-def test_slices_of_our_stages_are_packed_as_what_they_hold(tmp_path, modality):
-    reader = ShardReader(packed(tmp_path, modality, files=made_by_our_stages(tmp_path, modality, modality)))
+@pytest.mark.parametrize("modality", STAGE_SETTINGS)
+def test_slices_are_packed_as_their_own_modality(tmp_path, modality):
+    reader = ShardReader(packed(tmp_path, modality, files=slices_of_modalities(tmp_path, modality, modality)))
     assert (reader.modality, len(reader.videos)) == (modality, 4)
 
 
-@pytest.mark.parametrize(("asked", "holds"), list(itertools.permutations(MADE, 2)))
-def test_a_slice_of_another_modality_is_refused_with_both(tmp_path, asked, holds):
-    with pytest.raises(UserError, match=f"b.h5 holds {holds} but --modality is {asked}"):
-        packed(tmp_path, asked, files=made_by_our_stages(tmp_path, asked, holds))
+@pytest.mark.parametrize(("modality", "actual"), list(itertools.permutations(STAGE_SETTINGS, 2)))
+def test_a_slice_of_another_modality_is_refused_with_both(tmp_path, modality, actual):
+    with pytest.raises(UserError, match=f"b.h5 holds {actual} but --modality is {modality}"):
+        packed(tmp_path, modality, files=slices_of_modalities(tmp_path, modality, actual))
 
 
 def test_a_truncated_slice_is_refused_by_name(tmp_path):
@@ -135,7 +139,7 @@ def flip_a_byte(out):
 
 
 @pytest.mark.parametrize(
-    ("harm", "words"),
+    ("damage", "words"),
     [
         (flip_a_byte, ["0001.h5 has sha256", "picture 0 is no JPEG"]),
         (lambda out: (out / "0002.h5").unlink(), ["0002.h5 is missing"]),
@@ -144,23 +148,23 @@ def flip_a_byte(out):
         (lambda out: shutil.copy(out / "0000.h5", out / "0001.h5"), ["0001.h5 has", "not the 1 of index.parquet"]),
     ],
 )
-def test_verify_finds_what_is_not_as_recorded(tmp_path, harm, words):
+def test_verify_reports_every_difference_from_the_tables(tmp_path, damage, words):
     out = packed(tmp_path)
-    harm(out)
-    found = "\n".join(problems(out))
-    assert all(word in found for word in words)
+    damage(out)
+    text = "\n".join(problems(out))
+    assert all(word in text for word in words)
     with pytest.raises(UserError, match="problems"):
         run("verify", out)
 
 
 def test_verify_compares_flow_with_frames(tmp_path):
     rgb = packed(tmp_path)
-    found = problems(rgb, rgb)  # as many "flow" pictures as frames
-    assert "a/1.avi has 5 flow pictures of 5 frames" in found
-    assert len(found) == 4
+    sentences = problems(rgb, rgb)  # as many "flow" pictures as frames
+    assert "a/1.avi has 5 flow pictures of 5 frames" in sentences
+    assert len(sentences) == 4
 
 
-def test_frames_are_exported_as_their_own_bytes_and_imported_again(tmp_path):
+def test_exported_frames_have_the_stored_bytes_and_can_be_imported(tmp_path):
     out = packed(tmp_path)
     run("export", out, tmp_path / "jpg", "--format", "jpg")
     assert (tmp_path / "jpg/a/2/img_00009.jpg").read_bytes() == jpegs("a/2.avi")[8]
@@ -198,7 +202,7 @@ def test_flow_of_other_tools_is_imported(tmp_path, naming, class_folders):
 
 
 @pytest.mark.parametrize("modality", ["flow", "backward"])
-def test_exported_flow_comes_back_nearly_the_same(tmp_path, modality):
+def test_exported_flow_can_be_imported_with_little_loss(tmp_path, modality):
     out = packed(tmp_path, modality)
     run("export", out, tmp_path / "jpg", "--format", "jpg")
     where = ("--manifest", tmp_path / "manifest.parquet", "--out", tmp_path / "again")
@@ -208,7 +212,7 @@ def test_exported_flow_comes_back_nearly_the_same(tmp_path, modality):
     assert abs(before - after).mean() < 1
 
 
-def test_import_names_the_videos_without_whole_pictures(tmp_path):
+def test_import_quarantines_videos_with_missing_pictures(tmp_path):
     run("export", packed(tmp_path, "flow"), tmp_path / "jpg", "--format", "jpg")
     (tmp_path / "jpg/a/2/flow_x_00003.jpg").unlink()
     shutil.rmtree(tmp_path / "jpg/b/1")
@@ -225,21 +229,21 @@ def test_import_names_the_videos_without_whole_pictures(tmp_path):
 
 
 @pytest.mark.parametrize("modality", ["flow", "backward"])
-def test_imported_flow_must_say_its_bound(tmp_path, modality):
+def test_imported_flow_needs_a_bound(tmp_path, modality):
     where = ("--manifest", manifest_file(tmp_path), "--out", tmp_path / "out")
     with pytest.raises(UserError, match="--bound is missing"):
         run("import", tmp_path, *where, "--modality", modality)
 
 
-def test_a_webdataset_has_a_sample_a_video(tmp_path):
+def test_a_webdataset_has_one_sample_per_video(tmp_path):
     run("export", packed(tmp_path), tmp_path / "wds", "--format", "webdataset", "--mib", 0)
     run("export", packed(tmp_path), tmp_path / "one", "--format", "webdataset")
     assert len(list((tmp_path / "wds").iterdir())) == len(COUNTS)
     with tarfile.open(tmp_path / "one/000000.tar") as tar:
-        found = {entry.name: tar.extractfile(entry).read() for entry in tar}
-    assert found["a/2.00009.jpg"] == jpegs("a/2.avi")[8]
-    assert (found["b/1.cls"], json.loads(found["b/1.json"])["video_id"]) == (b"1", "b/1.avi")
-    assert len(found) == sum(COUNTS.values()) + 2 * len(COUNTS)
+        files = {entry.name: tar.extractfile(entry).read() for entry in tar}
+    assert files["a/2.00009.jpg"] == jpegs("a/2.avi")[8]
+    assert (files["b/1.cls"], json.loads(files["b/1.json"])["video_id"]) == (b"1", "b/1.avi")
+    assert len(files) == sum(COUNTS.values()) + 2 * len(COUNTS)
 
 
 def test_previews_show_every_picture(tmp_path):
@@ -255,7 +259,7 @@ def test_an_unknown_video_cannot_be_exported(tmp_path):
         run("export", packed(tmp_path), tmp_path / "x", "--format", "jpg", "--videos", "z.avi")
 
 
-def test_exported_names_of_two_videos_never_meet(tmp_path):
+def test_exported_names_are_unique(tmp_path):
     from pipeline.shard.export import export_names
 
     reader = ShardReader(packed(tmp_path))

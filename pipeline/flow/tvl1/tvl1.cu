@@ -1,13 +1,13 @@
 // TV-L1 on a GPU: the arithmetic of sweep.py, median.py, warp.py and pyramid.py for a batch of frame pairs.
 //
 // A launch of `iterate` runs up to DEPTH iterations of a tile before it writes to global memory. A block processes a
-// tile of TILE_W x TILE_H pixels. Each thread keeps u and q of a patch of PATCH_W x PATCH_H pixels in registers. `data` is in
-// shared memory, and so are the edges of the patches, which are all that neighbouring threads exchange.
+// tile of TILE_W x TILE_H pixels. Each thread keeps u and q of a patch of PATCH_W x PATCH_H pixels in registers. `data`
+// is in shared memory, and so are the edges of the patches, which are all that neighbouring threads exchange.
 // At the edges of a tile that are not edges of the image, every iteration makes one more pixel invalid. Tiles therefore
 // overlap by 2 DEPTH pixels, and each writes only its valid inner part.
 //
-// The file also compiles as C++ for the CPU, where a block is a loop over its threads. Between two SYNCs a thread must not
-// read what another one writes; the tests run the loops forwards and backwards to verify this.
+// The file also compiles as C++ for the CPU, where a block is a loop over its threads. Between two SYNCs a thread must
+// not read what another one writes; the tests run the loops forwards and backwards to verify this.
 
 #ifdef __CUDACC_RTC__
 #define KERNEL extern "C" __global__ void
