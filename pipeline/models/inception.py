@@ -46,22 +46,22 @@ class LayerBuilder:
 def body(layers: LayerBuilder) -> dict[str, nn.Module]:
     """I3D's layers up to Mixed_5c (Figure 3); the numbers of `mixed` are the filters of b0, b1a, b1b, b2a, b2b, b3b."""
     return {
-        "Conv3d_1a_7x7": layers.conv(64, 7, 2),
-        "MaxPool3d_2a_3x3": layers.pool((1, 3, 3), (1, 2, 2)),
+        "Conv3d_1a_7x7": layers.conv(64, 7, 2),  # (B, 64, T/2, H/2, W/2)
+        "MaxPool3d_2a_3x3": layers.pool((1, 3, 3), (1, 2, 2)),  # (B, 64, T/2, H/4, W/4)
         "Conv3d_2b_1x1": layers.conv(64, 1),
-        "Conv3d_2c_3x3": layers.conv(192, 3),
-        "MaxPool3d_3a_3x3": layers.pool((1, 3, 3), (1, 2, 2)),
+        "Conv3d_2c_3x3": layers.conv(192, 3),  # (B, 192, T/2, H/4, W/4)
+        "MaxPool3d_3a_3x3": layers.pool((1, 3, 3), (1, 2, 2)),  # (B, 192, T/2, H/8, W/8)
         "Mixed_3b": layers.mixed(64, 96, 128, 16, 32, 32),
-        "Mixed_3c": layers.mixed(128, 128, 192, 32, 96, 64),
-        "MaxPool3d_4a_3x3": layers.pool(3, 2),
+        "Mixed_3c": layers.mixed(128, 128, 192, 32, 96, 64),  # (B, 480, T/2, H/8, W/8)
+        "MaxPool3d_4a_3x3": layers.pool(3, 2),  # (B, 480, T/4, H/16, W/16)
         "Mixed_4b": layers.mixed(192, 96, 208, 16, 48, 64),
         "Mixed_4c": layers.mixed(160, 112, 224, 24, 64, 64),
         "Mixed_4d": layers.mixed(128, 128, 256, 24, 64, 64),
         "Mixed_4e": layers.mixed(112, 144, 288, 32, 64, 64),
-        "Mixed_4f": layers.mixed(256, 160, 320, 32, 128, 128),
-        "MaxPool3d_5a_2x2": layers.pool(2, 2),
+        "Mixed_4f": layers.mixed(256, 160, 320, 32, 128, 128),  # (B, 832, T/4, H/16, W/16)
+        "MaxPool3d_5a_2x2": layers.pool(2, 2),  # (B, 832, T/8, H/32, W/32)
         "Mixed_5b": layers.mixed(256, 160, 320, 32, 128, 128),
-        "Mixed_5c": layers.mixed(384, 192, 384, 48, 128, 128),
+        "Mixed_5c": layers.mixed(384, 192, 384, 48, 128, 128),  # (B, 1024, T/8, H/32, W/32)
     }
 
 
@@ -161,9 +161,9 @@ class Trunk(nn.Module):
         """
         own = self.state_dict()
         if tensors.keys() != own.keys():
-            body = {name: tensor for name, tensor in tensors.items() if not name.startswith("logits.")}
+            trunk = {name: tensor for name, tensor in tensors.items() if not name.startswith("logits.")}
             logits = {name: tensor for name, tensor in own.items() if name.startswith("logits.")}
-            tensors = {name.replace("2d", f"{self.dims}d"): tensor for name, tensor in body.items()} | logits
+            tensors = {name.replace("2d", f"{self.dims}d"): tensor for name, tensor in trunk.items()} | logits
         return convert_weights(tensors, self)
 
     def _check(self, x: Tensor) -> None:

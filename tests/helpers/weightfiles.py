@@ -53,14 +53,14 @@ def blob(array, legacy=False, pack=True, double=False):
     return shape + b"".join(tag + raw[at : at + size] for at in range(0, len(raw), size))
 
 
-def caffemodel(path, layers, age=2, **form):
-    """A NetParameter of {layer: [blobs]}; `age` 0, 1 or 2 is that of its layers."""
+def caffemodel(path, layers, version=2, **form):
+    """A NetParameter of {layer: [blobs]}; `version` 0, 1 or 2 is that of its layers."""
     net = tagged(1, "a net") + tagged(3, "data")
     for name, arrays in {"data": [], **layers}.items():
         blobs = [blob(array, **form) for array in arrays]
-        if age == 2:
+        if version == 2:
             net += tagged(100, tagged(1, name) + tagged(2, "Layer") + many(7, blobs))
-        elif age == 1:
+        elif version == 1:
             net += tagged(
                 2, tagged(2, "bottom") + tagged(4, name) + tagged(5, 4) + b"".join(tagged(6, b) for b in blobs)
             )

@@ -31,11 +31,11 @@ def same(tensors, expected):
         assert tensors[name].shape == array.shape, name
 
 
-@pytest.mark.parametrize("age", [0, 1, 2])
+@pytest.mark.parametrize("version", [0, 1, 2])
 @pytest.mark.parametrize("pack", [True, False])
 @pytest.mark.parametrize("double", [True, False])
-def test_caffe_layers_of_every_version_and_encoding(tmp_path, age, pack, double):
-    wf.caffemodel(tmp_path / "net.caffemodel", LAYERS, age, pack=pack, double=double)
+def test_caffe_layers_of_every_version_and_encoding(tmp_path, version, pack, double):
+    wf.caffemodel(tmp_path / "net.caffemodel", LAYERS, version, pack=pack, double=double)
     same(read("caffe", tmp_path / "net.caffemodel"), BLOBS)
 
 

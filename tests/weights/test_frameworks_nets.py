@@ -142,10 +142,10 @@ def cnn_m_agrees(net, layers, picture, seen):
         close(ours[name], theirs[layer])
 
 
-@pytest.mark.parametrize(("age", "legacy"), [(1, True), (2, False)])
-def test_cnn_m_of_caffe_on_rgb_equals_caffe_on_bgr(tmp_path, age, legacy):
+@pytest.mark.parametrize(("version", "legacy"), [(1, True), (2, False)])
+def test_cnn_m_of_caffe_on_rgb_equals_caffe_on_bgr(tmp_path, version, legacy):
     layers, picture = cnn_m_layers(3), normal(2, 224, 224, 3)
-    wf.caffemodel(tmp_path / "m.caffemodel", layers, age, legacy=legacy)
+    wf.caffemodel(tmp_path / "m.caffemodel", layers, version, legacy=legacy)
     net = loaded("caffe", tmp_path / "m.caffemodel", "cnn_m_2048", width=0.1)
     cnn_m_agrees(net, layers, picture, picture[..., ::-1])
 
