@@ -33,6 +33,16 @@ class ClassCounts(NamedTuple):
     videos: int
     metadata: dict[str, Any]
 
+    def total(self, name: str, classes: Sequence[str] | None = None) -> int:
+        """The sum of `scored`, `top1` or `top5` over some classes or all; raises UserError for an unknown class."""
+        counts = getattr(self, name)
+        if classes is None:
+            return sum(counts)
+        if unknown := [name for name in classes if name not in self.classes]:
+            known = ", ".join(self.classes)
+            raise UserError(f"groups names the class {unknown[0]}, which is not one of {known}: correct groups")
+        return sum(counts[self.classes.index(name)] for name in classes)
+
 
 def read_or_count(path: Path) -> ClassCounts:
     """The counts of a score file: from the JSON beside it, or counted and written there if that is not up to date."""
@@ -49,7 +59,7 @@ def read_or_count(path: Path) -> ClassCounts:
 def write_counts(path: Path) -> float:
     """Write the counts beside a new score file, so that no table has to read it, and return its top-1 accuracy."""
     counts = read_or_count(path)
-    return sum(counts.top1) / max(1, sum(counts.scored))
+    return counts.total("top1") / max(1, counts.total("scored"))
 
 
 def count(path: Path) -> ClassCounts:
@@ -61,17 +71,6 @@ def count(path: Path) -> ClassCounts:
     scored, top1, top5 = (np.bincount(labels[mask], minlength=len(classes)).tolist() for mask in masks)
     selected = {key: metadata[key] for key in METADATA_KEYS if key in metadata}
     return ClassCounts(classes, scored, top1, top5, int(metadata["videos"]), selected)
-
-
-def sum_over_classes(all_counts: ClassCounts, counts: Sequence[int], classes: Sequence[str] | None) -> int:
-    """The sum of one of the lists of `all_counts` over `classes` (None: all); raises UserError for an unknown class."""
-    if classes is None:
-        return sum(counts)
-    if unknown := [name for name in classes if name not in all_counts.classes]:
-        raise UserError(
-            f"groups names the class {unknown[0]}, which is not one of {', '.join(all_counts.classes)}: correct groups"
-        )
-    return sum(counts[all_counts.classes.index(name)] for name in classes)
 
 
 def in_top_k(values: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

@@ -108,10 +108,7 @@ def result_row(request: Request, cells: Sequence[Cell], counts: Sequence[RunCoun
 
 def accuracy_cells(request: Request, counts: Sequence[RunCounts], published: str) -> ResultRow:
     """Accuracy in per cent, averaged over splits and then over seeds; its 95 % interval over all splits' videos."""
-    right, scored = (
-        [class_counts.sum_over_classes(one.counts, getattr(one.counts, name), request.classes) for one in counts]
-        for name in (request.metric, "scored")
-    )
+    right, scored = ([one.counts.total(name, request.classes) for one in counts] for name in (request.metric, "scored"))
     if not all(scored):
         return {"videos": "0"}
     seeds = sorted({one.seed for one in counts})
