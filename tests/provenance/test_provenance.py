@@ -35,7 +35,7 @@ def record(folder, output, rule, inputs, /, ended=None, command="", **settings):
 
 
 @pytest.fixture
-def made(tmp_path):
+def folder(tmp_path):
     """A table made of scores, made of weights, made of six slices, made of the user's archive."""
     for path in ("data/d/flow", "results/tables", "results/benchmarks", "logs", "archives"):
         (tmp_path / path).mkdir(parents=True)
@@ -55,101 +55,101 @@ def made(tmp_path):
     return tmp_path
 
 
-def output(made, capsys, result="results/tables/d.csv"):
-    provenance_command.main([str(made / result)])
+def output(folder, capsys, result="results/tables/d.csv"):
+    provenance_command.main([str(folder / result)])
     return capsys.readouterr().out
 
 
-def test_the_tree_shows_rules_settings_hashes_and_metadata_from_the_table_to_the_archive(made, capsys):
-    text = output(made, capsys)
+def test_the_tree_shows_rules_settings_hashes_and_metadata_from_the_table_to_the_archive(folder, capsys):
+    text = output(folder, capsys)
     for words in ("made by: table", "metadata: classes (400 of them); fingerprint f1f2; protocol 25 frames",
                   "settings: seed 7", "settings: bound 20", "recipe_hash beef", "code c0de"):  # fmt: skip
         assert words in text
-    assert f"sha256: {tree.sha256(made / WEIGHTS)[:12]}" in text
+    assert f"sha256: {tree.sha256(folder / WEIGHTS)[:12]}" in text
     assert "archives/d.rar\n" in text
     assert "a file of yours, not made by the workflow" in text
 
 
-def test_the_environment_of_a_job_is_shown_with_its_differences_from_the_lock(made, capsys):
+def test_the_environment_of_a_job_is_shown_with_its_differences_from_the_lock(folder, capsys):
     assert (
         "ran in: commit 0123456789ab with changes, lock fedcba987654 (but torch 2.12.0), Python 3.11.7, torch 2.12.0,"
-        " NVIDIA H100, driver 550.1" in output(made, capsys)
+        " NVIDIA H100, driver 550.1" in output(folder, capsys)
     )
 
 
-def test_the_environment_is_read_from_the_log_if_the_file_has_none(made, capsys):
-    (made / "logs/flow.log").write_text(
+def test_the_environment_is_read_from_the_log_if_the_file_has_none(folder, capsys):
+    (folder / "logs/flow.log").write_text(
         f"{environment.LOG_PREFIX}{json.dumps({**RAN_IN, 'commit': 'aaaaaaaaaaaa'})}\nwork\n"
     )
-    assert "ran in: commit aaaaaaaaaaaa" in output(made, capsys)
+    assert "ran in: commit aaaaaaaaaaaa" in output(folder, capsys)
 
 
-def test_wall_time_comes_from_the_benchmark_or_else_from_the_record(made, capsys):
-    text = output(made, capsys)
+def test_wall_time_comes_from_the_benchmark_or_else_from_the_record(folder, capsys):
+    text = output(folder, capsys)
     assert "123.4 s, 456 MB" in text
     assert "5.0 s, code" in text
 
 
-def test_similar_slices_are_one_entry_with_their_summed_time(made, capsys):
-    text = output(made, capsys)
+def test_similar_slices_are_one_entry_with_their_summed_time(folder, capsys):
+    text = output(folder, capsys)
     assert "data/d/flow/0000.h5 and 5 like it" in text
     assert "all 6 30 s" in text
     assert "0003.h5" not in text
 
 
-def test_a_slice_made_with_other_settings_is_an_entry_of_its_own(made, capsys):
-    record(made, "data/d/flow/0003.h5", "flow", ["archives/d.rar"], bound=15)
-    assert "data/d/flow/0003.h5\n" in output(made, capsys)
+def test_a_slice_made_with_other_settings_is_an_entry_of_its_own(folder, capsys):
+    record(folder, "data/d/flow/0003.h5", "flow", ["archives/d.rar"], bound=15)
+    assert "data/d/flow/0003.h5\n" in output(folder, capsys)
 
 
-def test_slices_of_the_users_videos_are_one_entry_with_their_folder_below(made, capsys):
+def test_slices_of_the_users_videos_are_one_entry_with_their_folder_below(folder, capsys):
     for number in range(6):
         path = f"data/d/flow/{number:04d}.h5"
         record(
-            made,
+            folder,
             path,
             "frames",
             [],
-            command=f"python -m pipeline.frames {made / 'archives'} {path}",
+            command=f"python -m pipeline.frames {folder / 'archives'} {path}",
             videos=f"hash{number}",
         )
-    text = output(made, capsys)
+    text = output(folder, capsys)
     assert "data/d/flow/0000.h5 and 5 like it" in text
-    assert f"| {made / 'archives'}\n" in text
-    assert text.index(str(made / "archives") + "\n") < text.index("a file of yours, not made by the workflow")
+    assert f"| {folder / 'archives'}\n" in text
+    assert text.index(str(folder / "archives") + "\n") < text.index("a file of yours, not made by the workflow")
 
 
-def test_what_is_not_recorded_is_listed_as_unknown(made, capsys):
-    (made / "results/benchmarks/train.tsv").unlink()
-    for path in (made / ".snakemake" / "metadata").glob("cmVz*"):  # what begins with res
+def test_what_is_not_recorded_is_listed_as_unknown(folder, capsys):
+    (folder / "results/benchmarks/train.tsv").unlink()
+    for path in (folder / ".snakemake" / "metadata").glob("cmVz*"):  # what begins with res
         path.unlink()
-    text = output(made, capsys)
+    text = output(folder, capsys)
     assert "the job that made it is not known" in text
     assert "unknown: the job that made it, of 1 files" in text
 
 
-def test_a_file_that_was_changed_after_its_job_is_marked(made, capsys):
-    os.utime(made / WEIGHTS, (0, 0))
-    assert "CHANGED since its job ended" in output(made, capsys)
+def test_a_file_that_was_changed_after_its_job_is_marked(folder, capsys):
+    os.utime(folder / WEIGHTS, (0, 0))
+    assert "CHANGED since its job ended" in output(folder, capsys)
 
 
-def test_a_deleted_file_is_marked(made, capsys):
+def test_a_deleted_file_is_marked(folder, capsys):
     for number in range(6):
-        (made / f"data/d/flow/{number:04d}.h5").unlink()
-    assert "gone: deleted since, or temporary" in output(made, capsys)
+        (folder / f"data/d/flow/{number:04d}.h5").unlink()
+    assert "gone: deleted since, or temporary" in output(folder, capsys)
 
 
-def test_the_tree_can_be_written_to_a_file(made, capsys):
-    out = made / "results/tables/d.provenance.txt"
-    provenance_command.main([str(made / "results/tables/d.csv"), "--out", str(out)])
+def test_the_tree_can_be_written_to_a_file(folder, capsys):
+    out = folder / "results/tables/d.provenance.txt"
+    provenance_command.main([str(folder / "results/tables/d.csv"), "--out", str(out)])
     assert out.read_text() == capsys.readouterr().out
 
 
-def test_a_damaged_file_and_a_damaged_record_are_no_error(made, capsys):
-    (made / WEIGHTS).write_bytes(b"torn")
-    record_of = made / ".snakemake" / "metadata" / urlsafe_b64encode(WEIGHTS.encode()).decode()
+def test_a_damaged_file_and_a_damaged_record_are_no_error(folder, capsys):
+    (folder / WEIGHTS).write_bytes(b"torn")
+    record_of = folder / ".snakemake" / "metadata" / urlsafe_b64encode(WEIGHTS.encode()).decode()
     record_of.write_text("{")
-    assert "unreadable" in output(made, capsys)
+    assert "unreadable" in output(folder, capsys)
 
 
 @pytest.mark.parametrize(("path", "message"), [("none.csv", "does not exist"), ("logs", "no folder above .* has a")])

@@ -29,64 +29,64 @@ rule flow:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def workflow(tmp_path_factory):
     """The folder of a small workflow that has run."""
-    folder = tmp_path_factory.mktemp("made")
+    folder = tmp_path_factory.mktemp("workflow")
     (folder / "frames").mkdir()
     for number in (1, 2):
         (folder / "frames" / f"{number}.txt").write_text("frames")
     (folder / "Snakefile").write_text(SNAKEFILE)
-    command = [sys.executable, "-m", "snakemake", *where(folder), "--cores", "1", "table.csv"]
+    command = [sys.executable, "-m", "snakemake", *location_options(folder), "--cores", "1", "table.csv"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     return folder
 
 
-def where(folder):
+def location_options(folder):
     return ["--snakefile", str(folder / "Snakefile"), "--directory", str(folder)]
 
 
 def output(capsys, folder, *options):
-    why_command.main(["table.csv", *where(folder), *options])
+    why_command.main(["table.csv", *location_options(folder), *options])
     return capsys.readouterr().out
 
 
-def test_an_up_to_date_target_has_nothing_to_run(made, capsys):
-    assert output(capsys, made) == "table.csv: nothing would run\n"
+def test_an_up_to_date_target_has_nothing_to_run(workflow, capsys):
+    assert output(capsys, workflow) == "table.csv: nothing would run\n"
 
 
-def test_a_changed_setting_is_shown_with_both_values_and_the_jobs_that_depend_on_it(made, capsys):
-    assert output(capsys, made, "--config", "bound=15") == (
+def test_a_changed_setting_is_shown_with_both_values_and_the_jobs_that_depend_on_it(workflow, capsys):
+    assert output(capsys, workflow, "--config", "bound=15") == (
         "table.csv: 3 jobs would run\n"
         "flow, 2 jobs: flow.bound 20 -> 15\n    flow/1.txt, flow/2.txt\n"
         "table, 1 job: its input is made again by flow\n    table.csv\n"
     )
 
 
-def test_a_changed_item_of_a_list_is_shown_alone(made, capsys):
-    text = output(capsys, made, "--config", "value=87.0")
+def test_a_changed_item_of_a_list_is_shown_alone(workflow, capsys):
+    text = output(capsys, workflow, "--config", "value=87.0")
     assert "table.rows: 1 of 2 changed, first [{'row': 1, 'value': 88.0}] -> [{'row': 1, 'value': 87.0}]" in text
     assert "flow" not in text
 
 
-def test_a_changed_parameter_outside_the_settings_is_shown_as_snakemake_prints_it(made, capsys):
-    assert "flow, 2 jobs: other parameters: '' -> 'repair'" in output(capsys, made, "--config", "options=repair")
+def test_a_changed_parameter_outside_the_settings_is_shown_as_snakemake_prints_it(workflow, capsys):
+    assert "flow, 2 jobs: other parameters: '' -> 'repair'" in output(capsys, workflow, "--config", "options=repair")
 
 
-def test_changed_code_and_a_newer_input_are_distinguished(made, capsys):
-    path = made / "frames" / "2.txt"
+def test_changed_code_and_a_newer_input_are_distinguished(workflow, capsys):
+    path = workflow / "frames" / "2.txt"
     before = path.stat()
     path.write_text("other frames")
-    text = output(capsys, made, "--config", "code=bbb")
+    text = output(capsys, workflow, "--config", "code=bbb")
     path.write_text("frames")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert "flow, 1 job: code has changed" in text
     assert "flow, 1 job: an input is newer: frames/2.txt" in text
 
 
-def test_an_unknown_target_is_reported_in_one_sentence(made):
+def test_an_unknown_target_is_reported_in_one_sentence(workflow):
     with pytest.raises(UserError, match=r"cannot plan none.csv: .*none.csv"):
-        why_command.main(["none.csv", *where(made)])
+        why_command.main(["none.csv", *location_options(workflow)])
 
 
 def test_long_values_are_shown_around_their_first_difference():

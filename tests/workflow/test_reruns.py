@@ -145,7 +145,7 @@ def test_another_flow_bound_plans_the_flow_and_what_is_made_of_it(made):
 
 
 def test_changed_code_of_a_stage_plans_that_stage_and_what_follows(made):
-    with made.edited("pipeline/flow/flow_slices.py", "MOST_PAIRS = 256", "MOST_PAIRS = 128"):
+    with made.edited("pipeline/flow/flow_slices.py", "MAX_PAIRS = 256", "MAX_PAIRS = 128"):
         assert made.planned() == FLOW
 
 
@@ -198,7 +198,7 @@ def test_a_reworded_error_and_a_line_of_a_log_or_of_tensorboard_plan_nothing(mad
     error = made.edited("pipeline/train/sampler.py", "mend the recipe", "correct the recipe")
     log = made.edited("pipeline/train/dataset.py", "training on {", "trained on are {")
     curve = made.edited("pipeline/train/tensorboard.py", "add_scalar(name,", "add_scalar(f'train/{name}',")
-    help_text = made.edited("pipeline/flow/__main__.py", "what computes it", "the processor that computes it")
+    help_text = made.edited("pipeline/flow/__main__.py", "motion in pixels", "pixels of motion")
     progress = made.edited("pipeline/common/log.py", "LOG_SECONDS = 10.0", "LOG_SECONDS = 20.0")
     with error, log, curve, help_text, progress:
         assert made.planned() == []
