@@ -1,4 +1,4 @@
-"""The metadata inside a result file: of a Parquet or safetensors file, the attributes of an HDF5 store."""
+"""The metadata inside a result file (Parquet, safetensors, attributes of an HDF5 store), and the hash of a file."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,7 @@ from pipeline.formats.manifest import METADATA_KEY
 
 MAX_HEADER = 64 << 20  # bytes; a safetensors header that claims more is refused
 DIGITS = 12  # hex digits of a SHA-256 that are shown
+MAX_HASHED = 1 << 30  # bytes; a larger file is not hashed
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -25,6 +26,11 @@ def read_metadata(path: Path) -> dict[str, Any]:
         return reader(path) if reader else {}
     except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
         return {"unreadable": str(error)}
+
+
+def short_sha256(path: Path) -> str:
+    """The first digits of a file's SHA-256; "too large" above MAX_HASHED (fetched.tsv has the hashes of archives)."""
+    return sha256(path)[:DIGITS] if path.stat().st_size <= MAX_HASHED else "too large"
 
 
 def _parquet(path: Path) -> dict[str, Any]:

@@ -5,15 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.common.files import sha256
 from pipeline.jobs import records
-from pipeline.jobs.metadata import DIGITS, read_metadata
+from pipeline.jobs.metadata import read_metadata, short_sha256
 from pipeline.jobs.records import benchmark_row, logged_environment, wall_seconds
 
 MAX_SINGLE = 3  # similar inputs that are listed one by one; more of them become one entry
 MAX_LENGTH = 90  # characters of a value that are shown
 CLOCK_TOLERANCE = 2.0  # seconds between the end of a job and its file's modification time that are ignored
-MAX_HASHED = 1 << 30  # bytes; a larger file is not hashed
 
 
 class Walk(NamedTuple):
@@ -127,11 +125,6 @@ def environment_line(environment: dict[str, Any]) -> str:
     driver = f", driver {environment['driver']}" if environment.get("driver") else ""
     versions = f"Python {environment.get('python')}, torch {environment.get('torch')}"
     return f"ran in: commit {environment.get('commit') or 'unknown'}{dirty}, {lock}, {versions}, {gpu}{driver}"
-
-
-def short_sha256(path: Path) -> str:
-    """The first digits of a file's SHA-256; not computed for large files (fetched.tsv has those of archives)."""
-    return sha256(path)[:DIGITS] if path.stat().st_size <= MAX_HASHED else "not computed for a file so large"
 
 
 def local_time(time: float) -> str:

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 from pipeline.common import cli, log
 from pipeline.common.errors import UserError
-from pipeline.common.files import read_tsv, sha256
+from pipeline.common.files import read_tsv
 from pipeline.jobs import records
-from pipeline.jobs.metadata import DIGITS, read_metadata
+from pipeline.jobs.metadata import DIGITS, read_metadata, short_sha256
 from pipeline.jobs.records import benchmark_row, logged_environment, wall_seconds
 from pipeline.report import pages, stages
 
-MAX_HASHED = 1 << 30  # bytes; larger files are not hashed
 UNKNOWN = "unknown"
 SCORE_COLUMNS = ("run", "split", "seed", "recipe", "data", "weights", "scores", "commit", "training, s", "scoring, s")
 ENVIRONMENT_KEYS = ("commit", "dirty", "lock", "not_as_locked", "python", "torch", "gpu", "driver")
@@ -109,10 +108,8 @@ def edges(jobs: Iterable[Job]) -> dict[str, set[str]]:
 
 
 def digest(path: Path) -> str:
-    """The first digits of a file's SHA-256; `-` for a missing file, `too large` above MAX_HASHED bytes."""
-    if not path.exists():
-        return "-"
-    return sha256(path)[:DIGITS] if path.stat().st_size <= MAX_HASHED else "too large"
+    """The file's short_sha256; `-` for a missing file."""
+    return short_sha256(path) if path.exists() else "-"
 
 
 def body(folder: Path, dataset: str, scores: Sequence[Path], jobs: Sequence[Job]) -> Iterator[str]:

@@ -13,8 +13,8 @@ from pipeline.common import environment
 from pipeline.common.errors import UserError
 from pipeline.formats import manifest, weights
 from pipeline.jobs import records
+from pipeline.jobs.metadata import short_sha256
 from pipeline.provenance import __main__ as provenance_command
-from pipeline.provenance import tree
 
 RAN_IN = {
     "commit": "0123456789ab", "dirty": True, "lock": "fedcba987654", "not_as_locked": {"torch": "2.12.0"},
@@ -65,7 +65,7 @@ def test_the_tree_shows_rules_settings_hashes_and_metadata_from_the_table_to_the
     for words in ("made by: table", "metadata: classes (400 of them); fingerprint f1f2; protocol 25 frames",
                   "settings: seed 7", "settings: bound 20", "recipe_hash beef", "code c0de"):  # fmt: skip
         assert words in text
-    assert f"sha256: {tree.sha256(folder / WEIGHTS)[:12]}" in text
+    assert f"sha256: {short_sha256(folder / WEIGHTS)}" in text
     assert "archives/d.rar\n" in text
     assert "a file of yours, not made by the workflow" in text
 
@@ -168,7 +168,7 @@ def test_the_environment_is_this_commit_this_lock_and_plain_json():
     values = environment.environment()
     head = subprocess.run(["git", "-C", str(environment.ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
     assert values["commit"] == (head.stdout[:12] or None)
-    assert values["lock"] == tree.sha256(environment.LOCK)[:12]
+    assert values["lock"] == short_sha256(environment.LOCK)
     assert environment.read_log(environment.log_line()) == values
 
 
