@@ -26,10 +26,10 @@ from benchmarks import host
 from benchmarks.tvl1 import CLIPS, NAMES, machine
 from benchmarks.tvl1 import synthetic as textures
 from pipeline.common import cli, log
-from pipeline.idt.fisher import Encoder, Mixture, Vocabulary, root
-from pipeline.idt.parameters import KINDS, STEP, Parameters
-from pipeline.idt.pyramid import Motion
-from pipeline.idt.tracks import split, tracks
+from pipeline.idt.fisher import Encoder, Mixture, Vocabulary, root_normalise
+from pipeline.idt.parameters import DESCRIPTOR_LENGTHS, SCALE_STEP, Parameters
+from pipeline.idt.pyramid import MotionEstimator
+from pipeline.idt.tracks import follow_tracks, split_by_kind
 
 SIZE = (320, 240)
 REACH = 25  # frames a second a core
@@ -63,7 +63,7 @@ def clips(paths: Sequence[Path], count: int) -> dict[str, list[bytes]]:
 def vocabulary(seed: int = 0) -> Vocabulary:
     """One of the paper's size; what it was fitted to does not change the time that it takes."""
     random, found = np.random.default_rng(seed), {}
-    for kind, length in KINDS.items():
+    for kind, length in DESCRIPTOR_LENGTHS.items():
         axes = np.linalg.qr(random.normal(size=(length, length)))[0][: length // 2]
         means, variances = random.normal(0, 0.1, (CLUSTERS, length // 2)), np.full((CLUSTERS, length // 2), 0.01)
         parts = (np.full(length, 0.1), axes, np.full(CLUSTERS, 1 / CLUSTERS), means, variances)
@@ -78,18 +78,18 @@ def grey(jpegs: Sequence[bytes]):
 
 def follow(jpegs: Sequence[bytes], parameters: Parameters) -> int:
     """Tracks alone; how many there are."""
-    return sum(len(found.scale) for found in tracks(grey(jpegs), parameters))
+    return sum(len(found.scale) for found in follow_tracks(grey(jpegs), parameters))
 
 
 def encode(jpegs: Sequence[bytes], parameters: Parameters, chosen: Vocabulary) -> int:
     """Tracks and their Fisher vectors, as pipeline.idt.encode does; how many tracks there are."""
     encoder, waiting, count = Encoder(chosen), [], 0
-    for found in itertools.chain(tracks(grey(jpegs), parameters), [None]):
+    for found in itertools.chain(follow_tracks(grey(jpegs), parameters), [None]):
         if found is not None:
             waiting.append(found.descriptors)
             count += len(found.descriptors)
         if waiting and (found is None or sum(map(len, waiting)) >= BATCH):
-            encoder.add({kind: root(part) for kind, part in split(np.concatenate(waiting)).items()})
+            encoder.add({kind: root_normalise(part) for kind, part in split_by_kind(np.concatenate(waiting)).items()})
             waiting = []
     encoder.vector()
     return count
@@ -118,14 +118,14 @@ def speed(jpegs: Sequence[bytes], work: Callable[[], int], rounds: int) -> dict[
 def against_opencv(jpegs: Sequence[bytes], rounds: int) -> dict[str, Any]:
     """Flow at every scale between two frames, ours and OpenCV's Farneback by turns: processor milliseconds."""
     first, second = list(grey(jpegs[20:22]))
-    motion = Motion(SIZE[1], SIZE[0], Parameters(features="none"))
+    motion = MotionEstimator(SIZE[1], SIZE[0], Parameters(features="none"))
 
     def ours() -> list[np.ndarray]:
         return motion._flow(first, second, motion.expand(first), motion.expand(second))
 
     def theirs() -> np.ndarray:
         levels = len(motion.sizes) - 1
-        return cv2.calcOpticalFlowFarneback(first, second, None, 1 / STEP, levels, 10, 2, 7, 1.5, 0)  # type: ignore
+        return cv2.calcOpticalFlowFarneback(first, second, None, 1 / SCALE_STEP, levels, 10, 2, 7, 1.5, 0)  # type: ignore
 
     ours(), theirs()
     pairs = [(timed(ours)[CPU], timed(theirs)[CPU]) for _ in range(5 * rounds)]

@@ -1,10 +1,10 @@
 """Encode each video of a slice: the Fisher vectors of all its tracks, under each of the vocabularies.
 
-Tracks are followed once for all splits and seeds, and forgotten at once: those of UCF-101 would fill 200 GB.
+Tracks are followed once for all splits and seeds and are not stored: those of UCF-101 would take 200 GB.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,78 +17,84 @@ from pipeline.common.threads import ordered_map
 from pipeline.formats.jpeg_store import JpegStore
 from pipeline.idt import files, videos
 from pipeline.idt.fisher import Encoder, Vocabulary
-from pipeline.idt.parameters import KINDS, Parameters
+from pipeline.idt.parameters import DESCRIPTOR_LENGTHS, TRACK_SETTINGS, Parameters
 
-BATCH = 512  # tracks that are encoded at a time
+BATCH = 512  # tracks that are encoded together, at least
 
 
-class Encoded(NamedTuple):
-    """One video: its number of tracks, and a float16 vector a vocabulary."""
+class EncodedVideo(NamedTuple):
+    """The number of tracks of a video, and its float16 encoding under each vocabulary."""
 
     tracks: int
     vectors: list[np.ndarray]
 
 
-def encoded(store: JpegStore, number: int, chosen: Parameters, vocabularies: Sequence[Vocabulary]) -> Encoded:
-    """A video without tracks has zeros."""
+def encode_video(
+    store: JpegStore, number: int, parameters: Parameters, vocabularies: Sequence[Vocabulary]
+) -> EncodedVideo:
+    """The encodings of one video; those of a video without tracks are zeros."""
     encoders = [Encoder(vocabulary) for vocabulary in vocabularies]
-    count, waiting_count = 0, 0
-    waiting: list[videos.Rooted] = []
-
-    def flush() -> None:
-        batch = {kind: np.concatenate([part[kind] for part in waiting]) for kind in KINDS}
+    count = 0
+    for batch in batches(videos.video_descriptors(videos.grey_frames(store, number), parameters)):
+        count += len(batch["hog"])
         for encoder in encoders:
             encoder.add(batch)
+    return EncodedVideo(count, [encoder.vector().astype(np.float16) for encoder in encoders])
 
-    for found in videos.rooted(videos.grey(store, number), chosen):
-        waiting.append(found)
-        waiting_count += len(found["hog"])
-        count += len(found["hog"])
-        if waiting_count >= BATCH:
-            flush()
-            waiting, waiting_count = [], 0
+
+def batches(parts: Iterable[videos.Descriptors]) -> Iterator[videos.Descriptors]:
+    """The same tracks' descriptors in batches of at least BATCH tracks; only the last may be smaller."""
+    waiting: list[videos.Descriptors] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(len(one["hog"]) for one in waiting) >= BATCH:
+            yield _concatenate(waiting)
+            waiting = []
     if waiting:
-        flush()
-    return Encoded(count, [encoder.vector().astype(np.float16) for encoder in encoders])
+        yield _concatenate(waiting)
+
+
+def _concatenate(parts: Sequence[videos.Descriptors]) -> videos.Descriptors:
+    return {kind: np.concatenate([part[kind] for part in parts]) for kind in DESCRIPTOR_LENGTHS}
 
 
 def read_vocabularies(paths: Sequence[Path], settings: dict[str, Any]) -> dict[str, Vocabulary]:
-    """Vocabularies by split and seed; each must have been made of tracks like those that it is to encode."""
-    found: dict[str, Vocabulary] = {}
+    """Vocabularies by split and seed; those fitted to tracks with other settings are a UserError."""
+    vocabularies: dict[str, Vocabulary] = {}
     for path in paths:
-        vocabulary, about = files.read_vocabulary(path)
-        files.same_settings(path, about, Path("the encoding"), settings, videos.DECISIVE)
-        name = files.table_of(about["split"], about["seed"])
-        if name in found:
+        vocabulary, attributes = files.read_vocabulary(path)
+        files.check_same_settings(path, attributes, Path("the encoding"), settings, TRACK_SETTINGS)
+        name = files.dataset_name(attributes["split"], attributes["seed"])
+        if name in vocabularies:
             raise UserError(f"two of the vocabularies are of {name}, one is {path}: give each once")
-        found[name] = vocabulary
-    return found
+        vocabularies[name] = vocabulary
+    return vocabularies
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Of this command."""
-    videos.options(parser)
+    """Add the options of this command."""
+    videos.add_options(parser)
     parser.add_argument("out", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--vocabularies", nargs="+", required=True, type=Path, help="one a split and seed")
+    parser.add_argument("--vocabularies", nargs="+", required=True, type=Path, help="one for each split and seed")
 
 
-def run(a: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """See the module's docstring."""
-    chosen = videos.parameters(a)
-    with JpegStore(a.frames) as store:
-        settings = videos.settings(store, chosen)
-        vocabularies = read_vocabularies(a.vocabularies, settings)
-        numbers = range(len(store.videos))
-        done = ordered_map(lambda n: encoded(store, n, chosen, list(vocabularies.values())), numbers, a.threads)
-        about = {"stage": "idt_encode", "code": stage_hash("idt_encode"), **settings}
+    parameters = videos.parameters_from_args(args)
+    with JpegStore(args.frames) as store:
+        settings = videos.track_settings(store, parameters)
+        vocabularies = read_vocabularies(args.vocabularies, settings)
+        numbers, ordered = range(len(store.videos)), list(vocabularies.values())
+        encoded = ordered_map(lambda number: encode_video(store, number, parameters, ordered), numbers, args.threads)
+        attributes = {"stage": "idt_encode", "code": stage_hash("idt_encode"), **settings}
         counts = []
-        with files.created(a.out, about) as file:
+        with files.create(args.out, attributes) as file:
             files.write_strings(file, "video_id", store.videos)
-            for number, found in log.progress(done, len(numbers), f"idt encode {a.out.stem}"):
-                counts.append(found.tracks)
-                for name, vector in zip(vocabularies, found.vectors, strict=True):
+            for number, video in log.progress(encoded, len(numbers), f"idt encode {args.out.stem}"):
+                counts.append(video.tracks)
+                for name, vector in zip(vocabularies, video.vectors, strict=True):
                     file.require_dataset(name, (len(numbers), len(vector)), np.float16)[number] = vector
             file["tracks"] = np.array(counts, np.int64)
     empty = [video for video, count in zip(store.videos, counts, strict=True) if not count]
-    said = f", {len(empty)} without any track (first: {empty[0]}): their encodings are zeros" if empty else ""
-    log.say(f"{a.out}: {sum(counts)} tracks of {len(counts)} videos{said}")
+    note = f", {len(empty)} without any track (first: {empty[0]}): their encodings are zeros" if empty else ""
+    log.say(f"{args.out}: {sum(counts)} tracks of {len(counts)} videos{note}")

@@ -1,8 +1,8 @@
 """Dense flow by polynomial expansion (Farneback, SCIA 2003), the flow that the original trajectories follow.
 
-A level's picture is expanded once and serves two pairs. The arithmetic of a level is that of OpenCV's
-calcOpticalFlowFarneback (poly_n 7, poly_sigma 1.5, winsize 10, 2 iterations), in vectors of 16 pixels. Planes are flat,
-`stride` floats a row with room to read past the last pixel.
+A frame is expanded once at each scale, for the two pairs it belongs to. The arithmetic is that of OpenCV's
+calcOpticalFlowFarneback (poly_n 7, poly_sigma 1.5, winsize 10, 2 iterations), in vectors of 16 pixels. Planes are flat
+arrays with `stride` floats a row, so that vectors may read past the last pixel of a row.
 """
 
 from typing import NamedTuple
@@ -28,28 +28,28 @@ from pipeline.flow.tvl1.vector import (
     store_int,
 )
 
-RADIUS = 7  # pixels that a polynomial is fitted to, in each direction
+RADIUS = 7  # pixels in each direction that a polynomial is fitted to
 SIGMA = 1.5
-WINDOW = 5  # half of winsize: pixels in each direction that share one displacement
+WINDOW = 5  # half of winsize: pixels in each direction that share a displacement
 ITERATIONS = 2
-RING = 16  # rows of equations that are kept, no fewer than a window has
+RING = 16  # rows of equations that are kept; at least as many as a window has
 MARGIN = 16  # floats before a scratch row's first pixel
-CHANNELS = 8  # floats a pixel of an interleaved expansion, of which five are used
-# Confidence of the pixels nearest the border, whose polynomials saw beyond it; OpenCV's.
+CHANNELS = 8  # floats a pixel of an interleaved expansion; five are used
+# OpenCV's confidence in the pixels nearest the border, whose polynomials are fitted beyond it.
 BORDER = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32)
 TINY = np.float32(1e-3)
-COUNTING = np.arange(LANES, dtype=np.float32)
+LANE_NUMBERS = np.arange(LANES, dtype=np.float32)
 
 
 class Expansion(NamedTuple):
-    """The polynomial about each pixel: coefficients of y, x, y^2, x^2 and xy, as planes and interleaved."""
+    """The polynomial around each pixel: coefficients of y, x, y^2, x^2 and xy, as planes and interleaved."""
 
     planes: np.ndarray  # flat, 5 planes of height x stride
-    sampled: np.ndarray  # flat, CHANNELS floats a pixel, width + 1 pixels a row, a row more than there are
+    interleaved: np.ndarray  # flat, CHANNELS floats a pixel, width + 1 pixels a row, height + 1 rows
 
 
 class Solver:
-    """Expansions and flows of one size; its scratch is used again for every pair."""
+    """Computes expansions and flows of one size; its scratch arrays are reused for every pair."""
 
     def __init__(self, height: int, width: int) -> None:
         self.size = (height, width, stride(width))
@@ -61,29 +61,29 @@ class Solver:
         self._field = np.zeros((2, height, length), np.float32)
         self._weights, self._inverse = basis()
 
-    def expand(self, picture: np.ndarray, into: Expansion | None = None) -> Expansion:
-        """The expansion of a float32 picture (H, W)."""
+    def expand(self, picture: np.ndarray, reused: Expansion | None = None) -> Expansion:
+        """The expansion of a float32 picture (H, W), written into `reused` if given."""
         height, width, length = self.size
-        found = into or Expansion(
+        expansion = reused or Expansion(
             np.zeros(5 * height * length, np.float32), np.zeros((height + 1) * (width + 1) * CHANNELS, np.float32)
         )
         self._picture[0, :, :width] = picture
-        expand(self._picture.ravel(), self._rows, self._weights, self._inverse, *found, self.size)
-        return found
+        expand(self._picture.ravel(), self._rows, self._weights, self._inverse, *expansion, self.size)
+        return expansion
 
     def flow(self, first: Expansion, second: Expansion, start: np.ndarray | None) -> np.ndarray:
-        """float32 (2, H, W), x then y, in pixels; from `start`, another size's, if given. Median filtered (5 x 5)."""
+        """Median-filtered (5 x 5) flow, float32 (2, H, W), x then y; `start` is the flow of a coarser scale."""
         height, width, _ = self.size
-        self._begin(start)
+        self._set_start(start)
         u, v = (part.ravel() for part in self._field)
         for _ in range(ITERATIONS):
-            iterate(first.planes, second.sampled, u, v, self._trust.ravel(), self._ring, self._wide, self.size)
-        found = np.empty((2, height, width), np.float32)
-        for part, filtered in zip(self._field, found, strict=True):
+            iterate(first.planes, second.interleaved, u, v, self._trust.ravel(), self._ring, self._wide, self.size)
+        result = np.empty((2, height, width), np.float32)
+        for part, filtered in zip(self._field, result, strict=True):
             cv2.medianBlur(part[:, :width], 5, dst=filtered)
-        return found
+        return result
 
-    def _begin(self, start: np.ndarray | None) -> None:
+    def _set_start(self, start: np.ndarray | None) -> None:
         height, width, _ = self.size
         self._field[:] = 0
         for axis, part in enumerate(self._field if start is not None else ()):
@@ -98,7 +98,7 @@ def stride(width: int) -> int:
 
 
 def basis() -> tuple[np.ndarray, np.ndarray]:
-    """Weights g, xg, xxg of the taps 0 to RADIUS, (3, 8), and the entries of the inverse normal matrix that count."""
+    """Weights g, xg, xxg of the taps 0 to RADIUS, (3, 8), and the needed entries of the inverse normal matrix."""
     x = np.arange(-RADIUS, RADIUS + 1)
     g = np.exp(-(x**2) / (2 * SIGMA**2))
     g /= g.sum()
@@ -116,7 +116,7 @@ def basis() -> tuple[np.ndarray, np.ndarray]:
 
 
 def confidence(side: int) -> np.ndarray:
-    """Of each pixel along one side, 1 but near its ends."""
+    """The confidence in each pixel along one side: 1, and less near the ends."""
     trust = np.ones(side, np.float32)
     for at, value in enumerate(BORDER[: side // 2]):
         trust[at] *= value
@@ -125,8 +125,8 @@ def confidence(side: int) -> np.ndarray:
 
 
 @kernel
-def expand(picture, rows, weights, inverse, planes, sampled, size):
-    """Fill an expansion: 15 taps down, then 15 across, borders repeated."""
+def expand(picture, rows, weights, inverse, planes, interleaved, size):
+    """Fill an expansion by 15 taps down, then 15 across, with the border pixels repeated."""
     h, w, stride = size
     length = stride + 2 * MARGIN
     for y in range(h):
@@ -148,12 +148,12 @@ def expand(picture, rows, weights, inverse, planes, sampled, size):
             for k in range(1, RADIUS + 1):
                 rows[first - k] = rows[first]
                 rows[first + w - 1 + k] = rows[first + w - 1]
-        across(rows, weights, inverse, planes, y, size)
-        interleave(planes, sampled, y, size)
+        expand_across(rows, weights, inverse, planes, y, size)
+        interleave(planes, interleaved, y, size)
 
 
 @inline
-def across(rows, weights, inverse, planes, y, size):
+def expand_across(rows, weights, inverse, planes, y, size):
     h, w, stride = size
     length = stride + 2 * MARGIN
     for x in range(0, w, LANES):
@@ -185,42 +185,42 @@ def across(rows, weights, inverse, planes, y, size):
 
 
 @inline
-def interleave(planes, sampled, y, size):
+def interleave(planes, interleaved, y, size):
     h, w, stride = size
     step = h * stride
     for x in range(w):
         at = (y * (w + 1) + x) * CHANNELS
         for channel in range(5):
-            sampled[at + channel] = planes[channel * step + y * stride + x]
+            interleaved[at + channel] = planes[channel * step + y * stride + x]
 
 
 @kernel
 def iterate(first, second, u, v, trust, ring, wide, size):
-    """One better flow: each row's equations, and WINDOW rows behind them the displacements that solve them.
+    """Update the flow once: the equations of each row, then, WINDOW rows behind, the displacements that solve them.
 
-    `ring` holds the equations of the last RING rows, which stay in the cache.
+    `ring` holds the equations of the last RING rows, which fit into the cache.
     """
     h = size[0]
-    seen = np.zeros(5 * size[2], np.float32)
+    sampled = np.zeros(5 * size[2], np.float32)
     columns, rows = np.zeros(size[2], np.int32), np.zeros(size[2], np.int32)
     ahead, down = np.zeros(size[2], np.float32), np.zeros(size[2], np.float32)
     for y in range(h + WINDOW):
         if y < h:
-            look(first, second, u, v, (seen, columns, rows, ahead, down), y, size)
-            equations(first, seen, u, v, trust, ring, y, size)
+            sample_second(first, second, u, v, (sampled, columns, rows, ahead, down), y, size)
+            equations(first, sampled, u, v, trust, ring, y, size)
         if y >= WINDOW:
             solve(ring, wide, u, v, y - WINDOW, size)
 
 
 @inline
-def look(first, second, u, v, scratch, y, size):
-    """The second picture's coefficients where row y's flow points, five rows of `seen`."""
+def sample_second(first, second, u, v, scratch, y, size):
+    """The second picture's coefficients where the flow of row y points, as five rows of `sampled`."""
     h, w, stride = size
-    seen, columns, rows, ahead, down = scratch
+    sampled, columns, rows, ahead, down = scratch
     step, wide = h * stride, (w + 1) * CHANNELS
     for x in range(0, w, LANES):
-        apart(splat(np.float32(x)) + load(COUNTING, 0) + load(u, y * stride + x), w, columns, ahead, x)
-        apart(splat(np.float32(y)) + load(v, y * stride + x), h, rows, down, x)
+        split_coordinates(splat(np.float32(x)) + load(LANE_NUMBERS, 0) + load(u, y * stride + x), w, columns, ahead, x)
+        split_coordinates(splat(np.float32(y)) + load(v, y * stride + x), h, rows, down, x)
     for x in range(w):
         column, row = columns[x], rows[x]
         if 0 <= column < w - 1 and 0 <= row < h - 1:
@@ -231,21 +231,21 @@ def look(first, second, u, v, scratch, y, size):
             values = left + across * (quarter2(mixed) - left)
             left = quarter1(mixed)
             last = left + across * (quarter3(mixed) - left)
-            seen[x] = lane(values, 0)
-            seen[stride + x] = lane(values, 1)
-            seen[2 * stride + x] = lane(values, 2)
-            seen[3 * stride + x] = lane(values, 3)
-            seen[4 * stride + x] = lane(last, 0)
-        else:  # it left the picture: the first one alone says something
-            seen[x] = np.float32(0)
-            seen[stride + x] = np.float32(0)
+            sampled[x] = lane(values, 0)
+            sampled[stride + x] = lane(values, 1)
+            sampled[2 * stride + x] = lane(values, 2)
+            sampled[3 * stride + x] = lane(values, 3)
+            sampled[4 * stride + x] = lane(last, 0)
+        else:  # outside the second picture only the first one's coefficients count
+            sampled[x] = np.float32(0)
+            sampled[stride + x] = np.float32(0)
             for channel in range(2, 5):
-                seen[channel * stride + x] = first[channel * step + y * stride + x]
+                sampled[channel * stride + x] = first[channel * step + y * stride + x]
 
 
 @inline
-def equations(first, seen, u, v, trust, ring, y, size):
-    """Row y's parts of the normal equations of its displacements: A'A (three numbers) and A'db (two).
+def equations(first, sampled, u, v, trust, ring, y, size):
+    """The normal equations of the displacements of row y before summing over windows: A'A (three numbers), A'db (two).
 
     A is the mean of both pictures' second-order matrices, db half the difference of their slopes.
     """
@@ -254,12 +254,12 @@ def equations(first, seen, u, v, trust, ring, y, size):
     half, quarter = splat(np.float32(0.5)), splat(np.float32(0.25))
     for x in range(0, w, LANES):
         here = y * stride + x
-        yy = (load(first, here + 2 * step) + load(seen, 2 * stride + x)) * half
-        xx = (load(first, here + 3 * step) + load(seen, 3 * stride + x)) * half
-        xy = (load(first, here + 4 * step) + load(seen, 4 * stride + x)) * quarter
+        yy = (load(first, here + 2 * step) + load(sampled, 2 * stride + x)) * half
+        xx = (load(first, here + 3 * step) + load(sampled, 3 * stride + x)) * half
+        xy = (load(first, here + 4 * step) + load(sampled, 4 * stride + x)) * quarter
         dx, dy = load(u, here), load(v, here)
-        by = (load(first, here) - load(seen, x)) * half + yy * dy + xy * dx
-        bx = (load(first, here + step) - load(seen, stride + x)) * half + xy * dy + xx * dx
+        by = (load(first, here) - load(sampled, x)) * half + yy * dy + xy * dx
+        bx = (load(first, here + step) - load(sampled, stride + x)) * half + xy * dy + xx * dx
         sure = load(trust, here)
         yy, xx, xy, by, bx = yy * sure, xx * sure, xy * sure, by * sure, bx * sure
         at = y % RING * stride + x
@@ -271,8 +271,8 @@ def equations(first, seen, u, v, trust, ring, y, size):
 
 
 @inline
-def apart(position, length, whole, fraction, x):
-    """Whole and fractional parts of 16 coordinates; those beyond the picture stay beyond it."""
+def split_coordinates(position, length, whole, fraction, x):
+    """Integer and fractional parts of 16 coordinates; those outside the picture stay outside."""
     near = minimum(maximum(position, splat(np.float32(-1))), splat(np.float32(length)))
     below = floor(near)
     store_int(whole, x, below)
@@ -281,10 +281,10 @@ def apart(position, length, whole, fraction, x):
 
 @inline
 def solve(ring, wide, u, v, y, size):
-    """Row y's displacements: each fits its window of 11 x 11 pixels best; beyond the border the last is repeated."""
+    """The displacements of row y, each the best fit to its window of 11 x 11 pixels; border pixels are repeated."""
     h, w, stride = size
     there, length = RING * stride, stride + 2 * MARGIN
-    area = splat(np.float32(1) / np.float32((2 * WINDOW) ** 2))  # so OpenCV has it
+    area = splat(np.float32(1) / np.float32((2 * WINDOW) ** 2))  # as in OpenCV
     for channel in range(5):
         base = channel * there
         first = channel * length + MARGIN

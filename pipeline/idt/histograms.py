@@ -1,8 +1,9 @@
 """Histograms of directions in the cells of tracks' volumes: HOG, HOF, MBHx and MBHy of one frame at one scale.
 
 A pixel votes for the two directions nearest to its own, in proportion, with its magnitude. Votes are whole numbers in
-floats, so that the sums over cells, which slide over the picture, are exact whatever the order. A cell is summed once
-at every place, and what tracks want there is added to theirs on the way: nothing of picture x bins is written.
+floats, so that the sums over cells, which slide over the picture, are exact in any order. The sum of a cell is computed
+once at every position and is added at once to the tracks that need it there, so that no array of picture x bins is
+written.
 """
 
 import cv2
@@ -12,37 +13,37 @@ from pipeline.flow.tvl1.compile import inline, kernel
 from pipeline.flow.tvl1.vector import LANES, load, splat, store
 from pipeline.idt.parameters import BINS, CELLS
 
-PARTS = CELLS[2]
+TIME_CELLS = CELLS[2]
 PADDED = 48  # floats a cell: 33 bins, filled up to whole vectors
-FIRST = np.cumsum([0, *BINS.values()])[:-1]  # each kind's first bin
+FIRST_BIN = np.cumsum([0, *BINS.values()])[:-1]  # of each kind
 DIRECTIONS = 8
-STILL = 0.4  # pixels: flow that is no longer votes for the ninth bin, once
-MOST = np.array([512, 32, 32, 32], np.float32)  # by kind; a longer vector votes as if it had this length
+NO_MOTION = 0.4  # pixels: flow up to this length votes for the ninth bin, with one vote
+MAX_MAGNITUDE = np.array([512, 32, 32, 32], np.float32)  # by kind; larger magnitudes vote as this one
 
 
-def votes(grey: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """(8, H, W) float32: magnitude and angle (degrees) of the grey gradient, the flow, and the gradients of x and y."""
+def magnitudes_and_angles(grey: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Magnitude and angle (degrees) of the grey gradient, the flow, and the gradients of its x and y; (8, H, W)."""
     planes = np.empty((8, *grey.shape), np.float32)
-    fields = [(differences(grey, 1, 0), differences(grey, 0, 1)), (flow[0], flow[1])]
-    fields += [(differences(part, 1, 0), differences(part, 0, 1)) for part in flow]
+    fields = [(difference(grey, 1, 0), difference(grey, 0, 1)), (flow[0], flow[1])]
+    fields += [(difference(part, 1, 0), difference(part, 0, 1)) for part in flow]
     for kind, (x, y) in enumerate(fields):
         cv2.cartToPolar(x, y, planes[2 * kind], planes[2 * kind + 1], angleInDegrees=True)
     return planes
 
 
-def differences(picture: np.ndarray, across: int, down: int) -> np.ndarray:
-    """Of each pixel's neighbours: the right one less the left, or the lower less the upper; 0 at the border."""
+def difference(picture: np.ndarray, across: int, down: int) -> np.ndarray:
+    """The right neighbour of each pixel less the left one, or the lower less the upper; 0 at the border."""
     return cv2.Sobel(picture, cv2.CV_32F, across, down, ksize=1)
 
 
-def units(cell: int) -> np.ndarray:
-    """Votes a unit of magnitude, by kind: as many as let the sum over a cell be a whole number below 2^24."""
-    return (2.0 ** np.floor(np.log2(2.0**24 / (cell * cell * MOST)))).astype(np.float32)
+def vote_scale(cell: int) -> np.ndarray:
+    """Votes for a magnitude of 1, by kind: the largest power of two with sums over a cell of less than 2^24."""
+    return (2.0 ** np.floor(np.log2(2.0**24 / (cell * cell * MAX_MAGNITUDE)))).astype(np.float32)
 
 
 @kernel
-def wanted(slots, position, age, cell, shape, heads, following):
-    """List at each place the cells that begin there: 4 x slot + cell, chained through `following`, -1 at the end."""
+def list_cells(slots, position, age, cell, shape, heads, following):
+    """List at each pixel the cells that begin there, 4 x slot + cell, chained from `heads` by `following` to -1."""
     h, w = shape
     heads[:] = -1
     for slot in slots:
@@ -56,30 +57,30 @@ def wanted(slots, position, age, cell, shape, heads, following):
 
 
 @inline
-def ballots(lengths, angles, kind, units, bins, counts):
-    """One kind's votes in a row: rows 2 kind (the direction below the angle) and 2 kind + 1 of `bins` and `counts`."""
+def row_votes(lengths, angles, kind, scale, bins, counts):
+    """The votes of one kind in a row of pixels: rows 2 kind (direction below the angle) and 2 kind + 1."""
     first = np.int32(kind * DIRECTIONS + (kind > 1))
-    unit, most = units[kind], MOST[kind]
+    unit, most = scale[kind], MAX_MAGNITUDE[kind]
     for x in range(len(lengths)):
         turn = angles[x] * np.float32(DIRECTIONS / 360)
         below = np.int32(turn)
-        every = np.floor(min(lengths[x], most) * unit + np.float32(0.5))
-        above = np.floor(every * (turn - np.float32(below)))
+        total = np.floor(min(lengths[x], most) * unit + np.float32(0.5))
+        above = np.floor(total * (turn - np.float32(below)))
         bins[2 * kind, x] = np.uint32(first + (below & 7))
         bins[2 * kind + 1, x] = np.uint32(first + ((below + 1) & 7))
-        counts[2 * kind, x], counts[2 * kind + 1, x] = every - above, above
+        counts[2 * kind, x], counts[2 * kind + 1, x] = total - above, above
     if kind == 1:
         for x in range(len(lengths)):
-            if lengths[x] <= np.float32(STILL):
+            if lengths[x] <= np.float32(NO_MOTION):
                 bins[2, x], counts[2, x], counts[3, x] = np.uint32(first + DIRECTIONS), unit, np.float32(0)
 
 
 @kernel
-def collect(planes, cell, units, heads, following, part, sums):
-    """Add this frame's votes to `sums` (slots, parts in time, cells, PADDED) of the tracks in `heads`."""
+def add_votes(planes, cell, scale, heads, following, part, sums):
+    """Add this frame's votes to `sums` (slots, cells in time, cells in space, PADDED) of the tracks in `heads`."""
     h, w = planes.shape[1:]
     columns = np.zeros(w * PADDED, np.float32)  # sums over the last `cell` rows
-    # Of the last `cell` rows: the bins that a pixel votes for, and how.
+    # The bins that the pixels of the last `cell` rows vote for, and their votes.
     bins, counts = np.zeros((cell, 8, w), np.uint32), np.zeros((cell, 8, w), np.float32)
     target = sums.reshape(-1)
     for y in range(h):
@@ -88,18 +89,18 @@ def collect(planes, cell, units, heads, following, part, sums):
             for voter in range(8):
                 columns[np.uint64(x * PADDED) + np.uint64(bins_of[voter, x])] -= votes_of[voter, x]
         for kind in range(4):
-            ballots(planes[2 * kind, y], planes[2 * kind + 1, y], kind, units, bins_of, votes_of)
+            row_votes(planes[2 * kind, y], planes[2 * kind + 1, y], kind, scale, bins_of, votes_of)
         for x in range(w):
             for voter in range(8):
                 columns[np.uint64(x * PADDED) + np.uint64(bins_of[voter, x])] += votes_of[voter, x]
         top = y - cell + 1
         if top >= 0:
-            give(columns, cell, heads[top], following, part, target)
+            slide_cell(columns, cell, heads[top], following, part, target)
 
 
 @inline
-def give(columns, cell, heads, following, part, target):
-    """Slide a cell along a row; `target` is `sums`, flat."""
+def slide_cell(columns, cell, heads, following, part, target):
+    """Slide a cell along a row and add its sums to the tracks that list it; `target` is `sums`, flattened."""
     w = len(heads)
     a = b = c = splat(np.float32(0))
     for x in range(w):
@@ -112,7 +113,7 @@ def give(columns, cell, heads, following, part, target):
         if x >= cell - 1:
             item = heads[x - cell + 1]
             while item >= 0:
-                row = (((item >> 2) * PARTS + part[item >> 2]) * 4 + (item & 3)) * PADDED
+                row = (((item >> 2) * TIME_CELLS + part[item >> 2]) * 4 + (item & 3)) * PADDED
                 store(target, row, load(target, row) + a)
                 store(target, row + LANES, load(target, row + LANES) + b)
                 store(target, row + 2 * LANES, load(target, row + 2 * LANES) + c)

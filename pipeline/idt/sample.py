@@ -1,7 +1,7 @@
-"""Draw the descriptors of some tracks of each video of a slice, for vocabularies to be fitted to.
+"""Sample the descriptors of some tracks of each video of a slice, to fit vocabularies to.
 
-Only a stretch of each video is looked at, at a random place: a vocabulary takes a few tracks a video, and following
-all of them would cost as much as encoding does. The seed and the video's name decide the place and the tracks.
+Only a window of each video is read, at a random position: a vocabulary takes a few tracks of each video, and following
+all tracks would cost as much as encoding. The seed and the video's name determine the window and the tracks.
 """
 
 import argparse
@@ -15,47 +15,63 @@ from pipeline.common.code_hash import stage_hash
 from pipeline.common.threads import ordered_map
 from pipeline.formats.jpeg_store import JpegStore
 from pipeline.idt import files, videos
-from pipeline.idt.parameters import KINDS, Parameters
+from pipeline.idt.parameters import DESCRIPTOR_LENGTHS, Parameters
 
 
-def generator(seed: int, video: str) -> np.random.Generator:
-    """Random numbers of one video."""
+def video_generator(seed: int, video: str) -> np.random.Generator:
+    """The random number generator of one video."""
     return np.random.default_rng([seed, int.from_bytes(hashlib.blake2b(video.encode()).digest()[:8], "little")])
 
 
-def drawn(store: JpegStore, number: int, chosen: Parameters, window: int, count: int, seed: int) -> np.ndarray:
-    """float16 (n, 426), n <= count: tracks of `window` frames, every one of them as likely."""
-    random = generator(seed, store.videos[number])
+def no_descriptors() -> np.ndarray:
+    """An array of no tracks' descriptors, float16 (0, 426)."""
+    return np.empty((0, sum(DESCRIPTOR_LENGTHS.values())), np.float16)
+
+
+def sample_descriptors(
+    store: JpegStore, number: int, parameters: Parameters, window: int, count: int, seed: int
+) -> np.ndarray:
+    """Descriptors of up to `count` tracks, float16 (n, 426), drawn uniformly from those of `window` frames."""
+    random = video_generator(seed, store.videos[number])
     begin = int(random.integers(max(store.count(number) - window, 0) + 1))
-    kept, ranks = np.empty((0, sum(KINDS.values())), np.float16), np.empty(0)
-    for found in videos.rooted(videos.grey(store, number, begin, begin + window), chosen):
-        rows = np.concatenate([found[kind] for kind in KINDS], axis=1).astype(np.float16)
-        kept, ranks = np.concatenate([kept, rows]), np.concatenate([ranks, random.random(len(rows))])
-        best = np.argsort(ranks, kind="stable")[:count]
-        kept, ranks = kept[best], ranks[best]
+    kept, keys = no_descriptors(), np.empty(0)
+    frames = videos.grey_frames(store, number, begin, begin + window)
+    for descriptors in videos.video_descriptors(frames, parameters):
+        rows = np.concatenate([descriptors[kind] for kind in DESCRIPTOR_LENGTHS], axis=1).astype(np.float16)
+        kept, keys = np.concatenate([kept, rows]), np.concatenate([keys, random.random(len(rows))])
+        smallest = np.argsort(keys, kind="stable")[:count]  # reservoir sampling: the tracks with the smallest keys
+        kept, keys = kept[smallest], keys[smallest]
     return kept
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Of this command."""
-    videos.options(parser)
+    """Add the options of this command."""
+    videos.add_options(parser)
     parser.add_argument("out", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--window", type=int, default=45, help="frames of each video that are looked at")
+    parser.add_argument("--window", type=int, default=45, help="frames of each video that are read")
     parser.add_argument("--count", type=int, default=96, help="tracks of each video that are kept")
     parser.add_argument("--seed", type=int, default=0)
 
 
-def run(a: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     """See the module's docstring."""
-    chosen = videos.parameters(a)
-    with JpegStore(a.frames) as store:
+    parameters = videos.parameters_from_args(args)
+    with JpegStore(args.frames) as store:
         numbers = range(len(store.videos))
-        done = ordered_map(lambda n: drawn(store, n, chosen, a.window, a.count, a.seed), numbers, a.threads)
-        parts = [part for _, part in log.progress(done, len(numbers), f"idt sample {a.out.stem}")]
-        about = {"stage": "idt_sample", "code": stage_hash("idt_sample"), **videos.settings(store, chosen)}
-        about |= {"window": a.window, "count": a.count, "seed": a.seed}
-        with files.created(a.out, about) as file:
+        sampled = ordered_map(
+            lambda number: sample_descriptors(store, number, parameters, args.window, args.count, args.seed),
+            numbers,
+            args.threads,
+        )
+        parts = [part for _, part in log.progress(sampled, len(numbers), f"idt sample {args.out.stem}")]
+        attributes = {
+            "stage": "idt_sample",
+            "code": stage_hash("idt_sample"),
+            **videos.track_settings(store, parameters),
+        }
+        attributes |= {"window": args.window, "count": args.count, "seed": args.seed}
+        with files.create(args.out, attributes) as file:
             files.write_strings(file, "video_id", store.videos)
             file["first"] = np.cumsum([0, *map(len, parts)])
-            file["descriptors"] = np.concatenate([np.empty((0, sum(KINDS.values())), np.float16), *parts])
-    log.say(f"{a.out}: {sum(map(len, parts))} tracks of {sum(map(bool, map(len, parts)))} of {len(parts)} videos")
+            file["descriptors"] = np.concatenate([no_descriptors(), *parts])
+    log.say(f"{args.out}: {sum(map(len, parts))} tracks of {sum(map(bool, map(len, parts)))} of {len(parts)} videos")

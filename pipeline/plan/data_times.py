@@ -1,6 +1,6 @@
 """Estimates of the time of the data stages: from archives to shards and improved trajectories."""
 
-from pipeline.idt.parameters import KINDS
+from pipeline.idt.parameters import DESCRIPTOR_LENGTHS
 from pipeline.jobs.dry_run import Job
 from pipeline.plan import rates
 from pipeline.plan.intervals import ZERO, Interval, exact
@@ -102,7 +102,7 @@ def idt_vocabulary(planner: Planner, job: Job) -> JobTime:
     """Expectation maximisation: 8 operations per step, trajectory, Gaussian and descriptor value."""
     settings = planner.settings(job).idt
     tracks = min(settings.vocabulary, settings.sample * planner.dataset(job).train)
-    operations = sum(8 * EM_STEPS * tracks * settings.clusters * size / 2 for size in KINDS.values())
+    operations = sum(8 * EM_STEPS * tracks * settings.clusters * size / 2 for size in DESCRIPTOR_LENGTHS.values())
     rate = rates.rate("mixture")
     return planner.cpu_time(job, exact(operations).over(rate.value), rate.basis)
 
@@ -110,7 +110,7 @@ def idt_vocabulary(planner: Planner, job: Job) -> JobTime:
 def idt_classify(planner: Planner, job: Job) -> JobTime:
     """A kernel matrix, and one SVM per class."""
     dataset, clusters = planner.dataset(job), planner.settings(job).idt.clusters
-    length = sum(size * clusters for size in KINDS.values())
+    length = sum(size * clusters for size in DESCRIPTOR_LENGTHS.values())
     operations = 2 * length * dataset.train * (dataset.train + dataset.test)
     svms = rates.rate("fit").value.times(dataset.train**2 * dataset.classes)
     return planner.cpu_time(job, exact(operations).over(rates.rate("kernel").value).plus(svms), ESTIMATED)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.idt.parameters import KINDS
+from pipeline.idt.parameters import DESCRIPTOR_LENGTHS
 from pipeline.inputs import protocols
 from pipeline.jobs.dry_run import Job
 from pipeline.plan.data_times import modality_bytes
@@ -49,13 +49,13 @@ def _slice(planner: Planner, job: Job) -> Interval:
 def _sampled_tracks(planner: Planner, job: Job) -> Interval:
     settings = planner.settings(job)
     tracks = planner.dataset(job).videos / settings.slices * settings.idt.sample
-    return exact(tracks * sum(KINDS.values()) * FLOAT_BYTES)
+    return exact(tracks * sum(DESCRIPTOR_LENGTHS.values()) * FLOAT_BYTES)
 
 
 def _fisher_vectors(planner: Planner, job: Job) -> Interval:
     settings = planner.settings(job)
     vocabularies = sum("vocabularies" in name for name in job.inputs)
-    length = sum(KINDS.values()) * settings.idt.clusters * vocabularies
+    length = sum(DESCRIPTOR_LENGTHS.values()) * settings.idt.clusters * vocabularies
     return exact(planner.dataset(job).videos / settings.slices * length * FLOAT_BYTES)
 
 

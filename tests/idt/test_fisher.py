@@ -1,11 +1,11 @@
-"""Fisher vectors are what their definition says."""
+"""Fisher vectors agree with their definition."""
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.idt.fisher import Encoder, Mixture, Sums, normalised, projected, root, shares
-from pipeline.idt.parameters import KINDS
+from pipeline.idt.fisher import Encoder, FisherSums, Mixture, posteriors, power_normalise, project, root_normalise
+from pipeline.idt.parameters import DESCRIPTOR_LENGTHS
 
 K, D, N = 5, 4, 60
 
@@ -24,7 +24,7 @@ def likelihood(x, weights, means, deviations):
     return torch.logsumexp(gaussians + weights.log(), 1).mean()
 
 
-def test_a_fisher_vector_is_the_gradient_of_the_log_likelihood_over_the_root_of_its_information():
+def test_a_fisher_vector_is_the_gradient_of_the_log_likelihood_divided_by_the_root_of_its_information():
     chosen, x = mixture(), np.random.default_rng(1).normal(size=(N, D))
     weights, means, deviations = map(torch.tensor, (chosen.weights, chosen.means, np.sqrt(chosen.variances)))
     means.requires_grad_(), deviations.requires_grad_()
@@ -33,21 +33,21 @@ def test_a_fisher_vector_is_the_gradient_of_the_log_likelihood_over_the_root_of_
     by_mean = by_mean / (weights[:, None] / deviations**2).sqrt()
     by_deviation = by_deviation / (2 * weights[:, None] / deviations**2).sqrt()
     expected = torch.cat([by_mean.flatten(), by_deviation.flatten()]).detach().numpy()
-    sums = Sums(chosen)
+    sums = FisherSums(chosen)
     sums.add(x)
     assert sums.vector() == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def test_shares_are_posterior_probabilities():
+def test_posteriors_agree_with_the_densities():
     chosen, x = mixture(), np.random.default_rng(1).normal(size=(N, D))
     away = (x[:, None] - chosen.means) ** 2 / chosen.variances
     density = chosen.weights * np.exp(-0.5 * away.sum(2)) / np.sqrt(chosen.variances.prod(1))
-    assert shares(x, chosen) == pytest.approx(density / density.sum(1, keepdims=True))
+    assert posteriors(x, chosen) == pytest.approx(density / density.sum(1, keepdims=True))
 
 
-def test_tracks_may_come_in_any_parts():
+def test_descriptors_may_be_added_in_parts():
     chosen, x = mixture(), np.random.default_rng(1).normal(size=(N, D))
-    whole, parts = Sums(chosen), Sums(chosen)
+    whole, parts = FisherSums(chosen), FisherSums(chosen)
     whole.add(x)
     for part in np.split(x, [7, 7, 30]):
         parts.add(part)
@@ -56,33 +56,35 @@ def test_tracks_may_come_in_any_parts():
 
 def test_descriptors_drawn_from_the_mixture_have_a_small_gradient():
     chosen, random = mixture(), np.random.default_rng(2)
-    which = random.choice(K, 20_000, p=chosen.weights)
-    x = chosen.means[which] + random.normal(size=(len(which), D)) * np.sqrt(chosen.variances[which])
-    own, other = Sums(chosen), Sums(chosen)
-    own.add(x)
-    other.add(x + 1)
-    assert np.linalg.norm(own.vector()) < 0.1 < np.linalg.norm(other.vector())
+    component = random.choice(K, 20_000, p=chosen.weights)
+    x = chosen.means[component] + random.normal(size=(len(component), D)) * np.sqrt(chosen.variances[component])
+    drawn, shifted = FisherSums(chosen), FisherSums(chosen)
+    drawn.add(x)
+    shifted.add(x + 1)
+    assert np.linalg.norm(drawn.vector()) < 0.1 < np.linalg.norm(shifted.vector())
 
 
-def test_root_is_signed_and_of_length_1():
-    found = root(np.array([[1.0, -3.0, 0.0], [0.0, 0.0, 0.0]]))
+def test_root_normalised_descriptors_keep_signs_and_have_length_1():
+    found = root_normalise(np.array([[1.0, -3.0, 0.0], [0.0, 0.0, 0.0]]))
     assert found == pytest.approx(np.array([[0.5, -np.sqrt(0.75), 0], [0, 0, 0]]))
 
 
 def test_an_encoding_has_length_1_for_each_kind_and_is_zero_without_tracks():
-    vocabulary = {kind: mixture(length, length // 2) for kind, length in KINDS.items()}
+    vocabulary = {kind: mixture(length, length // 2) for kind, length in DESCRIPTOR_LENGTHS.items()}
     encoder = Encoder(vocabulary)
     assert not encoder.vector().any()
     random = np.random.default_rng(3)
-    encoder.add({kind: random.normal(size=(20, length)) for kind, length in KINDS.items()})
-    parts = np.split(encoder.vector(), np.cumsum([2 * K * (length // 2) for length in KINDS.values()])[:-1])
-    assert [np.linalg.norm(part) for part in parts] == pytest.approx([1] * len(KINDS))
+    encoder.add({kind: random.normal(size=(20, length)) for kind, length in DESCRIPTOR_LENGTHS.items()})
+    parts = np.split(
+        encoder.vector(), np.cumsum([2 * K * (length // 2) for length in DESCRIPTOR_LENGTHS.values()])[:-1]
+    )
+    assert [np.linalg.norm(part) for part in parts] == pytest.approx([1] * len(DESCRIPTOR_LENGTHS))
 
 
 def test_power_normalisation_keeps_signs():
-    assert normalised(np.array([4.0, -1.0])) == pytest.approx(np.array([2, -1]) / np.sqrt(5))
+    assert power_normalise(np.array([4.0, -1.0])) == pytest.approx(np.array([2, -1]) / np.sqrt(5))
 
 
-def test_projection_is_of_what_differs_from_the_mean():
+def test_the_mean_is_projected_to_zero():
     chosen = mixture(6, 3)
-    assert projected(chosen.centre[None], chosen) == pytest.approx(np.zeros((1, 3)))
+    assert project(chosen.centre[None], chosen) == pytest.approx(np.zeros((1, 3)))

@@ -1,4 +1,4 @@
-"""Improved trajectories in the workflow: their files, options and rows."""
+"""Improved trajectories in the workflow: their files, options and table entries."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def changed(**idt):
     return settings.merge(COMMITTED, {"idt": idt})
 
 
-def test_the_configs_values_are_the_authors():
+def test_config_yaml_has_the_authors_values():
     defaults = Parameters()._asdict()
     written = {name: value for name, value in COMMITTED["idt"].items() if name in defaults}
     assert written == {name: defaults[name] for name in written}
@@ -34,7 +34,7 @@ def test_every_split_and_seed_has_a_vocabulary():
     assert targets.vocabularies(COMMITTED, "demo")[2] == "data/demo/idt/vocabularies/split3.seed0.h5"
 
 
-def test_a_data_set_may_have_other_tracks():
+def test_a_data_set_may_override_track_parameters():
     options = targets.track_options(COMMITTED, "demo").split()
     assert "--patch=16" in options
     assert "--patch=32" in targets.track_options(COMMITTED, "ucf101").split()
@@ -45,7 +45,7 @@ def test_a_data_set_may_have_other_tracks():
     [({"c": 10}, {"classify"}), ({"clusters": 64}, {"vocabulary"}), ({"window": 60}, {"sample"}),
      ({"patch": 24}, {"sample", "encode"})],
 )  # fmt: skip
-def test_a_setting_decides_its_own_stage_alone(change, again):
+def test_a_setting_reruns_only_the_stages_that_use_it(change, again):
     stages = ("sample", "vocabulary", "encode", "classify")
     one, two = (
         {s: targets.stage_settings(c, f"idt_{s}", "ucf101") for s in stages} for c in (COMMITTED, changed(**change))
@@ -53,7 +53,7 @@ def test_a_setting_decides_its_own_stage_alone(change, again):
     assert {stage for stage in stages if one[stage] != two[stage]} == again
 
 
-def test_the_rows_that_add_idt_are_fusions_with_it():
+def test_the_entries_that_add_idt_are_fusions_with_it():
     named = {row.run: row for row in entries.load(ROOT / "experiments/idt.yaml")}
     assert set(named) == {"idt.idt", "idt.star_idt", "idt.star_hmdb51_idt", "idt.action_vlad_idt"}
     assert runs.obstacle(COMMITTED, "demo", "idt.star_idt") == ""
@@ -64,7 +64,7 @@ def test_the_rows_that_add_idt_are_fusions_with_it():
     )
 
 
-def test_the_demo_has_the_three_rows_once_it_is_asked_for_them():
+def test_the_demo_has_the_three_entries_on_request():
     every = settings.merge(COMMITTED, {"experiments": ["idt"], "datasets": {"demo": {"tables": {"rows": "all"}}}})
     planned = {run for run, _, _ in table_targets.gathered_scores(every, "demo")}
     assert planned == {"idt.idt", "idt.star_idt", "idt.action_vlad_idt"}
@@ -77,13 +77,13 @@ def test_the_demo_has_the_three_rows_once_it_is_asked_for_them():
         (("sklearn", "torch"), ("sample", "encode", "keep", "draw")),
     ],
 )
-def test_fitting_needs_nothing_of_the_data_stages_environment_nor_the_other_way_round(without, commands):
+def test_fitting_and_tracking_do_not_need_each_others_environments(without, commands):
     lines = [f"sys.modules[{name!r}] = None" for name in without] + [f"import pipeline.idt.{name}" for name in commands]
     run = subprocess.run([sys.executable, "-c", "\n".join(["import sys", *lines])], cwd=ROOT, capture_output=True)
     assert run.returncode == 0, run.stderr.decode()
 
 
-def test_a_name_that_is_a_system_and_a_fusion_is_refused(tmp_path):
+def test_a_name_of_both_a_system_and_a_fusion_is_refused(tmp_path):
     text = (ROOT / "experiments/idt.yaml").read_text().replace("systems: [idt]", "systems: [idt, star_idt]")
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(UserError, match="star_idt is both"):

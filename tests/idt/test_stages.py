@@ -10,7 +10,7 @@ from pipeline.formats import class_counts, manifest, scores
 from pipeline.formats.jpeg_store import JpegStoreWriter
 from pipeline.idt import classify, files
 from pipeline.idt.__main__ import main
-from pipeline.idt.vocabulary import read
+from pipeline.idt.vocabulary import read_samples
 from tests.helpers.idtscenes import pan, texture
 
 CLASSES = ["left", "down"]
@@ -76,12 +76,12 @@ def encodings(folder):
     return [folder / f"encoded{number}.h5" for number in range(2)]
 
 
-def test_directions_are_told_apart_and_scores_have_the_networks_form(made):
+def test_directions_are_classified_and_scores_have_the_networks_format(made):
     found = scores.read(made / "test.parquet")
     named = dict(zip(found.videos, found.values.argmax(1), strict=True))
     assert (named["left5"], named["down5"]) == (0, 1)
     assert found.kind == "decisions"
-    told = {
+    expected = {
         "run": "idt.idt",
         "split": 1,
         "seed": 0,
@@ -90,64 +90,64 @@ def test_directions_are_told_apart_and_scores_have_the_networks_form(made):
         "subset": "test",
         "videos": 5,
     }
-    assert {key: found.metadata[key] for key in told} == told
+    assert {key: found.metadata[key] for key in expected} == expected
     assert len(scores.read(made / "train.parquet").videos) == 10
 
 
-def test_videos_without_tracks_have_an_empty_encoding_that_is_counted(made, capsys, tmp_path):
+def test_videos_without_tracks_are_encoded_as_zeros_and_counted(made, capsys, tmp_path):
     found = classify.Encodings(encodings(made), 1)
     assert [found.counts[name] for name in ODD] == [0, 0, 0]
-    assert not found.rows(list(ODD)).any()
-    assert np.linalg.norm(found.rows(["left5"])) == pytest.approx(5**0.5, rel=1e-3)  # five kinds of length 1
+    assert not found.read(list(ODD)).any()
+    assert np.linalg.norm(found.read(["left5"])) == pytest.approx(5**0.5, rel=1e-3)  # five kinds of length 1
     assert scores.read(made / "test.parquet").metadata["empty"] == 3
     encode(made, 0, tmp_path / "e.h5")
     assert "2 without any track (first: short)" in capsys.readouterr().err
 
 
-def test_a_vocabulary_sees_training_videos_alone(made):
+def test_a_vocabulary_is_fitted_to_training_videos_only(made):
     samples = [made / f"sample{number}.h5" for number in range(2)]
     train = {name for name, *_, role in videos() if role == "train"}
-    rows, _ = read(samples, train, 10**6, 0)
-    every, _ = read(samples, train | {"left5", "down5"}, 10**6, 0)
+    rows, _ = read_samples(samples, train, 10**6, 0)
+    every, _ = read_samples(samples, train | {"left5", "down5"}, 10**6, 0)
     _, about = files.read_vocabulary(made / "vocabulary.h5")
     assert len(rows) == about["fitted_to"] == 10 * 40 < len(every)
 
 
-def test_the_seed_decides_and_the_number_of_threads_does_not(made, tmp_path):
+def test_results_depend_on_the_seed_and_not_on_the_number_of_threads(made, tmp_path):
     one = files.read_vocabulary(made / "vocabulary.h5")[0]["hog"]
     same, other = (fit(made, tmp_path / f"{seed}.h5", "--seed", seed) for seed in "01")
     assert np.array_equal(files.read_vocabulary(same)[0]["hog"].means, one.means)
     assert not np.array_equal(files.read_vocabulary(other)[0]["hog"].means, one.means)
     two = classify.Encodings([encode(made, 0, tmp_path / "e.h5", "--threads", "2")], 1)
-    assert np.array_equal(two.rows(["left0"]), classify.Encodings(encodings(made), 1).rows(["left0"]))
+    assert np.array_equal(two.read(["left0"]), classify.Encodings(encodings(made), 1).read(["left0"]))
 
 
-def test_encodings_are_kept_small(made):
-    with files.opened(made / "encoded0.h5", "idt_encode") as file:
+def test_encodings_are_stored_as_16_bit_floats(made):
+    with files.open_file(made / "encoded0.h5", "idt_encode") as file:
         assert set(file) == {"video_id", "tracks", "split1.seed0"}
         table = file["split1.seed0"]
         assert (table.dtype, table.shape[1]) == (np.float16, 2 * 4 * (15 + 48 + 54 + 48 + 48))
 
 
-def test_products_in_blocks_are_those_of_the_whole(made, monkeypatch):
+def test_dot_products_in_blocks_agree_with_those_at_once(made, monkeypatch):
     monkeypatch.setattr(classify, "BLOCK", 3)
     found = classify.Encodings(encodings(made), 1)
     ones, others = [f"left{n}" for n in range(5)], ["down0", "down1", "short", "down3"]
-    rows, columns = found.rows(ones).astype(float), found.rows(others).astype(float)
-    assert classify.products(found, ones, others) == pytest.approx(rows @ columns.T, abs=1e-5)
-    assert classify.products(found, ones, ones) == pytest.approx(rows @ rows.T, abs=1e-5)
+    rows, columns = found.read(ones).astype(float), found.read(others).astype(float)
+    assert classify.dot_products(found, ones, others) == pytest.approx(rows @ columns.T, abs=1e-5)
+    assert classify.dot_products(found, ones, ones) == pytest.approx(rows @ rows.T, abs=1e-5)
 
 
-def test_a_class_without_training_videos_scores_least():
+def test_a_class_without_training_videos_scores_lowest():
     x = np.array([[1.0, 0], [0, 1], [1, 0.1]])
-    test, train = classify.decisions(x @ x.T, np.array([0, 2, 0]), x[:1] @ x.T, 3, 100.0)
+    test, train = classify.decision_values(x @ x.T, np.array([0, 2, 0]), x[:1] @ x.T, 3, 100.0)
     assert test.argmax() == 0
     assert test[0].argmin() == 1
     assert train.shape == (3, 3)
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (["encode", "frames0.h5", "x.h5", "--vocabularies", "vocabulary.h5"], "patch 16 but the encoding with 32"),
         (["encode", "frames0.h5", "x.h5", "--vocabularies", "sample0.h5"], "is of the stage idt_sample"),
@@ -162,16 +162,16 @@ def test_a_class_without_training_videos_scores_least():
         (["cook"], "pipeline.idt has no command cook"),
     ],
 )  # fmt: skip
-def test_mistakes_are_one_sentence(made, command, said, monkeypatch):
+def test_mistakes_are_one_sentence(made, command, message, monkeypatch):
     monkeypatch.chdir(made)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         main(command)
 
 
-def test_raw_tracks_are_kept_on_request(made, tmp_path):
+def test_keep_writes_raw_tracks(made, tmp_path):
     main(["keep", str(made / "frames0.h5"), str(tmp_path / "tracks.h5"), *SMALL])
-    with files.opened(tmp_path / "tracks.h5", "idt_keep") as file:
-        counts = dict(zip(files.strings(file, "video_id"), np.diff(file["first"][:]), strict=True))
+    with files.open_file(tmp_path / "tracks.h5", "idt_keep") as file:
+        counts = dict(zip(files.read_strings(file, "video_id"), np.diff(file["first"][:]), strict=True))
         of_left0 = slice(0, counts["left0"])
         steps = np.diff(file["points"][of_left0], axis=1)
         assert file["descriptors"].shape == (sum(counts.values()), 426)
@@ -191,7 +191,7 @@ def test_tracks_are_drawn_over_a_frame(made, tmp_path):
         main(["draw", str(made / "frames0.h5"), str(out), "--video", "left0", "--frame", "40"])
 
 
-def test_the_scores_hits_lie_beside_them_for_the_tables(made, monkeypatch):
+def test_class_counts_are_written_beside_the_scores(made, monkeypatch):
     monkeypatch.delattr(scores, "read")
     counted = {
         subset: sum(class_counts.read_or_count(made / f"{subset}.parquet").scored) for subset in ("test", "train")

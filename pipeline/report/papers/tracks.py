@@ -15,15 +15,15 @@ from matplotlib.figure import Figure, SubFigure
 from pipeline.common import cli, log
 from pipeline.common.errors import UserError
 from pipeline.formats.shards import ShardReader
-from pipeline.idt.draw import LAST, recent
-from pipeline.idt.parameters import LENGTH, Parameters, checked
+from pipeline.idt.draw import LAST, recent_tracks
+from pipeline.idt.parameters import TRACK_LENGTH, Parameters, check_parameters
 from pipeline.report import style
 from pipeline.report.papers import options, trained_run
 from pipeline.report.papers.example_videos import choose_videos, read_test_videos
 
 TITLE = "Improved trajectories: what moves, and what moves by itself"
 MOMENTS = 2  # frames of a video that are shown
-NEEDED = LENGTH + LAST + 1  # frames up to the shown one
+NEEDED = TRACK_LENGTH + LAST + 1  # frames up to the shown one
 MOST_TRACKS = 400  # drawn at a moment; of more tracks, every second, third and so on is drawn
 CONTRAST = 0.55  # of a frame below the tracks
 CAPTION, CELL = 1.5, 2.0  # inches
@@ -53,8 +53,8 @@ def read_grey(reader: ShardReader, video: str, begin: int, end: int) -> list[np.
 def track(reader: ShardReader, video: str, number: int, parameters: Parameters) -> Moment:
     """The tracks at one frame, with and without those that move as the camera does."""
     frames = read_grey(reader, video, max(0, number + 1 - NEEDED), number + 1)
-    all_tracks = recent(frames, parameters._replace(camera=-1.0))
-    return Moment(number, frames[-1], all_tracks, recent(frames, parameters))
+    all_tracks = recent_tracks(frames, parameters._replace(camera=-1.0))
+    return Moment(number, frames[-1], all_tracks, recent_tracks(frames, parameters))
 
 
 def draw_tracks(axes: Axes, frame: np.ndarray, points: np.ndarray, title: str) -> None:
@@ -115,7 +115,7 @@ def main(argv: Sequence[str]) -> None:
     add_options(parser)
     args = parser.parse_args(argv)
     cv2.setNumThreads(args.threads)
-    parameters = checked(Parameters(**{name: getattr(args, name) for name in Parameters._fields}))
+    parameters = check_parameters(Parameters(**{name: getattr(args, name) for name in Parameters._fields}))
     reader = open_rgb(args.shards)
     candidates = read_test_videos({"rgb": reader}, args.splits, args.split)
     chosen = choose_videos(candidates, reader.classes, args.count, 1, args.seed, args.classes)
