@@ -32,9 +32,9 @@ from pipeline.config import recipes
 from pipeline.config.recipe import Recipe
 from pipeline.inputs import clip_sampling
 from pipeline.inputs.readers import frame_count
-from pipeline.train.dataset import Batches, TrainingClips
-from pipeline.train.distributed import World
-from pipeline.train.loader import loader_of, opened
+from pipeline.train.dataset import ChunkSampler, TrainingClips
+from pipeline.train.distributed import ProcessGroup
+from pipeline.train.loader import chunks, training_loader
 
 ROOT = Path(__file__).parents[1]
 TARGET = 0.95
@@ -121,12 +121,12 @@ def timed(way: Callable[[], None], processes: Callable[[], list[int]]) -> tuple[
 
 def measure(data: TrainingClips, workers: int, rounds: int) -> dict[str, Any]:
     """One recipe with some decoding processes; with none, all is done by the process that trains."""
-    order = Batches(data.recipe, World(1, 0, 0), 0)
-    held = [list(jpegs_of(data, positions)) for positions in order]
-    peer, loader = Peer(held, workers), loader_of(data, order, workers, None, persistent=True)
+    sampler = ChunkSampler(data.recipe, ProcessGroup(1, 0, 0), 0)
+    held = [list(jpegs_of(data, positions)) for positions in sampler]
+    peer, loader = Peer(held, workers), training_loader(data, sampler, workers, None, persistent=True)
 
     def fed() -> None:
-        for chunk in opened(loader):
+        for chunk in chunks(loader):
             del chunk  # as soon as it is there: what is fed, not what is done with it
 
     def of_loader() -> list[int]:

@@ -39,16 +39,16 @@ from pipeline.inputs.normalise import Normaliser
 from pipeline.models import from_recipe
 from pipeline.models.device import pick_device
 from pipeline.plan import machines
-from pipeline.train.dataset import Batches, TrainingClips
-from pipeline.train.distributed import World
-from pipeline.train.loader import loader_of, steps
-from pipeline.train.shared_memory import AHEAD
+from pipeline.train.dataset import ChunkSampler, TrainingClips
+from pipeline.train.distributed import ProcessGroup
+from pipeline.train.loader import step_chunks, training_loader
+from pipeline.train.shared_memory import PREFETCH
 from pipeline.train.trainer import Chunk, Training
 
 ROOT = Path(__file__).parents[1]
 TARGET = 0.9
 CLASSES = 101
-ALONE = World(1, 0, 0)
+ALONE = ProcessGroup(1, 0, 0)
 # name -> experiment, run, clips a step on one device
 RUNS = {
     "I3D RGB": ("i3d", "i3d_rgb_scratch", 6),
@@ -78,7 +78,7 @@ def recipe_of(name: str, a: argparse.Namespace) -> Recipe:
 
 def ahead(a: argparse.Namespace) -> int:
     """Chunks that the loader reads ahead."""
-    return AHEAD * (a.threads - 1)
+    return PREFETCH * (a.threads - 1)
 
 
 def synthetic(recipe: Recipe, device: torch.device) -> Chunk:
@@ -131,11 +131,11 @@ def measure(recipe: Recipe, folder: Path, a: argparse.Namespace, device: torch.d
     torch.manual_seed(0)
     net = from_recipe.build(recipe, CLASSES).to(device)
     training = Training(recipe, net, Normaliser(recipe, data.tasks[0][0].readers, device), 0, ALONE)
-    training.ready()
+    training.train_mode()
     if a.compile:
         training.compile()
-    chunk, order = synthetic(recipe, device), Batches(recipe, ALONE, 0)
-    stream = steps(loader_of(data, order, a.threads - 1, device), order.chunks)
+    chunk, sampler = synthetic(recipe, device), ChunkSampler(recipe, ALONE, 0)
+    stream = step_chunks(training_loader(data, sampler, a.threads - 1, device), sampler.chunks_per_step)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seconds: dict[str, list[float]] = {"synthetic": [], "shards": [], "processor": []}
@@ -153,7 +153,7 @@ def train(training: Training, fed: Iterator[list[Chunk]]) -> None:
     """A step on each; schedules do not matter here, so the rate stays the first step's."""
     for chunks in fed:
         training.step = 0
-        training.update(chunks)
+        training.train_step(chunks)
 
 
 def facts(

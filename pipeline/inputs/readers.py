@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from pipeline.common.errors import UserError
 from pipeline.config.recipe import Recipe
 from pipeline.formats.shards import ShardReader
@@ -36,3 +38,15 @@ def open_shards(folders: Sequence[Path], recipe: Recipe) -> dict[str, ShardReade
                 " in config.yaml, or flow_bound in the recipe"
             )
     return readers
+
+
+def videos_in_shards(listed: pd.DataFrame, readers: Readers, description: str) -> pd.DataFrame:
+    """The rows of a list of videos (`manifest.read_splits`) whose video is in the shards of every modality.
+
+    Raises UserError if there is none; `description` names the list in the message.
+    """
+    in_shards = [all(video in reader for reader in readers.values()) for video in listed["video_id"]]
+    if not any(in_shards):
+        folder = next(iter(readers.values())).folder
+        raise UserError(f"none of the {len(listed)} {description} is in {folder}: run shard again")
+    return listed[in_shards]

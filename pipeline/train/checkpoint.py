@@ -1,4 +1,4 @@
-"""Where a training goes on after a kill: files beside the outputs that Snakemake does not know of and so keeps."""
+"""Checkpoints of a training: files beside the outputs that Snakemake does not know of and therefore never deletes."""
 
 import os
 import shutil
@@ -13,68 +13,69 @@ from pipeline.common.files import whole_file
 from pipeline.common.log import say
 from pipeline.formats import weights
 
-NAME = "resume.pt"
-FINISHED = "finished"  # a folder with a second name of each output, which takes no room
+RESUME_FILE = "resume.pt"
+FINISHED_FOLDER = "finished"  # hard links to the outputs, which take no space
 
 
 def save(folder: Path, identity: str, state: dict[str, Any]) -> None:
-    """Write `state` whole; `identity` says of which training."""
-    with whole_file(folder / NAME) as scratch:
+    """Write `state` to resume.pt; `identity` is a hash of everything that the training depends on."""
+    with whole_file(folder / RESUME_FILE) as scratch:
         torch.save({"identity": identity, **state}, scratch)
 
 
 def load(folder: Path, identity: str) -> dict[str, Any] | None:
-    """The state to go on from; None where there is none or where it belongs to another training, which is said."""
-    path = folder / NAME
+    """The state in resume.pt; None if there is none or, with a log message, if its identity is another one."""
+    path = folder / RESUME_FILE
     if not path.exists():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever torch trips over in a torn file; the training can always start again
+    except Exception as error:  # torch raises many types for a damaged file, and the training can always start afresh
         say(f"{path} cannot be read ({error}): training starts afresh")
         return None
-    found = state.get("identity") if isinstance(state, dict) else None
-    if found != identity:
+    saved_identity = state.get("identity") if isinstance(state, dict) else None
+    if saved_identity != identity:
         say(
-            f"{path} is of another recipe, code or data set, or of other first weights ({found}, now {identity}):"
-            " starting afresh"
+            f"{path} is of another recipe, code or data set, or of other first weights ({saved_identity}, now"
+            f" {identity}): starting afresh"
         )
         return None
     return state
 
 
 def finish(folder: Path, outputs: Sequence[str]) -> None:
-    """Once all outputs are written, the weights last: keep them under a second name, and nothing to go on from.
+    """Hard-link the outputs into finished/ and delete resume.pt.
 
-    Until Snakemake has noted that the job is done, a kill makes it delete the outputs and start the job again.
+    If the job dies before Snakemake records it, Snakemake deletes the outputs; the links survive.
     """
-    place = folder / FINISHED
-    shutil.rmtree(place, ignore_errors=True)
+    finished = folder / FINISHED_FOLDER
+    shutil.rmtree(finished, ignore_errors=True)
     try:
-        place.mkdir()
+        finished.mkdir()
         for name in outputs:
-            os.link(folder / name, place / name)
+            os.link(folder / name, finished / name)
     except OSError as error:
-        say(f"{folder} takes no hard links ({error}): {NAME} stays, for a kill before this job's end is noted")
-        shutil.rmtree(place, ignore_errors=True)
+        say(f"{folder} takes no hard links ({error}): {RESUME_FILE} stays, in case this job is killed before its end")
+        shutil.rmtree(finished, ignore_errors=True)
     else:
-        (folder / NAME).unlink(missing_ok=True)
+        (folder / RESUME_FILE).unlink(missing_ok=True)
 
 
-def finished(folder: Path, identity: str, note: str, outputs: Sequence[str]) -> bool:
-    """Whether this very training has ended before, with all that it made."""
-    place = folder / FINISHED
+def is_finished(folder: Path, identity: str, note: str, outputs: Sequence[str]) -> bool:
+    """Whether finished/ holds all outputs of a training of this identity and note; the last output is its weights."""
+    finished = folder / FINISHED_FOLDER
     try:
-        facts = weights.load_metadata(place / outputs[-1])
+        metadata = weights.load_metadata(finished / outputs[-1])
     except UserError:
         return False
-    return (facts.get("identity"), facts.get("note")) == (identity, note) and all((place / n).exists() for n in outputs)
+    same_training = (metadata.get("identity"), metadata.get("note")) == (identity, note)
+    return same_training and all((finished / name).exists() for name in outputs)
 
 
-def take_again(folder: Path, outputs: Sequence[str]) -> None:
-    """Give the outputs of a finished training their own names back, as new as what they were made of."""
+def restore_outputs(folder: Path, outputs: Sequence[str]) -> None:
+    """Restore the outputs from finished/ with a fresh mtime."""
     for name in outputs:
         (folder / name).unlink(missing_ok=True)
-        os.link(folder / FINISHED / name, folder / name)
+        os.link(folder / FINISHED_FOLDER / name, folder / name)
         os.utime(folder / name)
-    say(f"trained to the end before: its results are taken from {folder / FINISHED}; delete that to train anew")
+    say(f"trained to the end before: its results are taken from {folder / FINISHED_FOLDER}; delete that to train anew")

@@ -1,4 +1,4 @@
-"""Chunks of clips for a training, read ahead by processes, whose troubles are sentences as in the one that trains."""
+"""Data loaders of a training, whose workers' errors reach the user as in the training process."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,51 +10,49 @@ from torch.utils.data import DataLoader
 
 from pipeline.common.errors import UserError
 from pipeline.train import shared_memory
-from pipeline.train.dataset import Batches
+from pipeline.train.dataset import ChunkSampler, TrainingClips, ValidationClips
+from pipeline.train.shared_memory import SharedChunk
 from pipeline.train.trainer import Chunk
 
 
-def loader_of(
-    data: Any, order: Batches | None, workers: int, device: torch.device | None, persistent: bool = False
+def training_loader(
+    clips: TrainingClips, sampler: ChunkSampler, workers: int, device: torch.device | None, persistent: bool = False
 ) -> DataLoader:
-    """Chunks of `data` in the order given, as parcels, or of one clip each, read ahead by `workers` processes."""
-    options: dict[str, Any] = {"batch_sampler": [[number] for number in range(len(data))]} if order is None else {}
-    if order is not None:
-        pool = shared_memory.pool_for(order, workers)
-        data, options = (
-            shared_memory.Written(data, pool),
-            {"batch_sampler": shared_memory.Ordered(order, pool), "collate_fn": _same},
-        )
+    """A loader of the chunks of `sampler` as SharedChunk or Chunk, which `chunks` unpacks; pinned for a GPU."""
+    pool = shared_memory.make_pool(sampler, workers)
+    requests: Any = shared_memory.RequestSampler(sampler, pool)
     if workers:
-        # Before they are forked: OpenCV's threads are not, and whoever waits for them in a fork waits for ever.
+        # Before the workers are forked: a fork does not inherit OpenCV's threads and would wait for them for ever.
         cv2.setNumThreads(1)
     return DataLoader(
-        data,
+        shared_memory.ChunkDataset(clips, pool),
+        batch_sampler=requests,
+        collate_fn=_identity,
         num_workers=workers,
         pin_memory=device is not None and device.type == "cuda",
-        generator=torch.Generator(),  # its own, so that nothing hangs on the global one
-        prefetch_factor=shared_memory.AHEAD if workers else None,
+        generator=torch.Generator(),  # a generator of its own, so that the loader does not draw from the global one
+        prefetch_factor=shared_memory.PREFETCH if workers else None,
         persistent_workers=persistent and workers > 0,
-        **options,
     )
 
 
-def opened(loader: DataLoader) -> Iterator[Chunk]:
-    """The loader's chunks, out of their parcels."""
-    return (chunk.open() if isinstance(chunk, shared_memory.Parcel) else chunk for chunk in loader)
+def validation_loader(clips: ValidationClips) -> DataLoader:
+    """A loader of chunks of one clip each, without workers."""
+    return DataLoader(clips, batch_size=1, generator=torch.Generator())
 
 
-def _same(chunk: Chunk | shared_memory.Parcel) -> Chunk | shared_memory.Parcel:
-    return chunk
+def chunks(loader: DataLoader) -> Iterator[Chunk]:
+    """The loader's chunks as tensors."""
+    return (chunk.to_tensors() if isinstance(chunk, SharedChunk) else chunk for chunk in loader)
 
 
-def steps(loader: DataLoader, chunks: int) -> Iterator[list[Chunk]]:
-    """The loader's chunks, a step's together."""
-    stream = opened(loader)
+def step_chunks(loader: DataLoader, chunks_per_step: int) -> Iterator[list[Chunk]]:
+    """The chunks of each step; errors of workers are raised as UserError."""
+    stream = chunks(loader)
     try:
-        while step := list(itertools.islice(stream, chunks)):
+        while step := list(itertools.islice(stream, chunks_per_step)):
             yield step
-    except UserError as error:  # torch puts the traceback of the process that raised it into the message
+    except UserError as error:  # torch puts the worker's traceback into the message
         raise UserError(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from error
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
@@ -62,3 +60,7 @@ def steps(loader: DataLoader, chunks: int) -> Iterator[list[Chunk]]:
         raise UserError(
             f"a process that decodes clips was stopped ({error}): give the job more memory, or fewer --threads"
         ) from error
+
+
+def _identity(chunk: Any) -> Any:
+    return chunk

@@ -1,4 +1,4 @@
-"""A training's curves: metrics.parquet with a row a step, metrics.csv with a row an epoch."""
+"""A training's curves: metrics.parquet has a row per step, metrics.csv a row per epoch."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,31 +8,34 @@ import pandas as pd
 from pipeline.common.files import whole_file
 from pipeline.formats.manifest import write_parquet
 
-STEP = ("step", "loss", "accuracy", "rate", "seconds")
-CHECK = ("step", "held_out_loss", "held_out_accuracy")
+STEP_COLUMNS = ("step", "loss", "accuracy", "rate", "seconds")
+VALIDATION_COLUMNS = ("step", "held_out_loss", "held_out_accuracy")
 
 Rows = Sequence[Sequence[float]]
 
 
-def steps(rows: Rows, checks: Rows, per_epoch: float) -> pd.DataFrame:
-    """A row a step; `epoch` counts from 1 by the `per_epoch` steps that see as many clips as there are videos."""
-    frame = pd.DataFrame(rows, columns=list(STEP)).astype({"step": int})
-    frame.insert(1, "epoch", ((frame["step"] - 1) // max(per_epoch, 1e-9)).astype(int) + 1)
-    # Numbers even where nothing is held out, so that every run's file has the same types.
-    held_out = pd.DataFrame(checks, columns=list(CHECK)).astype(dict.fromkeys(CHECK, float) | {"step": int})
-    return frame.merge(held_out, on="step", how="left")
+def step_table(steps: Rows, validations: Rows, steps_per_epoch: float) -> pd.DataFrame:
+    """One row per step, with the results of the validation after it, if there was one.
+
+    `epoch` is counted from 1; after `steps_per_epoch` steps as many clips were seen as there are videos.
+    """
+    table = pd.DataFrame(steps, columns=list(STEP_COLUMNS)).astype({"step": int})
+    table.insert(1, "epoch", ((table["step"] - 1) // max(steps_per_epoch, 1e-9)).astype(int) + 1)
+    # Floats also where there is no validation, so that the files of all runs have the same types.
+    types = dict.fromkeys(VALIDATION_COLUMNS, float) | {"step": int}
+    return table.merge(pd.DataFrame(validations, columns=list(VALIDATION_COLUMNS)).astype(types), on="step", how="left")
 
 
-def epochs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Means of loss and accuracy over each epoch's steps; all else is its last step's."""
-    groups = frame.groupby("epoch", as_index=False)
+def epoch_table(steps: pd.DataFrame) -> pd.DataFrame:
+    """One row per epoch: loss and accuracy averaged over its steps, the other columns as of its last step."""
+    groups = steps.groupby("epoch", as_index=False)
     last = groups[["step", "rate", "seconds", "held_out_loss", "held_out_accuracy"]].last()
     return last.merge(groups[["loss", "accuracy"]].mean(), on="epoch")
 
 
-def write(folder: Path, rows: Rows, checks: Rows, per_epoch: float) -> None:
-    """Both files, whole."""
-    frame = steps(rows, checks, per_epoch)
-    write_parquet(folder / "metrics.parquet", frame, {})
+def write(folder: Path, steps: Rows, validations: Rows, steps_per_epoch: float) -> None:
+    """Write metrics.parquet and metrics.csv."""
+    table = step_table(steps, validations, steps_per_epoch)
+    write_parquet(folder / "metrics.parquet", table, {})
     with whole_file(folder / "metrics.csv") as scratch:
-        epochs(frame).to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")
+        epoch_table(table).to_csv(scratch, index=False, float_format="%.6g", lineterminator="\n")

@@ -1,6 +1,7 @@
-"""Which training video stands at a position of the endless training sequence: a function of the seed alone.
+"""The order of the training videos: a function of the seed and of the position in the training sequence alone.
 
-No state means that a resumed training sees just what an undisturbed one would have seen.
+The training sequence is endless and a sampler has no state, so a resumed training sees the same clips as one that was
+not interrupted.
 """
 
 from collections.abc import Sequence
@@ -11,26 +12,30 @@ from pipeline.common.errors import UserError
 
 
 class Sampler:
-    """`balanced`: a class is drawn, then one of its videos (2014, section 4); `epoch`: every video once an epoch."""
+    """The video at each position of the training sequence.
 
-    def __init__(self, kind: str, labels: Sequence[int], seed: int) -> None:
-        if kind not in ("balanced", "epoch"):
-            raise UserError(f"sampling is {kind!r} but must be balanced or epoch: mend the recipe")
-        self.kind, self.seed, self.videos = kind, seed, len(labels)
-        self._by_class = [np.flatnonzero(np.equal(labels, label)) for label in sorted(set(labels))]
-        self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+    `balanced` draws a class and then one of its videos (Simonyan and Zisserman 2014, section 4); `epoch` takes every
+    video once per epoch, in random order.
+    """
 
-    def video(self, position: int) -> int:
-        """The index of the video at `position`."""
-        if self.kind == "balanced":
+    def __init__(self, method: str, labels: Sequence[int], seed: int) -> None:
+        if method not in ("balanced", "epoch"):
+            raise UserError(f"sampler is {method!r} but must be balanced or epoch: correct the recipe")
+        self.method, self.seed, self.num_videos = method, seed, len(labels)
+        self._class_members = [np.flatnonzero(np.equal(labels, label)) for label in sorted(set(labels))]
+        self._last_epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))  # its number, its order
+
+    def video_index(self, position: int) -> int:
+        """The index, among the labels, of the video at a position."""
+        if self.method == "balanced":
             generator = self.generator(position, stream=1)
-            members = self._by_class[generator.integers(len(self._by_class))]
+            members = self._class_members[generator.integers(len(self._class_members))]
             return int(members[generator.integers(len(members))])
-        epoch, place = divmod(position, self.videos)
-        if self._epoch[0] != epoch:
-            self._epoch = (epoch, self.generator(epoch, stream=2).permutation(self.videos))
-        return int(self._epoch[1][place])
+        epoch, index = divmod(position, self.num_videos)
+        if self._last_epoch[0] != epoch:
+            self._last_epoch = (epoch, self.generator(epoch, stream=2).permutation(self.num_videos))
+        return int(self._last_epoch[1][index])
 
     def generator(self, position: int, stream: int = 0) -> np.random.Generator:
-        """Random numbers that belong to `position`: stream 0 is for its augmentation."""
+        """The random number generator of a position; stream 0 is for the augmentation of its clip."""
         return np.random.default_rng((self.seed, stream, position))

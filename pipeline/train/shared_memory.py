@@ -1,8 +1,8 @@
-"""Chunks of clips handed from the processes that decode them to the one that trains, in memory that both see.
+"""Chunks of clips in buffers of shared memory, written by the loader's workers and read by the training process.
 
-The memory is taken once and used again and again: to take fresh memory for every chunk costs a quarter of the decoding.
-A slot of it is given away when its chunk is asked for, and is free again once nothing refers to the chunk any more.
-Where no slot is free, or processes do not inherit memory, a chunk travels as torch sends tensors.
+The buffers are reused, because allocating memory for every chunk would take a quarter of the time of decoding. A buffer
+is assigned when the loader requests a chunk and freed when the chunk's last tensor is garbage-collected. If no buffer
+is free, or if workers do not inherit memory (they are not forked), torch sends the chunk's tensors as usual.
 """
 
 import itertools
@@ -19,117 +19,119 @@ from torch.utils.data import Dataset
 
 from pipeline.config.recipe import Recipe
 from pipeline.inputs.fast_volumes import shapes
-from pipeline.train.dataset import Batches, TrainingClips
+from pipeline.train.dataset import ChunkSampler, TrainingClips
 from pipeline.train.trainer import Chunk
 
-ALIGNED = 64  # bytes, a line of the cache
-AHEAD = 2  # chunks that every process reads ahead
-Order = tuple[int | None, list[int]]  # a slot, and the positions of the clips that are to lie there
+ALIGNMENT = 64  # bytes: a cache line
+PREFETCH = 2  # chunks that every worker reads ahead
+ChunkRequest = tuple[int | None, list[int]]  # the buffer (None: fresh memory) and the positions of the chunk's clips
 
-_POOLS: "weakref.WeakValueDictionary[int, Pool]" = weakref.WeakValueDictionary()
-_numbers = itertools.count()
+_POOLS: "weakref.WeakValueDictionary[int, BufferPool]" = weakref.WeakValueDictionary()
+_pool_ids = itertools.count()
 
 
-class Parcel(NamedTuple):
-    """Where a chunk of some clips lies."""
+class SharedChunk(NamedTuple):
+    """A reference to a chunk of `num_clips` clips in a buffer of a pool, which is all that a worker sends."""
 
-    pool: int
-    slot: int
-    clips: int
+    pool_id: int
+    buffer: int
+    num_clips: int
 
-    def open(self) -> Chunk:
-        """The chunk, in the process that trains; its slot is free again when the last of its tensors is gone."""
-        return _POOLS[self.pool].open(self.slot, self.clips)
+    def to_tensors(self) -> Chunk:
+        """The chunk's tensors, for the training process; its buffer is freed with the last of them."""
+        return _POOLS[self.pool_id].read(self.buffer, self.num_clips)
 
     def pin_memory(self) -> Chunk:
-        """Called by torch's thread that copies chunks to where a GPU fetches them."""
-        sample, labels, tasks = self.open()
-        return tuple((a.pin_memory(), b.pin_memory()) for a, b in sample), labels.pin_memory(), tasks.pin_memory()
+        """The chunk in page-locked memory; torch calls this in a thread of the training process."""
+        sample, labels, tasks = self.to_tensors()
+        pinned = tuple((data.pin_memory(), offset.pin_memory()) for data, offset in sample)
+        return pinned, labels.pin_memory(), tasks.pin_memory()
 
 
-class Pool:
-    """`slots` places for chunks of up to `most` clips; pages of a slot that is never used are never taken."""
+class BufferPool:
+    """Shared-memory buffers for chunks of up to `max_clips` clips; pages that are never written take no memory."""
 
-    def __init__(self, recipe: Recipe, most: int, slots: int) -> None:
-        self.number = next(_numbers)
-        pairs = [((data, kind), (shift, np.float32)) for data, kind, shift in shapes(recipe)]
-        self.rows = [*itertools.chain(*pairs), ((), np.int64), ((), np.int64)]
-        size = self._ends(most)[-1]
-        self.memory = [mmap.mmap(-1, size) for _ in range(slots)]
-        self.free = list(range(slots))
-        _POOLS[self.number] = self
+    def __init__(self, recipe: Recipe, max_clips: int, num_buffers: int) -> None:
+        self.id = next(_pool_ids)
+        pairs = [((data, dtype), (offset, np.float32)) for data, dtype, offset in shapes(recipe)]
+        self.specs = [*itertools.chain(*pairs), ((), np.int64), ((), np.int64)]  # (shape, dtype) of each array
+        size = self._array_ends(max_clips)[-1]
+        self.buffers = [mmap.mmap(-1, size) for _ in range(num_buffers)]
+        self.free = list(range(num_buffers))
+        _POOLS[self.id] = self
 
-    def take(self) -> int | None:
-        """A free slot, the one that was used last; None if there is none."""
+    def acquire(self) -> int | None:
+        """A free buffer, the one that was freed last; None if there is none."""
         return self.free.pop() if self.free else None
 
-    def open(self, slot: int, count: int) -> Chunk:
-        """See Parcel.open."""
-        whole = np.frombuffer(self.memory[slot], np.uint8)
-        weakref.finalize(whole, self.free.append, slot).atexit = False  # every array of `arrays` refers to it
-        return chunk_of(self.arrays(whole, count))
+    def read(self, buffer: int, num_clips: int) -> Chunk:
+        """The chunk in a buffer; the buffer is freed with the last of the chunk's tensors."""
+        memory = np.frombuffer(self.buffers[buffer], np.uint8)
+        weakref.finalize(memory, self.free.append, buffer).atexit = False  # all arrays of `_arrays` refer to `memory`
+        return to_chunk(self._arrays(memory, num_clips))
 
-    def arrays(self, whole: np.ndarray, count: int) -> list[np.ndarray]:
-        """Volume and shift of every input, labels, tasks of `count` clips, all within `whole`."""
-        ends = self._ends(count)
+    def writable_arrays(self, buffer: int | None, num_clips: int) -> list[np.ndarray]:
+        """Arrays to write a chunk into, in a buffer or, without one, in fresh memory.
+
+        They are the data and the offset of every input, the labels and the tasks.
+        """
+        if buffer is None:
+            return self._arrays(np.empty(self._array_ends(num_clips)[-1], np.uint8), num_clips)
+        return self._arrays(np.frombuffer(self.buffers[buffer], np.uint8), num_clips)
+
+    def _arrays(self, memory: np.ndarray, num_clips: int) -> list[np.ndarray]:
         return [
-            whole[begin : begin + count * _bytes(shape, kind)].view(kind).reshape(count, *shape)
-            for begin, (shape, kind) in zip([0, *ends], self.rows, strict=False)
+            memory[begin : begin + num_clips * _num_bytes(shape, dtype)].view(dtype).reshape(num_clips, *shape)
+            for begin, (shape, dtype) in zip([0, *self._array_ends(num_clips)], self.specs, strict=False)
         ]
 
-    def room(self, slot: int | None, count: int) -> list[np.ndarray]:
-        """The arrays to write a chunk into: a slot's, or of fresh memory."""
-        if slot is None:
-            return self.arrays(np.empty(self._ends(count)[-1], np.uint8), count)
-        return self.arrays(np.frombuffer(self.memory[slot], np.uint8), count)
-
-    def _ends(self, count: int) -> list[int]:
-        sizes = (-(-count * _bytes(shape, kind) // ALIGNED) * ALIGNED for shape, kind in self.rows)
+    def _array_ends(self, num_clips: int) -> list[int]:
+        sizes = (-(-num_clips * _num_bytes(shape, dtype) // ALIGNMENT) * ALIGNMENT for shape, dtype in self.specs)
         return list(itertools.accumulate(sizes))
 
 
-class Written(Dataset):
-    """What a process of a loader does: an Order -> the chunk in its slot, as a Parcel, or in fresh memory."""
+class ChunkDataset(Dataset):
+    """Maps a request to its chunk: written into the requested buffer, or into fresh memory if it has none."""
 
-    def __init__(self, data: TrainingClips, pool: Pool) -> None:
-        self.data, self.pool = data, pool
+    def __init__(self, clips: TrainingClips, pool: BufferPool) -> None:
+        self.clips, self.pool = clips, pool
 
-    def __getitems__(self, order: Order) -> Parcel | Chunk:
-        slot, positions = order
-        arrays = self.pool.room(slot, len(positions))
+    def __getitems__(self, request: ChunkRequest) -> SharedChunk | Chunk:
+        buffer, positions = request
+        arrays = self.pool.writable_arrays(buffer, len(positions))
         *inputs, labels, tasks = arrays
         pairs = list(zip(inputs[::2], inputs[1::2], strict=True))
         for row, position in enumerate(positions):
-            room = [(data[row, ...], shift[row, ...]) for data, shift in pairs]
-            labels[row], tasks[row] = self.data.write(room, position)
-        return chunk_of(arrays) if slot is None else Parcel(self.pool.number, slot, len(positions))
+            sample = [(data[row, ...], offset[row, ...]) for data, offset in pairs]
+            labels[row], tasks[row] = self.clips.write(sample, position)
+        return to_chunk(arrays) if buffer is None else SharedChunk(self.pool.id, buffer, len(positions))
 
 
-class Ordered:
-    """Batches with a slot for each chunk, taken when the loader asks for the chunk."""
+class RequestSampler:
+    """The requests of a training: each chunk's positions with a buffer, acquired when the loader asks for the chunk."""
 
-    def __init__(self, order: Batches, pool: Pool) -> None:
-        self.order, self.pool = order, pool
+    def __init__(self, sampler: ChunkSampler, pool: BufferPool) -> None:
+        self.sampler, self.pool = sampler, pool
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.sampler)
 
-    def __iter__(self) -> Iterator[Order]:
-        return ((self.pool.take(), positions) for positions in self.order)
-
-
-def pool_for(order: Batches, workers: int) -> Pool:
-    """Slots for what is read ahead and for two steps of what is trained on; none without memory in common."""
-    common = not workers or multiprocessing.get_start_method() == "fork"
-    slots = AHEAD * workers + 2 * order.chunks + 1
-    return Pool(order.recipe, -(-len(order.share) // order.chunks), slots if common else 0)
+    def __iter__(self) -> Iterator[ChunkRequest]:
+        return ((self.pool.acquire(), positions) for positions in self.sampler)
 
 
-def chunk_of(arrays: Sequence[np.ndarray]) -> Chunk:
-    """Tensors of the same memory."""
+def make_pool(sampler: ChunkSampler, workers: int) -> BufferPool:
+    """Buffers for the chunks that workers read ahead and for those of two steps; none if workers are not forked."""
+    inherited = not workers or multiprocessing.get_start_method() == "fork"
+    num_buffers = PREFETCH * workers + 2 * sampler.chunks_per_step + 1
+    return BufferPool(sampler.recipe, sampler.max_clips, num_buffers if inherited else 0)
+
+
+def to_chunk(arrays: Sequence[np.ndarray]) -> Chunk:
+    """Tensors that share the memory of arrays."""
     *inputs, labels, tasks = map(torch.from_numpy, arrays)
     return tuple(zip(inputs[::2], inputs[1::2], strict=True)), labels, tasks
 
 
-def _bytes(shape: Sequence[int], kind: type) -> int:
-    return math.prod(shape) * np.dtype(kind).itemsize
+def _num_bytes(shape: Sequence[int], dtype: type) -> int:
+    return math.prod(shape) * np.dtype(dtype).itemsize

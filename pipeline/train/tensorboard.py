@@ -1,4 +1,4 @@
-"""A training's curves for TensorBoard while it runs."""
+"""The curves of a running training in TensorBoard."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import UserError
-from pipeline.train.metrics import CHECK, STEP, Rows
+from pipeline.train.metrics import STEP_COLUMNS, VALIDATION_COLUMNS, Rows
 
 
 class Board:
-    """The same curves for TensorBoard while a training runs, in a folder, or nowhere without one.
+    """Writes metrics to a TensorBoard folder; without a folder it does nothing.
 
-    What an earlier run of the same training showed beyond the `step` that this one begins at is taken back.
+    The training begins after `step`: what an earlier, killed process of the same training wrote beyond it is purged.
     """
 
     def __init__(self, folder: Path | None, step: int) -> None:
         self._writer: Any = None
-        self._shown = {STEP: step, CHECK: step}
+        self._last_steps = {STEP_COLUMNS: step, VALIDATION_COLUMNS: step}
         if folder:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -30,17 +30,17 @@ class Board:
     def __enter__(self) -> "Board":
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._writer:
             self._writer.close()
 
-    def add(self, rows: Rows, checks: Rows) -> None:
-        """Show what is new in a training's rows."""
-        for names, table in ((STEP, rows), (CHECK, checks)) if self._writer else ():
-            for row in table[bisect_right(table, self._shown[names], key=lambda row: int(row[0])) :]:
-                self._show(names, row)
+    def add(self, steps: Rows, validations: Rows) -> None:
+        """Write the rows that have not been written yet; `steps` and `validations` are all rows of the training."""
+        for columns, rows in ((STEP_COLUMNS, steps), (VALIDATION_COLUMNS, validations)) if self._writer else ():
+            for row in rows[bisect_right(rows, self._last_steps[columns], key=lambda row: int(row[0])) :]:
+                self._add_row(columns, row)
 
-    def _show(self, names: tuple[str, ...], row: Sequence[float]) -> None:
-        self._shown[names] = step = int(row[0])
-        for name, value in zip(names[1:], row[1:], strict=True):
+    def _add_row(self, columns: tuple[str, ...], row: Sequence[float]) -> None:
+        self._last_steps[columns] = step = int(row[0])
+        for name, value in zip(columns[1:], row[1:], strict=True):
             self._writer.add_scalar(name, value, step)

@@ -165,7 +165,7 @@ def work(tmp_path_factory):
 
 def test_stage_1_moves_the_classifier_and_stage_2_what_lies_behind_conv4(work):
     base, one, two = (weights.load(work.weights(name))[0] for name in ("two_stream_rgb", "rgb_stage1", "rgb"))
-    centres, _ = kmeans.load(work.folder / "rgb.4.safetensors")
+    centres = weights.load(work.folder / "rgb.4.safetensors")[0]["centres"]
     assert torch.equal(one["pooling.centres"], centres)
     assert all(torch.equal(one[f"trunk.{key}"], base[key]) for key in base if f"trunk.{key}" in one)
     moved = {name for name in two if not torch.equal(one[name], two[name])}
@@ -181,7 +181,7 @@ def cut_off(*_):
 def test_a_stage_that_was_cut_off_goes_on_to_the_same_weights(work, tmp_path, monkeypatch, capfd):
     whole, out = weights.load(work.weights("rgb"))[0], work.folder / "rgb"
     shutil.move(out, tmp_path / "whole")
-    monkeypatch.setattr(fit, "FLUSH", 1)
+    monkeypatch.setattr(fit, "FLUSH_STEPS", 1)
     with monkeypatch.context() as cut:
         cut.setattr(fit, "finish", cut_off)
         with pytest.raises(KeyboardInterrupt):
@@ -206,7 +206,7 @@ def test_one_pooling_of_both_streams_begins_from_the_centres_of_both(work, fusio
     paths = {f"{stream}__centres": work.centres(stream, clusters) for stream in ("rgb", "flow")}
     trunks = {stream: work.weights(f"two_stream_{stream}") for stream in ("rgb", "flow")}
     made = work.train(f"{fusion}_stage1", **trunks, **paths)
-    found = [kmeans.load(path)[0] for path in paths.values()]
+    found = [weights.load(path)[0]["centres"] for path in paths.values()]
     assert torch.allclose(
         made["pooling.centres"], torch.cat(found) if fusion == "early" else torch.cat(found, 1) / 2**0.5
     )

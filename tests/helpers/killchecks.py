@@ -57,11 +57,11 @@ def same(one: Path, other: Path) -> bool:
 
 def checkpoints(folder: Path) -> dict[str, int]:
     """Run folder -> the step that its training would go on from, or has ended at; one that cannot be read raises."""
-    left = folder.glob(f"{RUN}{checkpoint.NAME}")
+    left = folder.glob(f"{RUN}{checkpoint.RESUME_FILE}")
     going = {path.parent: torch.load(path, weights_only=True)["step"] for path in left}
     ended = {
         path.parents[1]: int(pd.read_parquet(path.with_name("metrics.parquet"))["step"].max())
-        for path in folder.glob(f"{RUN}{checkpoint.FINISHED}/weights.safetensors")
+        for path in folder.glob(f"{RUN}{checkpoint.FINISHED_FOLDER}/weights.safetensors")
     }
     return {path.relative_to(folder).as_posix(): step for path, step in sorted((going | ended).items())}
 

@@ -145,7 +145,7 @@ class Workflow:
 
     def _has_come(self, moment: Moment, before: dict[str, int]) -> bool:
         if moment.checkpoint:
-            return any(self.folder.glob(f"results/runs/**/{checkpoint.NAME}"))
+            return any(self.folder.glob(f"results/runs/**/{checkpoint.RESUME_FILE}"))
         return not moment.jobs or bool(self.written(before) & set(moment.jobs))
 
     def written(self, before: dict[str, int]) -> set[str]:

@@ -83,16 +83,16 @@ class TinyRuns:
 @contextmanager
 def interrupted(monkeypatch, steps):
     """A training within is interrupted after so many steps, each of which may save; nothing of that stays patched."""
-    update = Training.update
+    train_step = Training.train_step
 
     def stopping(self, chunks):
         if self.step == steps:
             raise KeyboardInterrupt
-        return update(self, chunks)
+        return train_step(self, chunks)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "FLUSH", 1)
-        patch.setattr(Training, "update", stopping)
+        patch.setattr(fit, "FLUSH_STEPS", 1)
+        patch.setattr(Training, "train_step", stopping)
         with pytest.raises(KeyboardInterrupt):
             yield
 

@@ -54,7 +54,7 @@ def test_figures_of_any_number_of_classes_are_reproducible(tmp_path, count):
 
 def test_a_curve_ends_where_the_metrics_end(tmp_path):
     rows = [(step, 2 / step, 0.5, 0.1 if step < 500 else 0.01, step) for step in range(1, 601)]
-    metrics.write(tmp_path, rows, [(600, 1.5, 0.4)], per_epoch=10)
+    metrics.write(tmp_path, rows, [(600, 1.5, 0.4)], steps_per_epoch=10)
     frame = curves.read(tmp_path / "metrics.parquet")
     shown = curves.curve(frame, points=100)
     assert shown.iloc[-1][["step", "rate", "accuracy"]].tolist() == [600, 0.01, 50]

@@ -8,10 +8,10 @@ import torch
 
 from pipeline.train import distributed
 
-world = distributed.join(torch.device("cpu"))
-mean = world.mean(torch.tensor(float(world.rank)))
+group = distributed.init_process_group(torch.device("cpu"))
+mean = group.mean(torch.tensor(float(group.rank)))
 node, gpus = os.environ.get("SLURMD_NODENAME", "here"), os.environ.get("CUDA_VISIBLE_DEVICES", "none")
-facts = (world.size, world.local_rank, mean.item(), node, gpus)
-Path(sys.argv[1], str(world.rank)).write_text(" ".join(map(str, facts)))
-world.barrier()
-distributed.leave()
+values = (group.world_size, group.local_rank, mean.item(), node, gpus)
+Path(sys.argv[1], str(group.rank)).write_text(" ".join(map(str, values)))
+group.barrier()
+distributed.destroy_process_group()

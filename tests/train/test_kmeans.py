@@ -1,4 +1,4 @@
-"""K-means: clusters found, the same at every run, and read by ActionVLAD."""
+"""K-means: it finds clusters, its result is reproducible, and ActionVLAD starts from its centres."""
 
 from dataclasses import asdict, replace
 
@@ -34,31 +34,34 @@ def run(tmp_path_factory):
 def save(path, reader, recipe):
     torch.manual_seed(0)
     net = from_recipe.build(recipe, len(reader.classes))
-    facts = {
+    metadata = {
         "run": "actionvlad.base", "preset": "demo", "recipe": asdict(recipe), "recipe_hash": recipe_hash(recipe),
         "classes": reader.classes, "tested_classes": reader.classes, "second_classes": None,
         "fingerprint": reader.fingerprint, "settings": {reader.modality: reader.settings}, "split": 1,
     }  # fmt: skip
-    weights.save(path, net.state_dict(), facts)
+    weights.save(path, net.state_dict(), metadata)
 
 
 def cluster(run, out, modality="rgb", *options):
     shards = next((run / modality).rglob("index.parquet")).parent
     paths = ["--weights", run / f"{modality}.safetensors", "--shards", shards, "--splits", run / "splits.parquet"]
     kmeans.main([*map(str, paths), "--out", str(out), "--device", "cpu", *options])
-    return kmeans.load(out)
+    tensors, metadata = weights.load(out)
+    return tensors["centres"], metadata
 
 
-def test_clusters_that_are_there_are_found():
+def test_well_separated_clusters_are_recovered():
     random, true = np.random.default_rng(0), np.eye(3, 8, dtype=np.float32)
-    found = kmeans.centres(np.repeat(true, 100, 0) + random.normal(0, 0.01, (300, 8)).astype(np.float32), 3, seed=0)
+    found = kmeans.cluster_centres(
+        np.repeat(true, 100, 0) + random.normal(0, 0.01, (300, 8)).astype(np.float32), 3, seed=0
+    )
     assert found[np.argsort(-found @ [3, 2, 1, 0, 0, 0, 0, 0])] == pytest.approx(true, abs=0.01)
 
 
 @pytest.mark.parametrize("modality", ["rgb", "flow"])
-def test_centres_begin_an_action_vlad_and_the_seed_decides_them(run, tmp_path, modality):
+def test_action_vlad_starts_from_the_centres_and_the_seed_decides_them(run, tmp_path, modality):
     options = ("--clusters", "4", "--descriptors", "24")
-    centres, facts = cluster(run, tmp_path / "a.safetensors", modality, *options)
+    centres, metadata = cluster(run, tmp_path / "a.safetensors", modality, *options)
     again, _ = cluster(run, tmp_path / "b.safetensors", modality, *options)
     other, _ = cluster(run, tmp_path / "c.safetensors", modality, *options, "--seed", "1")
     net = builders.build("action_vlad", num_classes=2, width=0.05, crop=48, clusters=4)
@@ -66,15 +69,15 @@ def test_centres_begin_an_action_vlad_and_the_seed_decides_them(run, tmp_path, m
     assert torch.equal(net.pooling.centres, centres)
     assert torch.equal(centres, again)
     assert not torch.equal(centres, other)
-    assert (facts["videos"], facts["descriptors"], facts["layer"]) == (3, 3 * 8, "conv5_3")
+    assert (metadata["videos"], metadata["descriptors"], metadata["layer"]) == (3, 3 * 8, "conv5_3")
 
 
-def test_descriptors_have_length_1_and_one_stands_for_each_place(run):
+def test_there_is_one_descriptor_of_length_1_per_position(run):
     net = builders.build("vgg_16", num_classes=2, width=0.05, crop=48).eval()
     truncate(net, "conv5_3", relu=False)
-    found = kmeans.described(net, torch.randn(2, 3, 48, 48), "conv5_3")
-    assert found.shape == (2 * 3 * 3, 26)
-    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(18), abs=1e-5)
+    rows = kmeans.unit_descriptors(net, torch.randn(2, 3, 48, 48), "conv5_3")
+    assert rows.shape == (2 * 3 * 3, 26)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(18), abs=1e-5)
 
 
 def test_too_few_descriptors_are_refused_with_both_counts(run, tmp_path):
@@ -82,7 +85,7 @@ def test_too_few_descriptors_are_refused_with_both_counts(run, tmp_path):
         cluster(run, tmp_path / "k.safetensors", "rgb", "--descriptors", "9")
 
 
-def test_another_network_is_refused_by_name(run, tmp_path):
+def test_another_network_than_a_vgg_is_refused_by_name(run, tmp_path):
     reader = ShardReader(next((run / "rgb").rglob("index.parquet")).parent)
     save(run / "cnn.safetensors", reader, RECIPE)
     paths = ["--weights", run / "cnn.safetensors", "--shards", reader.folder, "--splits", run / "splits.parquet"]
@@ -90,13 +93,8 @@ def test_another_network_is_refused_by_name(run, tmp_path):
         kmeans.main([*map(str, paths), "--out", str(tmp_path / "k.safetensors"), "--device", "cpu"])
 
 
-def test_weights_without_centres_are_refused(run):
-    with pytest.raises(UserError, match="of actionvlad.base but no centres"):
-        kmeans.load(run / "rgb.safetensors")
-
-
-def both_streams(folder, fusion, clusters):
-    """A net of both streams that begins from `clusters` centres of each: of RGB all ones, of flow all twos."""
+def two_stream_pooling(folder, fusion, clusters):
+    """The pooling of a two-stream network; the centres of RGB are all ones, those of flow all twos."""
     torch.manual_seed(0)
     options = {"fusion": fusion, "width": 0.05, "crop": 48, "clusters": 4, "alpha": 10.0}
     net = builders.build("action_vlad_two_stream", num_classes=2, **options)
@@ -107,23 +105,23 @@ def both_streams(folder, fusion, clusters):
     return net.pooling
 
 
-def test_early_fusion_has_half_of_its_centres_from_each_stream(tmp_path):
-    pooling = both_streams(tmp_path, "early", 2)
+def test_early_fusion_takes_half_of_its_centres_from_each_stream(tmp_path):
+    pooling = two_stream_pooling(tmp_path, "early", 2)
     assert pooling.centres.tolist() == [[1.0] * 26] * 2 + [[2.0] * 26] * 2
     assert torch.equal(pooling.assign.weight[:, :, 0, 0], 20 * pooling.centres)
 
 
-def test_concat_fusion_has_a_centre_of_rgb_beside_one_of_flow(tmp_path):
-    pooling = both_streams(tmp_path, "concat", 4)
+def test_concat_fusion_concatenates_centres_of_rgb_and_flow(tmp_path):
+    pooling = two_stream_pooling(tmp_path, "concat", 4)
     assert torch.allclose(pooling.centres * 2**0.5, torch.tensor([1.0] * 26 + [2.0] * 26).expand(4, 52))
 
 
-def test_half_the_centres_of_another_shape_are_refused_with_both(tmp_path):
+def test_centres_of_a_wrong_shape_are_refused_with_both_shapes(tmp_path):
     with pytest.raises(UserError, match=r"rgb are \(4, 26\) but its half is \(2, 26\)"):
-        both_streams(tmp_path, "early", 4)
+        two_stream_pooling(tmp_path, "early", 4)
 
 
-def test_centres_for_a_net_that_pools_without_them_are_refused(tmp_path):
+def test_centres_for_a_network_with_other_pooling_are_refused(tmp_path):
     net = builders.build("action_vlad_two_stream", num_classes=2, fusion="early", pooling="max", width=0.05, crop=48)
     weights.save(tmp_path / "c.safetensors", {"centres": torch.zeros(2, 26)}, {})
     with pytest.raises(UserError, match="pools by Max, which has no centres"):

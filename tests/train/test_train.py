@@ -1,4 +1,4 @@
-"""Training: it learns, it resumes bit for bit, it says what is wrong."""
+"""Training learns, resumes bit for bit after a kill, and reports errors in one sentence."""
 
 import contextlib
 import csv
@@ -32,8 +32,8 @@ ROOT = Path(__file__).parents[2]
 NAMES = [f"v{number}" for number in range(8)]
 STEPS = 12
 SHORT = {"steps": STEPS, "milestones": [9]}
-# What else than a plain network has a state that a resumed training must find again.
-KINDS = {
+# Recipes with different kinds of state that a resumed training must restore.
+VARIANTS = {
     "plain": {"options": {"width": 0.03, "stride2": 1, "dropout": 0.0}},
     "dropout": {},
     "plateau": {"lr": 0.2, "milestones": [], "plateau": {"every": 2, "patience": 1, "hold_out": 0.3}},
@@ -48,15 +48,15 @@ KINDS = {
 def data(tmp_path_factory):
     """Eight videos of two classes, dark and bright; and, as partner, seven of three."""
     folder = tmp_path_factory.mktemp("data")
-    made(folder, NAMES, ("left", "right"))
+    write_shards(folder, NAMES, ("left", "right"))
     tiny_splits(folder / "splits.parquet", NAMES, test=("v6", "v7"))
     more = [f"u{number}" for number in range(7)]
-    made(folder / "partner", more, ("jump", "right", "up"))
+    write_shards(folder / "partner", more, ("jump", "right", "up"))
     tiny_splits(folder / "partner" / "splits.parquet", more, ("jump", "right", "up"), test=("u6",))
     return folder
 
 
-def made(folder, names, classes):
+def write_shards(folder, names, classes):
     folder.mkdir(exist_ok=True)
     random = np.random.default_rng(0)
     shades = np.linspace(0, 150, len(classes)).astype(np.uint8)
@@ -105,25 +105,25 @@ def undisturbed(data, tmp_path_factory):
     return out
 
 
-def command(data, out, kind, **changes):
-    """The command line of one of KINDS, short, with a checkpoint every three steps."""
+def command(data, out, variant, **changes):
+    """The command line of a short training of one of VARIANTS that saves a checkpoint at every flush."""
     partner = data / "partner"
     options = ["--partner-shards", str(partner / "shards" / "rgb"), "--partner-splits", str(partner / "splits.parquet")]
-    more = options if kind == "two tasks" else []
-    return [*arguments(data, out, **{"save_seconds": -1, **SHORT, **KINDS[kind], **changes}), *more]
+    more = options if variant == "two tasks" else []
+    return [*arguments(data, out, **{"save_seconds": -1, **SHORT, **VARIANTS[variant], **changes}), *more]
 
 
 @pytest.fixture
-def often(monkeypatch):
-    monkeypatch.setattr(fit, "FLUSH", 3)
+def frequent_flushes(monkeypatch):
+    monkeypatch.setattr(fit, "FLUSH_STEPS", 3)
 
 
-def alike(out, other):
+def same_results(out, other):
     return same(tensors(out), tensors(other)) and curve(out) == curve(other) and steps(out).equals(steps(other))
 
 
-def killed_after(seconds, argv):
-    """Train in a child that is killed so late; whether it was."""
+def kill_after(seconds, argv):
+    """Train in a child process and kill it after `seconds`; returns whether it was still running."""
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
@@ -134,12 +134,12 @@ def killed_after(seconds, argv):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
-def test_training_learns_what_can_be_learned(data, tmp_path):
+def test_training_learns_a_separable_data_set(data, tmp_path):
     train_command.main(arguments(data, tmp_path, steps=60, batch=8))
     assert float(curve(tmp_path)[-1][-1]) > 0.9
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, undisturbed, tmp_path):
+def test_the_same_seed_gives_the_same_weights_and_another_seed_gives_others(data, undisturbed, tmp_path):
     train_command.main(arguments(data, tmp_path / "again"))
     train_command.main([*arguments(data, tmp_path / "other"), "--seed", "1"])
     assert same(tensors(tmp_path / "again"), tensors(undisturbed))
@@ -151,49 +151,49 @@ def test_a_deterministic_training_is_the_same_on_a_cpu(data, undisturbed, tmp_pa
         train_command.main([*arguments(data, tmp_path), "--deterministic"])
     finally:
         torch.use_deterministic_algorithms(False)
-    assert alike(tmp_path, undisturbed)
+    assert same_results(tmp_path, undisturbed)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_training_killed_at_changes_to_the_disk_resumes_to_the_very_same_weights(data, tmp_path, kind, often):
-    """Each kill finds the training elsewhere: before a checkpoint, amid one, before the curves, before the weights."""
-    whole, out = tmp_path / "whole", tmp_path / "out"
-    train_command.main(command(data, whole, kind))
-    argv, kills = command(data, out, kind), 0
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_training_killed_at_any_file_operation_resumes_to_the_same_weights(data, tmp_path, variant, frequent_flushes):
+    """The kills fall before a checkpoint, while one is written, before the curves and before the weights."""
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
+    train_command.main(command(data, undisturbed, variant))
+    argv, kills = command(data, out, variant), 0
     for number in (1, 2, 3, 8, 9, 5, 11, 6):
         kills += killed_at(number, train_command.main, argv)
     train_command.main(argv)
     assert kills > 5
-    assert alike(out, whole)
+    assert same_results(out, undisturbed)
     assert steps(out)["step"].tolist() == list(range(1, STEPS + 1))
-    assert not (out / checkpoint.NAME).exists()
+    assert not (out / checkpoint.RESUME_FILE).exists()
 
 
-def test_a_training_killed_at_random_moments_resumes_to_the_very_same_weights(data, tmp_path, often):
-    whole, out = tmp_path / "whole", tmp_path / "out"
+def test_a_training_killed_at_random_times_resumes_to_the_same_weights(data, tmp_path, frequent_flushes):
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
     begin = time.monotonic()
-    train_command.main(command(data, whole, "dropout", steps=30))
-    lasts = time.monotonic() - begin
+    train_command.main(command(data, undisturbed, "dropout", steps=30))
+    duration = time.monotonic() - begin
     argv = command(data, out, "dropout", steps=30)
-    kills = sum(killed_after(random.uniform(0.2, 0.9) * lasts, argv) for _ in range(4))
+    kills = sum(kill_after(random.uniform(0.2, 0.9) * duration, argv) for _ in range(4))
     train_command.main(argv)
     assert kills
-    assert alike(out, whole)
+    assert same_results(out, undisturbed)
 
 
-def test_a_training_that_ended_is_taken_again_where_its_outputs_are_deleted(data, tmp_path, capfd):
-    """As Snakemake does when it is killed before it has noted the end of the job."""
+def test_a_finished_training_restores_its_outputs_after_they_are_deleted(data, tmp_path, capfd):
+    """Snakemake deletes them if it is killed before it records the end of the job."""
     argv = command(data, tmp_path, "dropout")
     train_command.main(argv)
-    made = {name: (tmp_path / name).read_bytes() for name in fit.OUTPUTS}
+    outputs = {name: (tmp_path / name).read_bytes() for name in fit.OUTPUTS}
     for name in fit.OUTPUTS:
         (tmp_path / name).unlink()
     train_command.main(argv)
-    assert {name: (tmp_path / name).read_bytes() for name in fit.OUTPUTS} == made
+    assert {name: (tmp_path / name).read_bytes() for name in fit.OUTPUTS} == outputs
     assert "trained to the end before" in capfd.readouterr().err
 
 
-def test_another_training_does_not_take_what_has_ended(data, tmp_path, capfd):
+def test_another_training_does_not_restore_the_outputs_of_a_finished_one(data, tmp_path, capfd):
     train_command.main(command(data, tmp_path, "dropout"))
     before = tensors(tmp_path)
     train_command.main([*command(data, tmp_path, "dropout"), "--seed", "1"])
@@ -201,68 +201,68 @@ def test_another_training_does_not_take_what_has_ended(data, tmp_path, capfd):
     assert "trained to the end before" not in capfd.readouterr().err
 
 
-def test_without_hard_links_the_checkpoint_stays(data, tmp_path, monkeypatch, capfd, often):
+def test_without_hard_links_the_checkpoint_is_kept(data, tmp_path, monkeypatch, capfd, frequent_flushes):
     monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("not supported")))
     train_command.main(command(data, tmp_path, "dropout"))
-    assert (tmp_path / checkpoint.NAME).exists()
-    assert not (tmp_path / checkpoint.FINISHED).exists()
+    assert (tmp_path / checkpoint.RESUME_FILE).exists()
+    assert not (tmp_path / checkpoint.FINISHED_FOLDER).exists()
     assert "takes no hard links" in capfd.readouterr().err
 
 
-def test_a_plateaus_rates_fall_and_its_checks_stand_in_the_curves(data, tmp_path, often):
+def test_a_plateaus_rate_drops_and_its_validations_are_in_the_curves(data, tmp_path, frequent_flushes):
     train_command.main(command(data, tmp_path, "plateau", lr=1e-9))
-    found = steps(tmp_path).set_index("step")
-    assert found["held_out_loss"].notna().tolist() == [step % 2 == 0 for step in range(1, STEPS + 1)]
-    assert found["rate"].iloc[-1] < found["rate"].iloc[0]
+    table = steps(tmp_path).set_index("step")
+    assert table["held_out_loss"].notna().tolist() == [step % 2 == 0 for step in range(1, STEPS + 1)]
+    assert table["rate"].iloc[-1] < table["rate"].iloc[0]
 
 
 @pytest.mark.parametrize("changes", [{"lr": 0.02}, {"stride": 2}, {"protocol": "1 frame x centre"}])
-def test_a_changed_recipe_starts_afresh_and_says_so_if_training_reads_the_change(data, tmp_path, changes, capfd, often):
+def test_a_changed_training_key_starts_afresh_with_a_message(data, tmp_path, changes, capfd, frequent_flushes):
     assert killed_at(12, train_command.main, command(data, tmp_path, "dropout"))
     capfd.readouterr()
     train_command.main(command(data, tmp_path, "dropout", **changes))
-    said = capfd.readouterr().err
-    assert ("another recipe, code or data set" in said) == ("protocol" not in changes)
-    assert ("resumed at step" in said) == ("protocol" in changes)
+    log = capfd.readouterr().err
+    assert ("another recipe, code or data set" in log) == ("protocol" not in changes)
+    assert ("resumed at step" in log) == ("protocol" in changes)
 
 
-def test_other_first_weights_start_afresh_and_say_so(data, undisturbed, tmp_path, capfd, often):
+def test_other_initial_weights_start_afresh_with_a_message(data, undisturbed, tmp_path, capfd, frequent_flushes):
     path = tmp_path / "first.safetensors"
-    given, facts = weights.load(undisturbed / "weights.safetensors")
-    weights.save(path, given, facts)
+    state_dict, metadata = weights.load(undisturbed / "weights.safetensors")
+    weights.save(path, state_dict, metadata)
     argv = [*command(data, tmp_path / "out", "dropout"), "--init", f"net={path}"]
     assert killed_at(12, train_command.main, argv)
-    weights.save(path, {name: tensor * 2 for name, tensor in given.items()}, facts)
+    weights.save(path, {name: tensor * 2 for name, tensor in state_dict.items()}, metadata)
     train_command.main(argv)
     assert "or of other first weights" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("found", [b"torn", [1, 2], {"step": 3}])
-def test_a_torn_or_strange_checkpoint_starts_afresh_and_says_so(data, undisturbed, tmp_path, found, capfd):
-    path = tmp_path / checkpoint.NAME
-    path.write_bytes(found) if isinstance(found, bytes) else torch.save(found, path)
+@pytest.mark.parametrize("content", [b"torn", [1, 2], {"step": 3}])
+def test_a_damaged_checkpoint_starts_afresh_with_a_message(data, undisturbed, tmp_path, content, capfd):
+    path = tmp_path / checkpoint.RESUME_FILE
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     train_command.main(arguments(data, tmp_path))
     assert "afresh" in capfd.readouterr().err
     assert same(tensors(tmp_path), tensors(undisturbed))
 
 
-def test_curves_are_there_while_a_training_runs(data, tmp_path, often):
+def test_metrics_are_written_while_a_training_runs(data, tmp_path, frequent_flushes):
     assert killed_at(20, train_command.main, command(data, tmp_path, "dropout"))
-    there = steps(tmp_path)["step"].tolist()
-    assert there
-    assert there == list(range(1, len(there) + 1))
-    assert len(there) % 3 == 0
+    numbers = steps(tmp_path)["step"].tolist()
+    assert numbers
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) % 3 == 0
 
 
-def test_a_partners_classes_are_trained_on_and_not_tested(data, tmp_path):
+def test_a_partners_classes_are_trained_but_not_tested(data, tmp_path):
     train_command.main(command(data, tmp_path, "two tasks", partner="classes", net="cnn_m_2048"))
-    facts = weights.load(tmp_path / "weights.safetensors")[1]
-    assert facts["classes"] == ["left", "right", "jump", "up"]
-    assert facts["tested_classes"] == ["left", "right"]
+    metadata = weights.load(tmp_path / "weights.safetensors")[1]
+    assert metadata["classes"] == ["left", "right", "jump", "up"]
+    assert metadata["tested_classes"] == ["left", "right"]
     assert len(tensors(tmp_path)["classifier.2.bias"]) == 4
 
 
-def test_workers_do_not_change_what_is_learned(data, undisturbed, tmp_path):
+def test_workers_do_not_change_the_weights(data, undisturbed, tmp_path):
     train_command.main([*arguments(data, tmp_path), "--threads", "3"])
     torch.set_num_threads(1)
     assert all(
@@ -270,7 +270,7 @@ def test_workers_do_not_change_what_is_learned(data, undisturbed, tmp_path):
     )
 
 
-def test_what_stops_a_worker_is_the_same_sentence_as_without_one(data, tmp_path):
+def test_an_error_in_a_worker_has_the_same_message_as_without_workers(data, tmp_path):
     for threads in ("1", "2"):
         with pytest.raises(UserError) as raised:
             train_command.main(
@@ -282,42 +282,42 @@ def test_what_stops_a_worker_is_the_same_sentence_as_without_one(data, tmp_path)
 
 def test_an_interrupt_ends_a_training_without_a_traceback(data, tmp_path):
     argv = [sys.executable, "-m", "pipeline.train", *arguments(data, tmp_path, steps=100000), "--threads", "3"]
-    # What a shell starts in the background ignores interrupts, and so would the training that inherits it.
-    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    # A process that a shell starts in the background ignores SIGINT, and the training would inherit that.
+    restore_sigint = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed
+        argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=restore_sigint
     ) as process:
         while "train CNNM" not in (line := process.stderr.readline()):
             assert line, "the training ended by itself"
         os.killpg(process.pid, signal.SIGINT)
-        said = process.stderr.read()
+        log = process.stderr.read()
     assert process.returncode == 130
-    assert "Traceback" not in said
+    assert "Traceback" not in log
 
 
-def test_a_loss_that_is_no_number_stops_with_step_and_rate(data, tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_step_and_rate(data, tmp_path):
     with pytest.raises(
         UserError, match=r"loss is (nan|inf) at step \d+, learning rate 1e\+08: lower.*no checkpoint yet"
     ):
         train_command.main(arguments(data, tmp_path, lr=1e8))
 
 
-def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(data, tmp_path, monkeypatch, often):
-    update = trainer.Training.update
+def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(data, tmp_path, monkeypatch, frequent_flushes):
+    train_step = trainer.Training.train_step
 
-    def spoiled(self, chunks):
-        loss, accuracy = update(self, chunks)
+    def with_nan(self, chunks):
+        loss, accuracy = train_step(self, chunks)
         return loss * (float("nan") if self.step > 7 else 1), accuracy
 
-    monkeypatch.setattr(trainer.Training, "update", spoiled)
+    monkeypatch.setattr(trainer.Training, "train_step", with_nan)
     with pytest.raises(UserError, match=f"loss is nan at step 8, .*last good checkpoint is {tmp_path}/resume.pt"):
         train_command.main(command(data, tmp_path, "dropout"))
-    assert torch.load(tmp_path / checkpoint.NAME, weights_only=True)["step"] == 6
+    assert torch.load(tmp_path / checkpoint.RESUME_FILE, weights_only=True)["step"] == 6
     assert not (tmp_path / "weights.safetensors").exists()
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "message"),
     [
         (torch.OutOfMemoryError("CUDA out of memory."), "the network itself does not fit"),
         (
@@ -326,79 +326,79 @@ def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(data, tmp_path,
         ),
     ],
 )
-def test_what_a_device_cannot_do_is_a_sentence(data, tmp_path, monkeypatch, error, words):
+def test_a_runtime_error_that_other_options_avoid_is_a_user_error(data, tmp_path, monkeypatch, error, message):
     def fails(self):
         raise error
 
-    monkeypatch.setattr(trainer.Training, "_descend", fails)
+    monkeypatch.setattr(trainer.Training, "_optimizer_step", fails)
     try:
-        with pytest.raises(UserError, match=words):
+        with pytest.raises(UserError, match=message):
             train_command.main([*arguments(data, tmp_path), "--deterministic"])
     finally:
         torch.use_deterministic_algorithms(False)
 
 
 class Writer:
-    """TensorBoard's, which keeps what it is shown."""
+    """A stand-in for TensorBoard's SummaryWriter that keeps its rows."""
 
-    seen: list = []  # noqa: RUF012 (of all that are made)
+    rows: list = []  # noqa: RUF012 (shared by all instances)
 
     def __init__(self, folder, purge_step):
-        Writer.seen = [row for row in Writer.seen if row[1] < purge_step]
+        Writer.rows = [row for row in Writer.rows if row[1] < purge_step]
 
     def add_scalar(self, name, value, step):
-        Writer.seen.append((name, step, value))
+        Writer.rows.append((name, step, value))
 
     def close(self):
         pass
 
 
-def test_tensorboard_shows_each_step_once_also_after_a_resume(tmp_path, monkeypatch):
+def test_tensorboard_has_each_step_once_also_after_a_resume(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
     rows = [[step, 1.0, 0.5, 0.1, 2.0] for step in range(1, 13)]
-    for begin, ends in ((0, (3, 6, 9)), (6, (9, 12))):  # the first is killed with a checkpoint of step 6
+    for begin, ends in ((0, (3, 6, 9)), (6, (9, 12))):  # the first process is killed, its checkpoint is of step 6
         with Board(tmp_path, begin) as board:
             for end in ends:
                 board.add(rows[:end], [[4, 0.2, 0.9]][: end // 4])
-    assert [step for name, step, _ in Writer.seen if name == "loss"] == list(range(1, 13))
-    assert [row for row in Writer.seen if row[0].startswith("held_out")] == [
+    assert [step for name, step, _ in Writer.rows if name == "loss"] == list(range(1, 13))
+    assert [row for row in Writer.rows if row[0].startswith("held_out")] == [
         ("held_out_loss", 4, 0.2),
         ("held_out_accuracy", 4, 0.9),
     ]
 
 
-def test_without_tensorboards_package_nothing_is_trained(data, tmp_path, monkeypatch):
+def test_a_missing_tensorboard_package_is_a_user_error_before_training(data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match="--tensorboard needs the package tensorboard"):
         train_command.main([*arguments(data, tmp_path), "--tensorboard", str(tmp_path / "board")])
     assert not (tmp_path / "metrics.csv").exists()
 
 
-def test_weights_say_what_they_are(undisturbed):
-    facts = weights.load(undisturbed / "weights.safetensors")[1]
-    assert facts["classes"] == ["left", "right"]
-    assert facts["recipe"]["net"] == "cnn_m_2048"
-    assert {"recipe_hash", "fingerprint", "code", "torch", "seed", "split"} <= facts.keys()
+def test_weights_have_metadata(undisturbed):
+    metadata = weights.load(undisturbed / "weights.safetensors")[1]
+    assert metadata["classes"] == ["left", "right"]
+    assert metadata["recipe"]["net"] == "cnn_m_2048"
+    assert {"recipe_hash", "fingerprint", "code", "torch", "seed", "split"} <= metadata.keys()
 
 
-def test_first_weights_that_are_not_there_are_a_sentence(data, tmp_path):
+def test_missing_initial_weights_are_a_user_error(data, tmp_path):
     with pytest.raises(UserError, match="--init names gone.safetensors, which is not there"):
         train_command.main([*arguments(data, tmp_path), "--init", "net=gone.safetensors"])
 
 
-def test_a_seed_below_zero_is_a_sentence(data, tmp_path):
+def test_a_negative_seed_is_a_user_error(data, tmp_path):
     with pytest.raises(UserError, match="--seed is -1 but seeds are counted from 0"):
         train_command.main([*arguments(data, tmp_path), "--seed", "-1"])
 
 
-def test_a_gpu_that_is_not_there_is_one_sentence():
+def test_a_missing_gpu_is_a_user_error():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(UserError, match="cuda:0 but torch .* sees no GPU"):
         pick_device("cuda:0")
 
 
-def test_a_file_that_is_no_weights_is_refused(tmp_path):
+def test_a_file_that_is_not_safetensors_is_refused(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"not tensors")
     with pytest.raises(UserError, match="is not a weights file"):
         weights.load(tmp_path / "w.safetensors")

@@ -195,7 +195,7 @@ def changed(before, after):
 
 
 def test_a_reworded_error_and_a_line_of_a_log_or_of_tensorboard_plan_nothing(made):
-    error = made.edited("pipeline/train/sampler.py", "mend the recipe", "correct the recipe")
+    error = made.edited("pipeline/train/sampler.py", "correct the recipe", "mend the recipe")
     log = made.edited("pipeline/train/dataset.py", "training on {", "trained on are {")
     curve = made.edited("pipeline/train/tensorboard.py", "add_scalar(name,", "add_scalar(f'train/{name}',")
     help_text = made.edited("pipeline/flow/__main__.py", "motion in pixels", "pixels of motion")

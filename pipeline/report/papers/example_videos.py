@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.formats import manifest
-from pipeline.inputs.readers import Readers
+from pipeline.inputs.readers import Readers, videos_in_shards
 
 STREAM = 11  # of random numbers for this choice
 
@@ -23,13 +23,9 @@ class Video(NamedTuple):
 
 def read_test_videos(readers: Readers, splits: Path, split: int) -> list[Video]:
     """The test videos of a split that are in the shards, in the official order."""
-    table = manifest.read_splits(splits, split, "test")
-    pairs = zip(table["video_id"], table["label"].tolist(), strict=True)
-    videos = [Video(name, label) for name, label in pairs if all(name in reader for reader in readers.values())]
-    if not videos:
-        folder = next(iter(readers.values())).folder
-        raise UserError(f"none of the {len(table)} test videos of split {split} is in {folder}: run shard again")
-    return videos
+    listed = manifest.read_splits(splits, split, "test")
+    rows = videos_in_shards(listed, readers, f"test videos of split {split}")
+    return [Video(name, label) for name, label in zip(rows["video_id"], rows["label"].tolist(), strict=True)]
 
 
 def choose_videos(

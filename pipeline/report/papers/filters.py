@@ -17,7 +17,7 @@ from pipeline.config.recipe import from_mapping
 from pipeline.formats import weights
 from pipeline.report import style
 from pipeline.report.papers import options, trained_run
-from pipeline.train.fit import parse_sources, prepared
+from pipeline.train.fit import build_net, parse_init
 
 TITLE = "Filters of I3D's first layer"
 GAP = 1  # pixels between two filters
@@ -68,7 +68,7 @@ def initial_filters(metadata: dict[str, Any], sources: dict[str, Path]) -> np.nd
     if not sources and metadata["torch"] != torch.__version__:
         return None
     recipe = from_mapping(metadata["recipe"], "the weights file")
-    net = prepared(recipe, metadata["classes"], metadata["second_classes"], sources, metadata["seed"])
+    net = build_net(recipe, metadata["classes"], metadata["second_classes"], sources, metadata["seed"])
     return net.state_dict()[STEM].numpy()
 
 
@@ -155,7 +155,7 @@ def main(argv: Sequence[str]) -> None:
     tensors, metadata = weights.load(args.weights)
     if STEM not in tensors:
         raise UserError(f"{args.weights} has no {STEM}, which every I3D has: train it again")
-    sources = parse_sources(args.init)
+    sources = parse_init(args.init)
     before, after = initial_filters(metadata, sources), tensors[STEM].numpy()
     figure = draw(list(filter_rows(before, after)), before, after)
     title = f"{TITLE}: {metadata['run']}, split {metadata['split']}, {initialisation(metadata, sources)}"
