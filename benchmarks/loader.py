@@ -61,10 +61,10 @@ def jpegs_of(data: TrainingClips, positions: Sequence[int]) -> Iterator[tuple[st
     recipe, sampler = data.recipe, data.samplers[0]
     for position in positions:
         video = data.tasks[0][sampler.video(position)]
-        times = clip_sampling.drawn(recipe, frame_count(video.readers, video.name), sampler.generator(position))
+        times = clip_sampling.random_clip(recipe, frame_count(video.readers, video.name), sampler.generator(position))
         for name, length in recipe.stack.items():
             reader = video.readers[name]
-            wanted = clip_sampling.pictures(times, length, reader.count(video.name), recipe.padding)
+            wanted = clip_sampling.picture_indices(times, length, reader.count(video.name), recipe.padding)
             yield "RGB" if name == "rgb" else "GRAY", reader.jpegs(video.name, sorted(set(wanted)))
 
 

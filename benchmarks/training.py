@@ -86,7 +86,7 @@ def synthetic(recipe: Recipe, device: torch.device) -> Chunk:
     size = recipe.batch
     made = tuple(
         (_noise((size, *shape), kind, device), torch.zeros(size, *shift, device=device))
-        for shape, kind, shift in fast_volumes.shapes(recipe)
+        for shape, kind, shift in fast_volumes.buffer_shapes(recipe)
     )
     labels = torch.arange(size, device=device) % CLASSES
     return made, labels, torch.zeros_like(labels)
@@ -99,7 +99,7 @@ def _noise(shape: tuple[int, ...], kind: type, device: torch.device) -> torch.Te
 
 def multiply_adds(recipe: Recipe) -> int:
     """Of one clip's forward pass, counted without computing it."""
-    meta = [torch.empty(1, *shape, device="meta") for shape, _, _ in fast_volumes.shapes(recipe)]
+    meta = [torch.empty(1, *shape, device="meta") for shape, _, _ in fast_volumes.buffer_shapes(recipe)]
     with torch.device("meta"):
         twin = from_recipe.build(recipe, CLASSES).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -166,7 +166,7 @@ def facts(
     own = work / statistics.median(seconds["processor"]) / 1e9 if device.type == "cpu" else None
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
-        "input": [list(shape) for shape, _, _ in fast_volumes.shapes(recipe)],
+        "input": [list(shape) for shape, _, _ in fast_volumes.buffer_shapes(recipe)],
         "clips_per_step": recipe.batch,
         "share_of_synthetic": round(statistics.median(each), 3),
         "share_of_synthetic_each_round": [round(share, 3) for share in each],

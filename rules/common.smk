@@ -30,7 +30,7 @@ wildcard_constraints:
     slice=r"\d{4}",
     split=r"\d+",
     seed=r"\d+",
-    modality="rgb|flow|backward",
+    modality=targets.modality_names(),
     run=r"\w+\.\w+",
     subset="test|train",
 

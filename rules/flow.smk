@@ -9,7 +9,7 @@ rule flow:
     benchmark:
         "results/benchmarks/{modality}/{dataset}/{slice}.tsv"
     wildcard_constraints:
-        modality="flow|backward",
+        modality=targets.modality_names("flow"),
     conda:
         "../envs/data.yaml"
     threads: 4

@@ -32,7 +32,7 @@ rule quarantine:
     input:
         index="data/{dataset}/index.quarantine.tsv",
         manifest="data/{dataset}/manifest.parquet",
-        frames=ask(targets.slice_files, modality="rgb", suffix=".quarantine.tsv"),
+        frames=ask(targets.quarantine_files),
     output:
         quarantine="data/{dataset}/quarantine.tsv",
     log:

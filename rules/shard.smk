@@ -3,7 +3,7 @@ rule shard:
     input:
         slices=ask(targets.slice_files),
         manifest="data/{dataset}/manifest.parquet",
-        quarantine=ask(targets.slice_files, modality="rgb", suffix=".quarantine.tsv"),
+        quarantine=ask(targets.quarantine_files),
     output:
         shards=directory("data/{dataset}/shards/{modality}"),
     log:

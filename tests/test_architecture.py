@@ -9,8 +9,9 @@ from tests.helpers.import_graph import MODULES, ROOT, imported
 # From the ground up; docs/architecture.md draws them. A room imports rooms of lower floors alone.
 FLOORS = (
     ("common",),
-    ("config", "demo", "fetch", "formats", "gpuslots"),
-    ("flow", "index", "inputs", "jobs"),
+    ("formats", "demo", "fetch", "gpuslots"),
+    ("config", "flow", "jobs"),
+    ("index", "inputs"),
     ("frames", "shard", "models", "fuse", "idt", "provenance"),
     ("weights", "train", "score"),
     ("predict", "features"),  # to come

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.common.errors import UserError
 from pipeline.config.fields import required, setting
+from pipeline.formats.modalities import INPUTS
 
 COUNT = {"type": "integer", "minimum": 1}
 OPTIONAL_COUNT = {"type": ["integer", "null"], "minimum": 1}
@@ -35,12 +36,12 @@ class Recipe:
         "its options; channels, crop, frames and classes are decided by the rest of the recipe", {"type": "object"}, {}
     )
     stack: dict[str, int] = setting(
-        "the network's inputs in its order (`rgb`, `flow`, `difference`), and L of each: how many frames or flow fields"
-        " are concatenated as channels at one time",
+        f"the network's inputs in its order ({', '.join(f'`{name}`' for name in INPUTS)}), and L of each: how many"
+        " frames or flow fields are concatenated as channels at one time",
         {
             "type": "object", "minProperties": 1, "additionalProperties": False,
-            "description": "a mapping of rgb, flow or difference to how many pictures are concatenated as channels",
-            "properties": {"rgb": COUNT, "flow": COUNT, "difference": COUNT},
+            "description": f"a mapping of {', '.join(INPUTS)} to how many pictures are concatenated as channels",
+            "properties": dict.fromkeys(INPUTS, COUNT),
         },
         group="the clip",
     )  # fmt: skip

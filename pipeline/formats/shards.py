@@ -14,6 +14,7 @@ import simplejpeg
 from pipeline.common.errors import UserError
 from pipeline.formats.jpeg_store import check_settings
 from pipeline.formats.manifest import read_parquet
+from pipeline.formats.modalities import MODALITIES
 
 # The columns of the two tables in a folder of shards: index.parquet (one row per video) and shards.tsv (checksums).
 INDEX_COLUMNS = ("video_id", "class", "label", "shard", "first", "pictures", "bytes", "fps")
@@ -111,6 +112,12 @@ class ShardReader:
         top, left, height, width = crop
         _refuse_outside(crop, fields.shape[2], fields.shape[3])
         return fields[:, :, top : top + height, left : left + width]
+
+    def channels(self, video: str, numbers: Sequence[int]) -> np.ndarray:
+        """The pictures of any modality by channels, uint8 (T, C, H, W)."""
+        modality = MODALITIES[self.modality]
+        decoded, _ = _decode(self.buffers(video, numbers), modality.colorspace)
+        return modality.split_planes(decoded)
 
     def close(self) -> None:
         """Close the files; the next read reopens them."""

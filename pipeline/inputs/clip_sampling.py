@@ -1,9 +1,8 @@
 """Which pictures a clip is made of: T times, and at each time a stack of L pictures of every input.
 
-Times are counted in frames. An input's picture at time t is frame t of RGB, the flow from frame t to t + 1, or how
-frame t differs from the frame d_t later (FstCN). A recipe says all of it: `stack` (L of every input), `frames` (T; null
-for a network that takes one time and no time axis), `stride` (frames between times), `spread` (times spread over the
-whole video instead), `past_end` (what follows a video's last picture) and `flow_stack` (2014, section 3.1).
+Times are counted in frames. The picture of an input at time t is frame t of RGB, the flow from frame t to t + 1, or
+the difference of frames t and t + d_t (FstCN). The recipe's keys for this are `stack` (L of every input), `frames` (T;
+null for a network without a time axis), `stride`, `uniform`, `padding` and `flow_stack`; see experiments/README.md.
 """
 
 from collections.abc import Sequence
@@ -11,96 +10,97 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.config.recipe import Recipe
+from pipeline.formats.modalities import INPUTS, MODALITIES
 
-CHANNELS = {"rgb": 3, "flow": 2, "difference": 3}
-WHOLE = 256  # times that a clip of a whole video has at most; a longer video is cut into clips of equal length
+MAX_TIMES = 256  # of one clip of a whole video; a longer video is cut into clips of equal length
 
 
 def modalities(recipe: Recipe) -> list[str]:
-    """The shards that a recipe's inputs are read from."""
-    stack = recipe.stack
-    found = ["rgb"] if {"rgb", "difference"} & set(stack) else []
-    if "flow" in stack:
-        found += ["flow", "backward"] if recipe.flow_stack.startswith("bidirectional") else ["flow"]
-    return found
+    """The modalities whose shards the recipe's inputs are read from."""
+    names = {INPUTS[name].modality for name in recipe.stack}
+    if recipe.flow_stack.startswith("bidirectional"):
+        names |= {MODALITIES[name].reverse for name in names}
+    return [name for name in MODALITIES if name in names]
 
 
 def channels(recipe: Recipe) -> dict[str, int]:
-    """Channels of every input at one time."""
-    return {name: CHANNELS[name] * length for name, length in recipe.stack.items()}
+    """The channels of every input at one time: those of a picture, times L."""
+    return {name: INPUTS[name].kind.channels * length for name, length in recipe.stack.items()}
 
 
 def extent(recipe: Recipe) -> int:
-    """Frames that one time takes: L fields of flow lie between L + 1 frames."""
-    more = {"rgb": 0, "flow": 1, "difference": recipe.difference_distance}
-    return max(length + more[name] for name, length in recipe.stack.items())
+    """Frames that one time takes: L flow fields lie between L + 1 frames."""
+    return max(length + INPUTS[name].span(recipe.difference_distance) for name, length in recipe.stack.items())
 
 
-def stride_within(recipe: Recipe, frames: int, times: int, wanted: int) -> int:
-    """`wanted` frames between times; where the recipe gives a range, fewer in a video that is too short for them."""
+def limited_stride(recipe: Recipe, frames: int, times: int, stride: int) -> int:
+    """`stride`; if the recipe has a range of strides, less in a video that is too short for it."""
     if isinstance(recipe.stride, int) or times < 2:
-        return wanted
-    return max(1, min(wanted, (frames - extent(recipe)) // (times - 1)))
+        return stride
+    return max(1, min(stride, (frames - extent(recipe)) // (times - 1)))
 
 
-def spread(recipe: Recipe, frames: int, times: int) -> list[int]:
-    """`times` times with equal spacing from the video's begin to its end."""
+def uniform_times(recipe: Recipe, frames: int, times: int) -> list[int]:
+    """`times` times with equal spacing, from the beginning of the video to its end."""
     last = max(frames - extent(recipe), 0)
     return [last // 2] if times == 1 else [round(number * last / (times - 1)) for number in range(times)]
 
 
-def drawn(recipe: Recipe, frames: int, generator: np.random.Generator) -> list[int]:
-    """The times of a training clip: a random start and stride, or a random place in each equal part of the video."""
+def random_clip(recipe: Recipe, frames: int, generator: np.random.Generator) -> list[int]:
+    """The times of a training clip of a video of `frames` frames.
+
+    A random start and stride, or with `uniform` a random time in each of T equal parts of the video.
+    """
     times, last = recipe.frames or 1, max(frames - extent(recipe), 0)
     if recipe.uniform:
         return [
             int(generator.integers(number * last // times, (number + 1) * last // times + 1)) for number in range(times)
         ]
-    low, high = bounds(recipe)
-    stride = stride_within(recipe, frames, times, int(generator.integers(low, high + 1)))
+    low, high = stride_range(recipe)
+    stride = limited_stride(recipe, frames, times, int(generator.integers(low, high + 1)))
     start = int(generator.integers(max(last - (times - 1) * stride, 0) + 1))
     return [start + number * stride for number in range(times)]
 
 
-def tested(recipe: Recipe, frames: int, clips: int) -> list[list[int]]:
-    """The times of `clips` clips with equal spacing; a stride that is drawn in training is the middle one here."""
+def uniform_clips(recipe: Recipe, frames: int, clips: int) -> list[list[int]]:
+    """The times of `clips` test clips with equal spacing; of a range of strides the middle one is taken."""
     times = recipe.frames or 1
     if recipe.uniform and times > 1:
-        return [spread(recipe, frames, times)] * clips
-    stride = stride_within(recipe, frames, times, sum(bounds(recipe)) // 2)
+        return [uniform_times(recipe, frames, times)] * clips
+    stride = limited_stride(recipe, frames, times, sum(stride_range(recipe)) // 2)
     last = max(frames - extent(recipe) - (times - 1) * stride, 0)
     starts = [last // 2] if clips == 1 else [round(number * last / (clips - 1)) for number in range(clips)]
     return [[start + number * stride for number in range(times)] for start in starts]
 
 
-def whole(recipe: Recipe, frames: int) -> list[list[int]]:
-    """The times of a whole video at the recipe's stride, in as few clips of equal length as WHOLE allows."""
-    stride, least = bounds(recipe)[0], recipe.frames or 1
+def whole_video_clips(recipe: Recipe, frames: int) -> list[list[int]]:
+    """The times of a whole video at the recipe's stride, in as few clips of equal length as MAX_TIMES allows."""
+    stride, least = stride_range(recipe)[0], recipe.frames or 1
     count = max((frames - extent(recipe)) // stride + 1, least)
-    parts = -(-count // max(WHOLE, least))
-    length = max(-(-count // parts), least)
-    starts = [part * (count - length) // max(parts - 1, 1) for part in range(parts)]
+    clips = -(-count // max(MAX_TIMES, least))
+    length = max(-(-count // clips), least)
+    starts = [clip * (count - length) // max(clips - 1, 1) for clip in range(clips)]
     return [[(start + number) * stride for number in range(length)] for start in starts]
 
 
-def bounds(recipe: Recipe) -> tuple[int, int]:
-    """The least and the largest stride."""
+def stride_range(recipe: Recipe) -> tuple[int, int]:
+    """The smallest and the largest stride."""
     stride = recipe.stride
     return (stride, stride) if isinstance(stride, int) else (stride[0], stride[1])
 
 
-def pictures(times: Sequence[int], length: int, count: int, past_end: str) -> list[int]:
-    """The stacks of `length` pictures at `times`, of a video that has `count`, one after another."""
-    return [within(time + number, count, past_end) for time in times for number in range(length)]
+def picture_indices(times: Sequence[int], length: int, count: int, padding: str) -> list[int]:
+    """The indices of the stacks of `length` pictures at `times`, one stack after another, of a video of `count`."""
+    return [pad_index(time + number, count, padding) for time in times for number in range(length)]
 
 
-def within(number: int, count: int, past_end: str) -> int:
-    """Picture `number` of a video that goes on beyond its end: `hold`s the last, `loop`s, or `reflect`s back."""
-    if 0 <= number < count:
-        return number
-    if past_end == "loop":
-        return number % count
-    if past_end == "reflect" and count > 1:
-        place = number % (2 * count - 2)
-        return min(place, 2 * count - 2 - place)
-    return min(max(number, 0), count - 1)
+def pad_index(index: int, count: int, padding: str) -> int:
+    """The index in 0..count-1 that stands for `index`: `hold` repeats the last one, `loop` and `reflect` go on."""
+    if 0 <= index < count:
+        return index
+    if padding == "loop":
+        return index % count
+    if padding == "reflect" and count > 1:
+        position = index % (2 * count - 2)
+        return min(position, 2 * count - 2 - position)
+    return min(max(index, 0), count - 1)

@@ -1,12 +1,12 @@
-"""What a network sees of a video: pictures read from shards, stacked, cropped, mirrored; 8 bits wide until the device.
+"""The volumes that a network sees of a clip: pictures read from shards, stacked as channels, cropped, mirrored.
 
-A volume is (LC, T, h, w), without T where the recipe has no `frames`; flow channels are x1 y1 x2 y2 ... (2014, eq. 1).
-Beside it goes a float32 shift (LC, T), added to what normalisation makes of the volume: minus a flow field's mean, or
-the jitter of RGB.
+A volume is (LC, T, h, w) uint8, or (LC, h, w) for a network without a time axis; flow channels are x1 y1 x2 y2 ...
+(2014, eq. 1). Beside it goes an offset, float32 (LC, T), which is added after normalisation: minus the mean of a flow
+field, or the jitter of RGB. Volumes stay 8 bits wide until they are on the device.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,168 +16,151 @@ from torch import Tensor
 from pipeline.common.errors import UserError
 from pipeline.config.recipe import Recipe
 from pipeline.formats.flow_levels import LEVELS, dequantise
+from pipeline.formats.modalities import INPUTS
 from pipeline.formats.shards import ShardReader
 from pipeline.inputs import clip_sampling, flow_stacks
 from pipeline.inputs.crops import Box
 from pipeline.inputs.readers import Readers
 
-Sample = tuple[tuple[Tensor, Tensor], ...]  # (volume, shift) of every input
+Sample = tuple[tuple[Tensor, Tensor], ...]  # (volume, offset) of every input
 Size = tuple[int, int]  # height, width
-
-RGB_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # ImageNet's, of pixels in [0, 1]
-RGB_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Volume(NamedTuple):
-    """One input's whole pictures (TL, C, H, W): levels in 8 bits, or float32 pixels of flow that was followed.
+    """The uncropped pictures of one input (TL, C, H, W): uint8 levels, or float32 pixels of flow along trajectories.
 
-    `shift` (TL, C) is added after normalisation; `stack` is L.
+    `offset` (TL, C) is added after normalisation; `stack` is L; `mirrored` are the channels that change their sign
+    when a picture is mirrored.
     """
 
     pictures: np.ndarray
-    shift: np.ndarray
+    offset: np.ndarray
     stack: int
+    mirrored: tuple[int, ...]
 
 
-def read(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> dict[str, Volume]:
-    """The whole pictures of a clip, by input."""
-    return {name: _READ[name](readers, recipe, video, times) for name in recipe.stack}
+def read_volumes(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> dict[str, Volume]:
+    """The uncropped volumes of a clip, by input."""
+    return {name: _read_input(readers, recipe, video, times, name) for name in recipe.stack}
 
 
-def cut(volumes: Mapping[str, Volume], box: Box, time_axis: bool) -> Sample:
-    """One crop of every input; a mirrored flow field's x points the other way."""
-    made = []
-    for name, volume in volumes.items():
-        data, shift = _cut(volume, box, name == "flow" and box.flip)
-        made.append((torch.from_numpy(data), torch.from_numpy(shift)))
-    return tuple(made) if time_axis else tuple((data[:, 0], shift[:, 0]) for data, shift in made)
+def crop_volumes(volumes: Mapping[str, Volume], box: Box, time_axis: bool) -> Sample:
+    """One crop of every input; without a time axis (LC, h, w) and (LC,)."""
+    sample = []
+    for volume in volumes.values():
+        data, offset = _crop(volume, box)
+        sample.append((torch.from_numpy(data), torch.from_numpy(offset)))
+    return tuple(sample) if time_axis else tuple((data[:, 0], offset[:, 0]) for data, offset in sample)
 
 
-def batch(samples: Sequence[Sample]) -> Sample:
-    """Samples of one shape, one behind the other: (B, LC, ...) and (B, LC, ...) of every input."""
+def collate(samples: Sequence[Sample]) -> Sample:
+    """Samples of equal shapes as one batch: (B, LC, ...) and (B, LC, ...) of every input."""
     return tuple(
-        (torch.stack([data for data, _ in pairs]), torch.stack([shift for _, shift in pairs]))
+        (torch.stack([data for data, _ in pairs]), torch.stack([offset for _, offset in pairs]))
         for pairs in zip(*samples, strict=True)
     )
 
 
-def same_size(sizes: Mapping[str, Size]) -> Size:
-    """The one size of all inputs' pictures; different ones are the user's error."""
+def common_size(sizes: Mapping[str, Size]) -> Size:
+    """The size of all inputs' pictures; raises UserError where they differ."""
     first = next(iter(sizes.values()))
     if other := next((name for name, size in sizes.items() if size != first), None):
         raise UserError(f"pictures are {first} but those of {other} {sizes[other]}: make frames and flow of one size")
     return first
 
 
-def size_of(volumes: Mapping[str, Volume]) -> Size:
+def picture_size(volumes: Mapping[str, Volume]) -> Size:
     """(height, width) of a clip's pictures."""
-    return same_size({name: (volume.pictures.shape[2], volume.pictures.shape[3]) for name, volume in volumes.items()})
+    return common_size({name: (volume.pictures.shape[2], volume.pictures.shape[3]) for name, volume in volumes.items()})
 
 
-def _rgb(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> Volume:
-    length = recipe.stack["rgb"]
-    return _still(_frames(readers["rgb"], video, times, length, recipe.padding), length)
-
-
-def _difference(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> Volume:
-    """|V(t) - V(t + d)| (FstCN, section 3)."""
-    length = recipe.stack["difference"]
-    later = [time + recipe.difference_distance for time in times]
-    both = _frames(readers["rgb"], video, [*times, *later], length, recipe.padding)
-    here, there = np.split(both, 2)
-    return _still(np.maximum(here, there) - np.minimum(here, there), length)
-
-
-def _flow(readers: Readers, recipe: Recipe, video: str, times: Sequence[int]) -> Volume:
-    length, way = recipe.stack["flow"], recipe.flow_stack
-    if way == "simple":
-        fields = _fields(readers["flow"], video, times, length, recipe.padding)
+def _read_input(readers: Readers, recipe: Recipe, video: str, times: Sequence[int], name: str) -> Volume:
+    source, length = INPUTS[name], recipe.stack[name]
+    reader = readers[source.modality]
+    if source.is_difference:
+        pictures = _difference(reader, recipe, video, times, length)
+    elif source.kind.signed and recipe.flow_stack != "simple":
+        pictures = np.concatenate([_flow_stack(readers, recipe, video, time, name) for time in times])
     else:
-        fields = np.concatenate([_followed(readers, recipe, video, time) for time in times])
-    shift = np.zeros(fields.shape[:2], np.float32)
-    if recipe.mean_subtraction:
-        shift = -_means(fields, readers["flow"].settings["bound"])
-    return Volume(fields, shift, length)
+        pictures = _read(reader, video, times, length, recipe.padding)
+    offset = np.zeros(pictures.shape[:2], np.float32)
+    if recipe.mean_subtraction and source.kind.signed:
+        offset = -_means(pictures, reader.settings["bound"])
+    return Volume(pictures, offset, length, source.kind.mirrored)
 
 
-def _followed(readers: Readers, recipe: Recipe, video: str, time: int) -> np.ndarray:
-    """A stack along trajectories (eq. 2), or with a half that points to the past: float32 (L, 2, H, W)."""
-    length, way = recipe.stack["flow"], recipe.flow_stack
+def _difference(reader: ShardReader, recipe: Recipe, video: str, times: Sequence[int], length: int) -> np.ndarray:
+    """|V(t) - V(t + d)| (FstCN, section 3), uint8 (TL, C, H, W)."""
+    later = [time + recipe.difference_distance for time in times]
+    both = _read(reader, video, [*times, *later], length, recipe.padding)
+    first, second = np.split(both, 2)
+    return np.maximum(first, second) - np.minimum(first, second)
+
+
+def _flow_stack(readers: Readers, recipe: Recipe, video: str, time: int, name: str) -> np.ndarray:
+    """A stack along trajectories (2014, eq. 2), or one whose second half points to the past: float32 (L, 2, H, W)."""
+    length, source = recipe.stack[name], INPUTS[name]
 
     def fields(modality: str) -> np.ndarray:
         reader = readers[modality]
-        return dequantise(_fields(reader, video, [time], length, recipe.padding), reader.settings["bound"])
+        return dequantise(_read(reader, video, [time], length, recipe.padding), reader.settings["bound"])
 
-    if way == "trajectories":
-        stacked = flow_stacks.trajectories(fields("flow"), 0, length)
+    if recipe.flow_stack == "trajectories":
+        stacked = flow_stacks.trajectories(fields(source.modality), 0, length)
     else:
-        follow = way == "bidirectional trajectories"
-        stacked = flow_stacks.bidirectional(fields("flow"), fields("backward"), length // 2, length, follow)
+        forward, backward = fields(source.modality), fields(source.kind.reverse)
+        follow = recipe.flow_stack == "bidirectional trajectories"
+        stacked = flow_stacks.bidirectional(forward, backward, length // 2, length, follow)
     return stacked.reshape(length, 2, *stacked.shape[1:])
 
 
-def _frames(reader: ShardReader, video: str, times: Sequence[int], length: int, past_end: str) -> np.ndarray:
-    """uint8 (TL, 3, H, W)"""
-    wanted = clip_sampling.pictures(times, length, reader.count(video), past_end)
-    distinct = sorted(set(wanted))
-    decoded = reader.rgb(video, distinct).transpose(0, 3, 1, 2)
-    return decoded if wanted == distinct else decoded[[distinct.index(number) for number in wanted]]
+def _read(reader: ShardReader, video: str, times: Sequence[int], length: int, padding: str) -> np.ndarray:
+    """The stacks of `length` pictures at `times`, uint8 (TL, C, H, W); each picture is decoded once."""
+    indices = clip_sampling.picture_indices(times, length, reader.count(video), padding)
+    distinct = sorted(set(indices))
+    decoded = reader.channels(video, distinct)
+    return decoded if indices == distinct else decoded[[distinct.index(index) for index in indices]]
 
 
-def _fields(reader: ShardReader, video: str, times: Sequence[int], length: int, past_end: str) -> np.ndarray:
-    """uint8 levels (TL, 2, H, W)"""
-    wanted = clip_sampling.pictures(times, length, reader.count(video), past_end)
-    distinct = sorted(set(wanted))
-    decoded = reader.flow(video, distinct)
-    return decoded if wanted == distinct else decoded[[distinct.index(number) for number in wanted]]
+def _means(pictures: np.ndarray, bound: float) -> np.ndarray:
+    """The mean of every channel in pixels, (TL, C)."""
+    means = pictures.mean((2, 3), dtype=np.float32)
+    return means if pictures.dtype == np.float32 else levels_to_pixels(means, bound)
 
 
-def _still(pictures: np.ndarray, length: int) -> Volume:
-    return Volume(pictures, np.zeros(pictures.shape[:2], np.float32), length)
-
-
-def _means(fields: np.ndarray, bound: float) -> np.ndarray:
-    """The mean vector of every field in pixels, (TL, 2)."""
-    means = fields.mean((2, 3), dtype=np.float32)
-    return means if fields.dtype == np.float32 else pixels(means, bound)
-
-
-def pixels(levels: np.ndarray, bound: float) -> np.ndarray:
-    """Pixels of levels that are no whole ones, such as means."""
+def levels_to_pixels(levels: np.ndarray, bound: float) -> np.ndarray:
+    """Pixels of flow levels that need not be whole numbers, such as means."""
     return levels * np.float32(2 * bound / LEVELS) - np.float32(bound)
 
 
-def _cut(volume: Volume, box: Box, turn: bool) -> tuple[np.ndarray, np.ndarray]:
+def _crop(volume: Volume, box: Box) -> tuple[np.ndarray, np.ndarray]:
     number, channels = volume.pictures.shape[:2]
     times, stack = number // volume.stack, volume.stack
-    made = np.empty((times, stack, channels, *box.size), volume.pictures.dtype)
-    for place, picture in enumerate(volume.pictures):
+    cropped = np.empty((times, stack, channels, *box.size), volume.pictures.dtype)
+    for index, picture in enumerate(volume.pictures):
         part = picture[:, box.top : box.top + box.height, box.left : box.left + box.width]
-        part = part if part.shape[1:] == box.size else _resized(part, box.size)
-        made[divmod(place, stack)] = part[..., ::-1] if box.flip else part
-    shift = volume.shift.reshape(times, stack, channels).copy()
-    if turn:
-        made[:, :, 0] = _opposite(made[:, :, 0])
-        shift[:, :, 0] *= -1
-    data = made.reshape(times, -1, *box.size).swapaxes(0, 1)  # (LC, T, h, w)
-    return np.ascontiguousarray(data), np.ascontiguousarray(shift.reshape(times, -1).T)
+        part = part if part.shape[1:] == box.size else _resize(part, box.size)
+        cropped[divmod(index, stack)] = part[..., ::-1] if box.flip else part
+    offset = volume.offset.reshape(times, stack, channels).copy()
+    if box.flip:
+        for channel in volume.mirrored:
+            cropped[:, :, channel] = _negate(cropped[:, :, channel])
+            offset[:, :, channel] *= -1
+    data = cropped.reshape(times, -1, *box.size).swapaxes(0, 1)  # (LC, T, h, w)
+    return np.ascontiguousarray(data), np.ascontiguousarray(offset.reshape(times, -1).T)
 
 
-def _opposite(x: np.ndarray) -> np.ndarray:
+def _negate(x: np.ndarray) -> np.ndarray:
     return LEVELS - x if x.dtype == np.uint8 else -x
 
 
-def _resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(C, H, W) at another size; a flow field keeps its values, as in the papers' code."""
-    way = interpolation(picture.shape[1], size[0])
-    return cv2.resize(np.ascontiguousarray(picture.transpose(1, 2, 0)), size[::-1], interpolation=way).transpose(
-        2, 0, 1
-    )
+def _resize(picture: np.ndarray, size: Size) -> np.ndarray:
+    """(C, H, W) at another size; flow keeps its values, as in the papers' code."""
+    channels_last = np.ascontiguousarray(picture.transpose(1, 2, 0))
+    resized = cv2.resize(channels_last, size[::-1], interpolation=interpolation(picture.shape[1], size[0]))
+    return np.atleast_3d(resized).transpose(2, 0, 1)
 
 
-def interpolation(height: int, wanted: int) -> int:
-    """OpenCV's way from one height to another: by area where it shrinks."""
-    return cv2.INTER_AREA if wanted < height else cv2.INTER_LINEAR
-
-
-_READ: dict[str, Any] = {"rgb": _rgb, "flow": _flow, "difference": _difference}
+def interpolation(height: int, resized_height: int) -> int:
+    """OpenCV's interpolation from one height to another: INTER_AREA where it shrinks."""
+    return cv2.INTER_AREA if resized_height < height else cv2.INTER_LINEAR

@@ -36,31 +36,31 @@ class Box(NamedTuple):
     flip: bool
 
 
-def named(recipe: Recipe, picture: tuple[int, int], place: str, flip: bool) -> Box:
+def test_crop(recipe: Recipe, picture: tuple[int, int], place: str, flip: bool) -> Box:
     """The test crop at a place of GRID, or the whole picture, of pictures of (height, width)."""
     if place == WHOLE:
         scale = min(picture) / recipe.short_side
         return Box(0, 0, *picture, (round(picture[0] / scale), round(picture[1] / scale)), flip)
-    height, width = sides(recipe, picture, (1.0, 1.0))
+    height, width = crop_sides(recipe, picture, (1.0, 1.0))
     down, across = GRID[place]
     top, left = int(down * (picture[0] - height)), int(across * (picture[1] - width))
     return Box(top, left, height, width, (recipe.crop,) * 2, flip)
 
 
-def drawn(recipe: Recipe, picture: tuple[int, int], generator: np.random.Generator) -> Box:
+def random_crop(recipe: Recipe, picture: tuple[int, int], generator: np.random.Generator) -> Box:
     """A training crop: sides drawn from `scales` and by `side_jitter`, each for itself, then a place, then a coin."""
     scales = [float(generator.choice(recipe.crop_scales)) for _ in range(2)]
     if recipe.crop_scale_jitter:
         low, high = 1 - recipe.crop_scale_jitter, 1 + recipe.crop_scale_jitter
         scales = [scale * generator.uniform(low, high) for scale in scales]
-    height, width = sides(recipe, picture, (scales[0], scales[1]))
+    height, width = crop_sides(recipe, picture, (scales[0], scales[1]))
     room = (picture[0] - height, picture[1] - width)
-    top, left = _place(recipe.crop_position, picture, room, generator)
+    top, left = _position(recipe.crop_position, picture, room, generator)
     flip = bool(recipe.flip and generator.random() < 0.5)
     return Box(top, left, height, width, (recipe.crop,) * 2, flip)
 
 
-def sides(recipe: Recipe, picture: tuple[int, int], scales: tuple[float, float]) -> tuple[int, int]:
+def crop_sides(recipe: Recipe, picture: tuple[int, int], scales: tuple[float, float]) -> tuple[int, int]:
     """A crop's (height, width) in stored pixels; one larger than its pictures is the recipe's mistake, unless drawn."""
     crop, short = recipe.crop, recipe.short_side
     if crop > short:
@@ -69,7 +69,7 @@ def sides(recipe: Recipe, picture: tuple[int, int], scales: tuple[float, float])
     return min(round(stored * scales[0]), picture[0]), min(round(stored * scales[1]), picture[1])
 
 
-def _place(
+def _position(
     place: str, picture: tuple[int, int], room: tuple[int, int], generator: np.random.Generator
 ) -> tuple[int, int]:
     if place == "random":

@@ -61,7 +61,7 @@ def named(name: str) -> Protocol:
 def times(protocol: Protocol, recipe: Recipe, frames: int) -> list[list[int]]:
     """The times of every clip of a video of so many frames; a network without a time axis sees one time a clip."""
     if protocol.way == "whole video":
-        found = clip_sampling.whole(recipe, frames)
+        found = clip_sampling.whole_video_clips(recipe, frames)
         return found if recipe.frames else [[time] for clip in found for time in clip]
     if protocol.way == "at once":
         if not recipe.frames:
@@ -69,8 +69,8 @@ def times(protocol: Protocol, recipe: Recipe, frames: int) -> list[list[int]]:
                 f"the protocol is {protocol.number} frames at once but {recipe.net} sees one time, as frames is"
                 f" null: write {protocol.number} frames"
             )
-        return [clip_sampling.spread(recipe, frames, protocol.number)]
-    return clip_sampling.tested(recipe, frames, protocol.number)
+        return [clip_sampling.uniform_times(recipe, frames, protocol.number)]
+    return clip_sampling.uniform_clips(recipe, frames, protocol.number)
 
 
 def views(protocol: Protocol, recipe: Recipe, frames: int) -> Iterator[View]:

@@ -1,4 +1,4 @@
-"""The shards that a recipe's inputs are read from, one reader a modality."""
+"""The shards that a recipe's inputs are read from: one reader per modality."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.common.errors import UserError
 from pipeline.config.recipe import Recipe
+from pipeline.formats.modalities import MODALITIES
 from pipeline.formats.shards import ShardReader
 from pipeline.inputs import clip_sampling
 
@@ -14,19 +15,21 @@ Readers = Mapping[str, ShardReader]  # by modality
 
 
 def frame_count(readers: Readers, video: str) -> int:
-    """A video's frames, of which flow has one fewer."""
+    """The frames of a video, by the pictures of the first modality."""
     first = next(iter(readers.values()))
-    return first.count(video) + (first.modality != "rgb")
+    return first.count(video) + MODALITIES[first.modality].gap
 
 
 def open_shards(folders: Sequence[Path], recipe: Recipe) -> dict[str, ShardReader]:
     """The readers of a recipe's modalities; missing ones, and shards of other data or settings, are a UserError."""
-    found = {reader.modality: reader for reader in map(ShardReader, folders)}
-    wanted = clip_sampling.modalities(recipe)
-    if missing := [modality for modality in wanted if modality not in found]:
-        given = ", ".join(found) or "none"
-        raise UserError(f"the recipe reads {', '.join(wanted)} but --shards are of {given}: add those of {missing[0]}")
-    readers = {modality: found[modality] for modality in wanted}
+    by_modality = {reader.modality: reader for reader in map(ShardReader, folders)}
+    modalities = clip_sampling.modalities(recipe)
+    if missing := [modality for modality in modalities if modality not in by_modality]:
+        raise UserError(
+            f"the recipe reads {', '.join(modalities)} but --shards are of {', '.join(by_modality) or 'none'}: add"
+            f" those of {missing[0]}"
+        )
+    readers = {modality: by_modality[modality] for modality in modalities}
     first = next(iter(readers.values()))
     for reader in readers.values():
         if (reader.fingerprint, reader.classes) != (first.fingerprint, first.classes):

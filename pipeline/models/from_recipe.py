@@ -13,9 +13,8 @@ from pipeline.models import builders
 def options(recipe: Recipe, second_classes: int | None = None) -> dict[str, Any]:
     """What the network is told beside the classes: the recipe's options, and what its clip and inputs decide."""
     channels = clip_sampling.channels(recipe)
-    first = "rgb" if "rgb" in channels else next(iter(channels))
     decided = {
-        "channels": channels[first],
+        "channels": next(iter(channels.values())),
         "flow_channels": channels.get("flow"),
         "crop": recipe.crop,
         "frames": recipe.frames,
@@ -29,6 +28,8 @@ def options(recipe: Recipe, second_classes: int | None = None) -> dict[str, Any]
 def build(recipe: Recipe, classes: int, second_classes: int | None = None) -> nn.Module:
     """The network with fresh weights; one whose inputs are not the recipe's is a UserError."""
     net = builders.build(recipe.net, num_classes=classes, **options(recipe, second_classes))
+    if len(net.inputs) == len(recipe.stack) == 1:  # type: ignore[arg-type]
+        net.inputs = tuple(recipe.stack)  # type: ignore[assignment]  # a network of one input takes any of as many channels
     if list(net.inputs) != list(recipe.stack):  # type: ignore[arg-type]
         wanted = ", ".join(net.inputs)  # type: ignore[arg-type]
         raise UserError(f"{recipe.net} looks at {wanted} but the recipe's stack is {recipe.stack}: mend stack")

@@ -1,5 +1,6 @@
 """Estimates of the time of the data stages: from archives to shards and improved trajectories."""
 
+from pipeline.formats.modalities import FRAMES, MODALITIES
 from pipeline.idt.parameters import DESCRIPTOR_LENGTHS
 from pipeline.jobs.dry_run import Job
 from pipeline.plan import rates
@@ -67,7 +68,7 @@ def slice_frames(planner: Planner, job: Job) -> Interval:
 def modality_bytes(planner: Planner, job: Job) -> Interval:
     """Bytes of all stored pictures of the job's modality."""
     dataset = planner.dataset(job)
-    name = "rgb" if job.wildcards.get("modality", "rgb") == "rgb" else "flow"
+    name = "flow" if MODALITIES[job.wildcards.get("modality", FRAMES)].planes else "rgb"
     picture = rates.rate(f"{name}_bytes").value.times(dataset.stored_pixels).plus(rates.rate(f"{name}_header").value)
     settings = planner.settings(job)
     quality = settings.frames.quality if name == "rgb" else settings.flow.quality

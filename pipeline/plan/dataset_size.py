@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
 from pipeline.config.settings import DatasetSettings, of_dataset
+from pipeline.formats.modalities import FRAMES
 from pipeline.index.video_files import file_sizes, select_videos
 from pipeline.plan.intervals import Interval, exact, from_measurements
 from pipeline.workflow import targets
@@ -91,7 +92,7 @@ def _with_counts(config: Mapping[str, Any], dataset: str, size: DatasetSize) -> 
     manifest = Path(f"data/{dataset}/manifest.parquet")
     if manifest.exists():
         size = _with_manifest(manifest, manifest.with_name("splits.parquet"), size)
-    slices = [Path(path) for path in targets.slice_files(config, dataset, "rgb")]
+    slices = [Path(path) for path in targets.slice_files(config, dataset, FRAMES)]
     counts = [_count_frames(path) for path in slices if path.exists()]
     if sum(counts):
         is_partial = len(counts) < len(slices)

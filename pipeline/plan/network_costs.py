@@ -52,7 +52,7 @@ def count(recipe: Recipe) -> NetworkCost:
 
     with torch.device("meta"):
         net = from_recipe.build(recipe, CLASSES, CLASSES if recipe.partner == "tasks" else None).eval()
-        clip = [torch.empty(1, *shape) for shape, _, _ in fast_volumes.shapes(recipe)]
+        clip = [torch.empty(1, *shape) for shape, _, _ in fast_volumes.buffer_shapes(recipe)]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net(*clip)
     return NetworkCost(counter.get_total_flops() // 2, sum(parameter.numel() for parameter in net.parameters()))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pipeline.config.fusion_methods import FUSION_METHODS
 from pipeline.config.recipe import Recipe
+from pipeline.formats.modalities import INPUTS
 from pipeline.inputs import protocols
 from pipeline.inputs.crops import WHOLE
 from pipeline.jobs.dry_run import Job
@@ -73,7 +74,9 @@ def _loading(planner: Planner, job: Job, pictures: Mapping[str, float]) -> Inter
     """Core seconds of loading; an RGB difference needs two pictures."""
     pixels = planner.dataset(job).stored_pixels
     return total(
-        rates.loader_cost(name != "flow").value.times(count * (1 + (name == "difference")) * pixels)
+        rates.loader_cost(rgb=not INPUTS[name].kind.planes).value.times(
+            count * (1 + INPUTS[name].is_difference) * pixels
+        )
         for name, count in pictures.items()
     )
 

@@ -22,7 +22,7 @@ from pipeline.inputs.clip_volumes import Sample
 from pipeline.inputs.normalise import Normaliser
 from pipeline.inputs.protocols import View
 from pipeline.inputs.readers import Readers, frame_count, open_shards
-from pipeline.inputs.views import views_of
+from pipeline.inputs.views import read_views
 from pipeline.models import registry
 from pipeline.models.device import pick_device
 from pipeline.models.outputs import mean_logits
@@ -50,7 +50,7 @@ def logits(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample], cla
 def forward(net: nn.Module, normalise: Normaliser, samples: Sequence[Sample]) -> list[torch.Tensor]:
     """A batch's logits in one part, or in as many as the memory asks for; one view that does not fit is a UserError."""
     try:
-        return [mean_logits(net(*normalise(clip_volumes.batch(samples)))).float().cpu()]
+        return [mean_logits(net(*normalise(clip_volumes.collate(samples)))).float().cpu()]
     except torch.OutOfMemoryError:
         half = len(samples) // 2  # worked on below, where the error no longer holds on to what lies in memory
     if not half:
@@ -68,7 +68,7 @@ def score_videos(
 
     def prepare(video: str) -> tuple[list[View], list[Sample]]:
         views = list(protocols.views(protocol, recipe, frame_count(readers, video)))
-        return views, views_of(readers, recipe, video, views)
+        return views, read_views(readers, recipe, video, views)
 
     done = ordered_map(prepare, videos, threads)
     for video, (views, samples) in log.progress(done, len(videos), "score"):

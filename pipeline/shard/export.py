@@ -16,6 +16,7 @@ from pathlib import Path
 
 import ffmpeg
 import imageio_ffmpeg
+import numpy as np
 import simplejpeg
 
 from pipeline.common import log
@@ -23,6 +24,7 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import whole_file, whole_folder
 from pipeline.flow import colour
 from pipeline.formats.flow_levels import dequantise
+from pipeline.formats.modalities import MODALITIES
 from pipeline.formats.shards import ShardReader
 from pipeline.index.video_files import video_stem
 
@@ -81,7 +83,7 @@ FORMATS: dict[str, Callable[[ShardReader, Sequence[str], Path, int], None]] = {
 def encode_preview(reader: ShardReader, video: str, path: Path) -> None:
     """Encode the pictures of one video as H.264; flow is shown as colours, scaled to its bound."""
     pictures = reader.jpegs(video, range(reader.count(video)))
-    if reader.modality != "rgb":
+    if MODALITIES[reader.modality].signed:
         pictures = [_flow_preview(reader, number, video) for number in range(len(pictures))]
     source = ffmpeg.input("pipe:", format="image2pipe", vcodec="mjpeg", framerate=reader.fps(video) or DEFAULT_FPS)
     even = source.filter("pad", "ceil(iw/2)*2", "ceil(ih/2)*2")
@@ -112,13 +114,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _pictures(reader: ShardReader, jpeg: bytes) -> list[tuple[str, bytes]]:
-    if reader.modality == "rgb":
-        return [("img", jpeg)]
-    stacked = simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")
-    halves = stacked.reshape(2, -1, stacked.shape[1], 1)
+    modality = MODALITIES[reader.modality]
+    if len(modality.file_names) == 1:
+        return [(modality.file_names[0], jpeg)]
+    (planes,) = modality.split_planes(simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")[np.newaxis])
     return [
-        (f"flow_{axis}", simplejpeg.encode_jpeg(half, quality=QUALITY, colorspace="GRAY"))
-        for axis, half in zip("xy", halves, strict=True)
+        (name, simplejpeg.encode_jpeg(np.ascontiguousarray(plane[..., np.newaxis]), quality=QUALITY, colorspace="GRAY"))
+        for name, plane in zip(modality.planes, planes, strict=True)
     ]
 
 

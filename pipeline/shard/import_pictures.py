@@ -21,12 +21,12 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import scratch_folder
 from pipeline.formats import manifest, quarantine
 from pipeline.formats.jpeg_store import JpegStoreWriter
+from pipeline.formats.modalities import MODALITIES
 from pipeline.formats.quarantine import QuarantineRow
 from pipeline.index.video_files import video_stem
 from pipeline.shard import pack
 
-IMAGE = re.compile(r"(?:img|image|frame)_?(\d+)\.jpe?g")
-FLOW = re.compile(r"(?:flow_)?([xy])_(\d+)\.jpe?g")
+FRAME_NAMES = ("img", "image", "frame")  # what tools call the files of frames
 
 
 class BadFolder(Exception):
@@ -50,41 +50,41 @@ def find_folder(root: Path, name: str, video: str) -> Path:
     raise BadFolder(f"there is no folder {name}/{stem} or {stem}")
 
 
-def list_pictures(folder: Path, pattern: re.Pattern[str]) -> dict[str, list[Path]]:
-    """Axis (x or y; "" for frames) -> its pictures in order; raises BadFolder if a number is missing."""
-    by_axis: dict[str, dict[int, Path]] = {}
-    for path in folder.iterdir():
-        if match := pattern.fullmatch(path.name):
-            axis = match.group(1) if pattern is FLOW else ""
-            by_axis.setdefault(axis, {})[int(match.groups()[-1])] = path
-    for axis, pictures in by_axis.items():
-        if gap := set(range(min(*pictures, 1), max(pictures) + 1)) - set(pictures):
-            raise BadFolder(f"{axis} picture {min(gap)} of {max(pictures)} is missing".strip())
-    return {axis: [pictures[number] for number in sorted(pictures)] for axis, pictures in by_axis.items()}
+def list_pictures(folder: Path, names: Sequence[str]) -> list[Path]:
+    """The pictures NAME_00001.jpg and on of a folder, in order; raises BadFolder if a number is missing."""
+    pattern = re.compile(rf"(?:{'|'.join(names)})_?(\d+)\.jpe?g")
+    matches = ((path, pattern.fullmatch(path.name)) for path in folder.iterdir())
+    pictures = {int(match[1]): path for path, match in matches if match}
+    if pictures and (gap := set(range(min(*pictures, 1), max(pictures) + 1)) - set(pictures)):
+        raise BadFolder(f"{names[0]} picture {min(gap)} of {max(pictures)} is missing")
+    return [pictures[number] for number in sorted(pictures)]
 
 
 def read_jpegs(folder: Path, options: ImportOptions) -> Iterator[bytes]:
     """Yield the JPEGs of a video as a shard stores them."""
-    if options.modality == "rgb":
-        frames = list_pictures(folder, IMAGE).get("", [])
-        if len(frames) < 2:
-            raise BadFolder(f"it has {len(frames)} pictures such as img_00001.jpg")
-        yield from (path.read_bytes() for path in frames)
+    modality = MODALITIES[options.modality]
+    # A plane flow_x is also known as x.
+    names: list[tuple[str, ...]] = [(name, name.rpartition("_")[2]) for name in modality.planes] or [FRAME_NAMES]
+    files = [list_pictures(folder, plane_names) for plane_names in names]
+    least = 2 - modality.gap  # pictures of two frames
+    if len(set(map(len, files))) > 1 or len(files[0]) < least:
+        counts = (
+            f"{len(paths)} pictures such as {name}_00001.jpg" for paths, (name, *_) in zip(files, names, strict=True)
+        )
+        raise BadFolder(f"it has {' and '.join(counts)}")
+    if len(files) == 1:
+        yield from (path.read_bytes() for path in files[0])
         return
-    axes = list_pictures(folder, FLOW)
-    x, y = axes.get("x", []), axes.get("y", [])
-    if len(x) != len(y) or not x:
-        raise BadFolder(f"it has {len(x)} pictures such as flow_x_00001.jpg and {len(y)} such as flow_y_00001.jpg")
-    yield from (stack_flow(a, b, options.quality) for a, b in zip(x, y, strict=True))
+    yield from (stack_planes(planes, options.quality) for planes in zip(*files, strict=True))
 
 
-def stack_flow(x: Path, y: Path, quality: int) -> bytes:
-    """Stack two flow pictures into one grey JPEG, x above y."""
+def stack_planes(paths: Sequence[Path], quality: int) -> bytes:
+    """Stack the grey pictures of the planes into one JPEG, the first on top."""
     try:
-        halves = [simplejpeg.decode_jpeg(path.read_bytes(), colorspace="GRAY") for path in (x, y)]
-        return simplejpeg.encode_jpeg(np.concatenate(halves), quality=quality, colorspace="GRAY")
+        planes = [simplejpeg.decode_jpeg(path.read_bytes(), colorspace="GRAY") for path in paths]
+        return simplejpeg.encode_jpeg(np.concatenate(planes), quality=quality, colorspace="GRAY")
     except ValueError as error:
-        raise BadFolder(f"{x.name} and {y.name} are no pair of JPEGs: {error}") from error
+        raise BadFolder(f"{' and '.join(path.name for path in paths)} are no JPEGs of one size: {error}") from error
 
 
 def import_videos(
@@ -105,22 +105,21 @@ def import_videos(
 def shard_settings(root: Path, args: argparse.Namespace) -> dict[str, Any]:
     """The settings recorded in the shards; raises UserError if the bound of imported flow is missing."""
     settings = {"stage": "import", "source": str(root), "quality": args.quality, "size": args.size}
-    if args.modality != "rgb":
+    modality = MODALITIES[args.modality]
+    if modality.signed:
         if args.bound is None:
             raise UserError(
                 "--bound is missing: give the motion in pixels that is level 255 of the flow pictures, often 20"
             )
         settings["bound"] = args.bound
-    if args.modality == "backward":
-        settings["direction"] = "backward"
-    return settings
+    return settings | {name: value for name, value in modality.made_by.items() if name != "stage"}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("folder", type=Path, help="folder of class folders, or of one folder per video")
     parser.add_argument("--manifest", required=True, type=Path, help="manifest.parquet of the index")
-    parser.add_argument("--modality", choices=pack.MODALITIES, required=True)
+    parser.add_argument("--modality", choices=list(MODALITIES), required=True)
     parser.add_argument(
         "--bound", type=float, help="for flow: the motion in pixels that is level 255, as set in the extracting tool"
     )

@@ -18,9 +18,8 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import refuse_full_disk, sha256, whole_folder, write_tsv
 from pipeline.formats import manifest, quarantine
 from pipeline.formats.jpeg_store import JpegStore, JpegStoreWriter, check_settings
+from pipeline.formats.modalities import MODALITIES, modality_of
 from pipeline.formats.shards import INDEX_COLUMNS, SHARD_COLUMNS
-
-MODALITIES = ("rgb", "flow", "backward")  # frames, forward flow, backward flow
 
 
 class SliceVideo(NamedTuple):
@@ -52,8 +51,7 @@ def list_videos(slices: Iterable[Path], modality: str) -> tuple[list[SliceVideo]
 
 def check_modality(settings: dict[str, Any], modality: str, source: Path) -> None:
     """Raise UserError if a slice of this pipeline has another modality; slices of other tools do not record it."""
-    flow = "backward" if settings.get("direction") == "backward" else "flow"
-    actual = {"frames": "rgb", "flow": flow}.get(settings.get("stage", ""), modality)
+    actual = modality_of(settings) or modality
     if actual != modality:
         raise UserError(
             f"{source} holds {actual} but --modality is {modality}: give slices of {modality}, or --modality {actual}"
@@ -153,7 +151,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slices", nargs="+", type=Path, help="the slices of one modality")
     parser.add_argument("--manifest", required=True, type=Path)
     parser.add_argument("--quarantine", required=True, nargs="+", type=Path, help="the slices' quarantine files")
-    parser.add_argument("--modality", choices=MODALITIES, required=True)
+    parser.add_argument("--modality", choices=list(MODALITIES), required=True)
     parser.add_argument("--mib", type=int, default=1024, help="a shard ends with the video that exceeds this size")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
 

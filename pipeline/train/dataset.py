@@ -14,7 +14,7 @@ from pipeline.common.log import say
 from pipeline.config.recipe import Recipe
 from pipeline.formats import manifest
 from pipeline.inputs import clip_sampling, clip_volumes, crops, fast_volumes
-from pipeline.inputs.clip_volumes import Sample, size_of
+from pipeline.inputs.clip_volumes import Sample, picture_size
 from pipeline.inputs.readers import Readers, frame_count, videos_in_shards
 from pipeline.train.distributed import ProcessGroup
 from pipeline.train.sampler import Sampler
@@ -51,7 +51,7 @@ class TrainingClips(Dataset):
         video, generator, task = self._video_at(position)
         return training_clip(video.readers, video.name, self.recipe, generator), video.label, task
 
-    def write(self, arrays: fast_volumes.Room, position: int) -> tuple[int, int]:
+    def write(self, arrays: fast_volumes.Buffers, position: int) -> tuple[int, int]:
         """Write the sample at a position into `arrays` and return (label, task)."""
         video, generator, task = self._video_at(position)
         write_training_clip(arrays, video.readers, video.name, self.recipe, generator)
@@ -74,10 +74,10 @@ class ValidationClips(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Sample, int, int]:
         video, recipe = self.videos[index], self.recipe
-        (times,) = clip_sampling.tested(recipe, frame_count(video.readers, video.name), 1)
-        volumes = clip_volumes.read(video.readers, recipe, video.name, times)
-        box = crops.named(recipe, size_of(volumes), "centre", False)
-        return clip_volumes.cut(volumes, box, recipe.frames is not None), video.label, 0
+        (times,) = clip_sampling.uniform_clips(recipe, frame_count(video.readers, video.name), 1)
+        volumes = clip_volumes.read_volumes(video.readers, recipe, video.name, times)
+        box = crops.test_crop(recipe, picture_size(volumes), "centre", False)
+        return clip_volumes.crop_volumes(volumes, box, recipe.frames is not None), video.label, 0
 
 
 class ChunkSampler:
@@ -108,18 +108,20 @@ class ChunkSampler:
 
 def training_clip(readers: Readers, video: str, recipe: Recipe, generator: np.random.Generator) -> Sample:
     """A clip at random times with a random crop, flip and colour jitter, the same in all frames and inputs."""
-    arrays = fast_volumes.room_for(recipe)
+    arrays = fast_volumes.allocate(recipe)
     write_training_clip(arrays, readers, video, recipe, generator)
-    return fast_volumes.tensors(arrays)
+    return fast_volumes.as_tensors(arrays)
 
 
 def write_training_clip(
-    arrays: fast_volumes.Room, readers: Readers, video: str, recipe: Recipe, generator: np.random.Generator
+    arrays: fast_volumes.Buffers, readers: Readers, video: str, recipe: Recipe, generator: np.random.Generator
 ) -> None:
     """Write a `training_clip` into `arrays`."""
-    times = clip_sampling.drawn(recipe, frame_count(readers, video), generator)
-    fast_volumes.write(arrays, readers, recipe, video, times, lambda size: crops.drawn(recipe, size, generator))
-    fast_volumes.jitter(arrays, list(recipe.stack), recipe.rgb_jitter, generator)
+    times = clip_sampling.random_clip(recipe, frame_count(readers, video), generator)
+    fast_volumes.write_clip(
+        arrays, readers, recipe, video, times, lambda size: crops.random_crop(recipe, size, generator)
+    )
+    fast_volumes.add_rgb_jitter(arrays, list(recipe.stack), recipe.rgb_jitter, generator)
 
 
 def training_videos(readers: Readers, splits: Path, split: int) -> list[Video]:

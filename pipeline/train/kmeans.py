@@ -24,7 +24,7 @@ from pipeline.inputs import clip_sampling, clip_volumes
 from pipeline.inputs.normalise import Normaliser
 from pipeline.inputs.protocols import View
 from pipeline.inputs.readers import Readers, frame_count, open_shards, videos_in_shards
-from pipeline.inputs.views import views_of
+from pipeline.inputs.views import read_views
 from pipeline.models.action_vlad import LAYERS, descriptors, truncate
 from pipeline.models.device import pick_device
 from pipeline.models.trained import load_net, recipe_of
@@ -49,7 +49,7 @@ def sample_descriptors(
         generator = np.random.default_rng((seed, index))
         last_start = max(frame_count(readers, video) - clip_sampling.extent(recipe), 0)
         views = [View(n, (int(generator.integers(last_start + 1)),), 0, "centre", False) for n in range(clips)]
-        (volume,) = normalise(clip_volumes.batch(views_of(readers, recipe, video, views)))
+        (volume,) = normalise(clip_volumes.collate(read_views(readers, recipe, video, views)))
         rows = unit_descriptors(net, volume, layer)
         yield rows[generator.permutation(len(rows))[:per_video]]
 

@@ -18,7 +18,7 @@ import torch
 from torch.utils.data import Dataset
 
 from pipeline.config.recipe import Recipe
-from pipeline.inputs.fast_volumes import shapes
+from pipeline.inputs.fast_volumes import buffer_shapes
 from pipeline.train.dataset import ChunkSampler, TrainingClips
 from pipeline.train.trainer import Chunk
 
@@ -53,7 +53,7 @@ class BufferPool:
 
     def __init__(self, recipe: Recipe, max_clips: int, num_buffers: int) -> None:
         self.id = next(_pool_ids)
-        pairs = [((data, dtype), (offset, np.float32)) for data, dtype, offset in shapes(recipe)]
+        pairs = [((data, dtype), (offset, np.float32)) for data, dtype, offset in buffer_shapes(recipe)]
         self.specs = [*itertools.chain(*pairs), ((), np.int64), ((), np.int64)]  # (shape, dtype) of each array
         size = self._array_ends(max_clips)[-1]
         self.buffers = [mmap.mmap(-1, size) for _ in range(num_buffers)]

@@ -18,6 +18,7 @@ from pipeline.common.files import sha256
 from pipeline.config.recipe import TEST_KEYS, recipe_hash
 from pipeline.config.settings import of_dataset
 from pipeline.fetch.sources import sources
+from pipeline.formats.modalities import FRAMES, MODALITIES
 from pipeline.index import membership, slices, split_numbers
 from pipeline.index.membership import FolderHashes
 from pipeline.index.video_files import list_files
@@ -33,8 +34,6 @@ FIGURES_OF_NETWORKS = ("figure_saliency", "figure_embedding", "figure_filters", 
 # Stages whose code is also that of their run's network.
 NETWORK_STAGES = ("train", "score", *FIGURES_OF_NETWORKS)
 TRACKS = ("patch", "grid", "scales", "quality", "features", "flow", "still", "erratic", "jump", "camera")
-MODALITY_FOLDER = {"rgb": "frames", "flow": "flow", "backward": "backward"}
-DIRECTIONS = {"flow": "forward", "backward": "backward"}
 
 
 def raw_videos(config: Config, dataset: str) -> str:
@@ -94,7 +93,7 @@ def repair_option(config: Config, dataset: str) -> str:
 
 def direction(config: Config, modality: str) -> str:
     """Which way a modality's flow goes: to the next frame, or from it."""
-    return DIRECTIONS[modality]
+    return MODALITIES[modality].made_by.get("direction", "forward")
 
 
 def flow_gpus(config: Config, dataset: str) -> int:
@@ -103,11 +102,21 @@ def flow_gpus(config: Config, dataset: str) -> int:
 
 
 def slice_files(config: Config, dataset: str, modality: str, suffix: str = ".h5") -> list[str]:
-    """One file a slice of a modality: rgb, flow or backward."""
+    """The files of a modality, one per slice."""
     return [
-        f"data/{dataset}/{MODALITY_FOLDER[modality]}/{number}{suffix}"
+        f"data/{dataset}/{MODALITIES[modality].folder}/{number}{suffix}"
         for number in slices.names(of_dataset(config, dataset).slices)
     ]
+
+
+def quarantine_files(config: Config, dataset: str) -> list[str]:
+    """The quarantine files that the frames stage writes, one per slice."""
+    return slice_files(config, dataset, FRAMES, ".quarantine.tsv")
+
+
+def modality_names(stage: str = "") -> str:
+    """A regular expression of the modalities, or of those that a stage makes."""
+    return "|".join(name for name, row in MODALITIES.items() if stage in ("", row.made_by["stage"]))
 
 
 def idt_files(config: Config, dataset: str, kind: str) -> list[str]:

@@ -27,7 +27,7 @@ WIDTH = {"width": 0.03, "stride2": 1}
 def test_a_clips_pictures_are_five_apart_and_a_differences_nine():
     recipe = PAPER.run("fstcn")
     assert (recipe.frames, recipe.stride, recipe.difference_distance) == (5, 5, 9)
-    (times,) = clip_sampling.tested(recipe, 100, 1)
+    (times,) = clip_sampling.uniform_clips(recipe, 100, 1)
     assert np.diff(times).tolist() == [5] * 4
     assert times[-1] + recipe.difference_distance < 100
 

@@ -14,11 +14,13 @@ PICTURE = (60, 80)
 
 
 def draws(count=300, picture=PICTURE, **changes):
-    return [crops.drawn(replace(RECIPE, **changes), picture, np.random.default_rng(seed)) for seed in range(count)]
+    return [
+        crops.random_crop(replace(RECIPE, **changes), picture, np.random.default_rng(seed)) for seed in range(count)
+    ]
 
 
 def places(name, recipe=RECIPE, picture=PICTURE):
-    box = crops.named(recipe, picture, name, False)
+    box = crops.test_crop(recipe, picture, name, False)
     return box.top, box.left
 
 
@@ -74,18 +76,18 @@ def test_every_crop_lies_inside_its_picture(place, picture):
         inside(box, picture)
         for box in draws(100, picture, crop_position=place, crop_scale_jitter=0.3, crop_scales=[1.2, 0.5])
     )
-    assert all(inside(crops.named(RECIPE, picture, name, False), picture) for name in (*crops.GRID, crops.WHOLE))
+    assert all(inside(crops.test_crop(RECIPE, picture, name, False), picture) for name in (*crops.GRID, crops.WHOLE))
 
 
 def test_pictures_stored_at_twice_the_size_are_cropped_at_the_same_places():
-    small, large = (crops.named(RECIPE, size, "bottom right", True) for size in ((60, 80), (120, 160)))
+    small, large = (crops.test_crop(RECIPE, size, "bottom right", True) for size in ((60, 80), (120, 160)))
     assert large[:4] == tuple(2 * side for side in small[:4])
     assert (large.size, large.flip) == (small.size, small.flip)
 
 
 def test_the_whole_picture_is_brought_to_the_recipes_short_side():
-    assert crops.named(RECIPE, (120, 160), crops.WHOLE, False) == (0, 0, 120, 160, (60, 80), False)
-    assert crops.named(RECIPE, (90, 60), crops.WHOLE, True).size == (90, 60)
+    assert crops.test_crop(RECIPE, (120, 160), crops.WHOLE, False) == (0, 0, 120, 160, (60, 80), False)
+    assert crops.test_crop(RECIPE, (90, 60), crops.WHOLE, True).size == (90, 60)
 
 
 def test_half_of_the_crops_are_mirrored_or_none():
@@ -95,4 +97,4 @@ def test_half_of_the_crops_are_mirrored_or_none():
 
 def test_a_crop_larger_than_the_recipes_pictures_is_refused_with_both_sizes():
     with pytest.raises(UserError, match="224 pixels but pictures' short side is 60"):
-        crops.named(replace(RECIPE, crop=224), PICTURE, "centre", False)
+        crops.test_crop(replace(RECIPE, crop=224), PICTURE, "centre", False)

@@ -36,13 +36,13 @@ def readers(tmp_path_factory):
 def both_ways(readers, recipe, seed):
     """The same draws for a sample that is written, and for one that is read whole and cut."""
     generator = np.random.default_rng(seed)
-    times = clip_sampling.drawn(recipe, frame_count(readers, "v"), generator)
-    state, room = generator.bit_generator.state, fast_volumes.room_for(recipe)
-    fast_volumes.write(room, readers, recipe, "v", times, lambda size: crops.drawn(recipe, size, generator))
+    times = clip_sampling.random_clip(recipe, frame_count(readers, "v"), generator)
+    state, room = generator.bit_generator.state, fast_volumes.allocate(recipe)
+    fast_volumes.write_clip(room, readers, recipe, "v", times, lambda size: crops.random_crop(recipe, size, generator))
     generator.bit_generator.state = state
-    volumes = clip_volumes.read(readers, recipe, "v", times)
-    box = crops.drawn(recipe, clip_volumes.size_of(volumes), generator)
-    return room, clip_volumes.cut(volumes, box, recipe.frames is not None)
+    volumes = clip_volumes.read_volumes(readers, recipe, "v", times)
+    box = crops.random_crop(recipe, clip_volumes.picture_size(volumes), generator)
+    return room, clip_volumes.crop_volumes(volumes, box, recipe.frames is not None)
 
 
 def alike(room, sample):

@@ -25,10 +25,10 @@ def readers(tmp_path_factory):
 def normalised(readers, times, **changes):
     """Every input of a clip of whole pictures as the network takes it, without the batch."""
     recipe = replace(RECIPE, frames=len(times), **changes)
-    sample = clip_volumes.cut(
-        clip_volumes.read(readers, recipe, "v", times), clip_volumes.Box(0, 0, 24, 32, (24, 32), False), True
+    sample = clip_volumes.crop_volumes(
+        clip_volumes.read_volumes(readers, recipe, "v", times), clip_volumes.Box(0, 0, 24, 32, (24, 32), False), True
     )
-    return [x[0].numpy() for x in Normaliser(recipe, readers, CPU)(clip_volumes.batch([sample]))]
+    return [x[0].numpy() for x in Normaliser(recipe, readers, CPU)(clip_volumes.collate([sample]))]
 
 
 def frames(readers, times):
@@ -75,18 +75,18 @@ def test_every_input_has_its_own_arithmetic_in_the_recipes_order(readers):
 def test_jitter_shifts_all_of_a_channel_alike(readers):
     recipe = replace(RECIPE, frames=2)
     box = clip_volumes.Box(0, 0, 24, 32, (24, 32), False)
-    sample = clip_volumes.cut(clip_volumes.read(readers, recipe, "v", [0, 1]), box, True)
+    sample = clip_volumes.crop_volumes(clip_volumes.read_volumes(readers, recipe, "v", [0, 1]), box, True)
     room = [(data.numpy(), shift.numpy().copy()) for data, shift in sample]
-    fast_volumes.jitter(room, ["rgb"], 0.1, np.random.default_rng(0))
-    jittered = fast_volumes.tensors(room)
-    (one,), (two,) = (Normaliser(recipe, readers, CPU)(clip_volumes.batch([x])) for x in (sample, jittered))
+    fast_volumes.add_rgb_jitter(room, ["rgb"], 0.1, np.random.default_rng(0))
+    jittered = fast_volumes.as_tensors(room)
+    (one,), (two,) = (Normaliser(recipe, readers, CPU)(clip_volumes.collate([x])) for x in (sample, jittered))
     drawn = np.random.default_rng(0).normal(0, 0.1, 3).reshape(1, 3, 1, 1, 1)
     assert np.allclose((two - one).numpy(), np.broadcast_to(drawn, one.shape), atol=1e-5)
 
 
 def test_without_a_time_axis_there_is_none(readers):
     recipe = replace(RECIPE, stack={"rgb": 1, "flow": 2})
-    volumes = clip_volumes.read(readers, recipe, "v", [1])
-    sample = clip_volumes.cut(volumes, clip_volumes.Box(0, 0, 24, 32, (24, 32), False), False)
-    found = Normaliser(recipe, readers, CPU)(clip_volumes.batch([sample, sample]))
+    volumes = clip_volumes.read_volumes(readers, recipe, "v", [1])
+    sample = clip_volumes.crop_volumes(volumes, clip_volumes.Box(0, 0, 24, 32, (24, 32), False), False)
+    found = Normaliser(recipe, readers, CPU)(clip_volumes.collate([sample, sample]))
     assert [x.shape for x in found] == [(2, 3, 24, 32), (2, 4, 24, 32)]

@@ -33,7 +33,7 @@ def pairs(folder, levels, start):
     """The grey levels of a clip at `start` and of its differences, of a video of flat pictures."""
     video = np.repeat(np.array(levels, np.uint8), 16 * 16 * 3).reshape(-1, 16, 16, 3)
     readers = {"rgb": tiny_shards(folder, {"a": video}, "rgb")}
-    made = clip_volumes.read(readers, PAIRS, "a", range(start, start + 25, 5))
+    made = clip_volumes.read_volumes(readers, PAIRS, "a", range(start, start + 25, 5))
     return [volume.pictures[:, 0, 8, 8].tolist() for volume in made.values()]
 
 

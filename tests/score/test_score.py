@@ -12,7 +12,7 @@ from pipeline.formats import manifest, scores, weights
 from pipeline.inputs import clip_sampling, clip_volumes, protocols
 from pipeline.inputs.normalise import Normaliser
 from pipeline.inputs.readers import open_shards
-from pipeline.inputs.views import views_of
+from pipeline.inputs.views import read_views
 from pipeline.models import from_recipe
 from pipeline.score import __main__ as score_command
 from pipeline.score import score_videos
@@ -107,21 +107,21 @@ def test_flow_scores_by_hand_too(data, tmp_path):
 def test_several_logits_are_averaged_over_streams(data, tmp_path):
     net, table, _ = scored(data, tmp_path, BOTH, "1 clip x centre")
     readers = open_shards(folders(data, BOTH), BOTH)
-    (times,) = clip_sampling.tested(BOTH, 9, 1)
+    (times,) = clip_sampling.uniform_clips(BOTH, 9, 1)
     box = clip_volumes.Box(0, 8, 64, 64, (64, 64), False)
-    sample = clip_volumes.cut(clip_volumes.read(readers, BOTH, "a", times), box, True)
+    sample = clip_volumes.crop_volumes(clip_volumes.read_volumes(readers, BOTH, "a", times), box, True)
     appearance, motion = answers(
-        net, *(x.numpy() for x in Normaliser(BOTH, readers, CPU)(clip_volumes.batch([sample])))
+        net, *(x.numpy() for x in Normaliser(BOTH, readers, CPU)(clip_volumes.collate([sample])))
     )
     assert of(table, "a")[0] == pytest.approx(((appearance + motion) / 2).numpy(), abs=1e-5)
     assert not torch.allclose(appearance, motion)
 
 
 def test_a_whole_video_is_one_view_of_all_its_times_and_the_picture_uncropped(data, tmp_path, monkeypatch):
-    seen, original = [], score_videos.clip_volumes.batch
+    seen, original = [], score_videos.clip_volumes.collate
     monkeypatch.setattr(
         score_videos.clip_volumes,
-        "batch",
+        "collate",
         lambda samples: seen.append([x.shape for x, _ in samples[0]]) or original(samples),
     )
     _, table, _ = scored(data, tmp_path, replace(BOTH, stride=1), "whole video x whole picture + flip")
@@ -148,9 +148,9 @@ def test_classes_of_a_partner_are_left_out(data, tmp_path):
 def test_a_batch_holds_as_many_numbers_as_it_may_and_its_size_changes_no_score(data, tmp_path, monkeypatch):
     _, whole, _ = scored(data, tmp_path, RECIPE, "5 frames x 10 crops")
     monkeypatch.setattr(score_videos, "NUMBERS", 3 * 56 * 56 * 7)
-    sizes, original = [], score_videos.clip_volumes.batch
+    sizes, original = [], score_videos.clip_volumes.collate
     monkeypatch.setattr(
-        score_videos.clip_volumes, "batch", lambda samples: sizes.append(len(samples)) or original(samples)
+        score_videos.clip_volumes, "collate", lambda samples: sizes.append(len(samples)) or original(samples)
     )
     _, parts, _ = scored(data, tmp_path, RECIPE, "5 frames x 10 crops")
     assert sizes == [*[7] * 7, 1] * 2
@@ -178,7 +178,7 @@ class Full(nn.Module):
 def test_too_little_memory_halves_the_views_and_changes_no_score(data, capfd):
     readers = open_shards(folders(data, RECIPE), RECIPE)
     views = list(protocols.views(protocols.named("1 frame x 10 crops"), RECIPE, 9))
-    samples = views_of(readers, RECIPE, "a", views)
+    samples = read_views(readers, RECIPE, "a", views)
     net, normalise = from_recipe.build(RECIPE, 2).eval(), Normaliser(RECIPE, readers, CPU)
     whole, parts = (score_videos.logits(one, normalise, samples, 2) for one in (net, Full(net, 3)))
     assert parts == pytest.approx(whole, abs=1e-6)

@@ -221,9 +221,9 @@ def test_import_quarantines_videos_with_missing_pictures(tmp_path):
     run("import", tmp_path / "jpg", *options, "--out", tmp_path / "out")
     rows = {row.video_id: row.reason for row in quarantine.read([tmp_path / "out.quarantine.tsv"])}
     assert ShardReader(tmp_path / "out").videos == ["a/1.avi"]
-    assert rows["a/2.avi"] == "x picture 3 of 8 is missing"
+    assert rows["a/2.avi"] == "flow_x picture 3 of 8 is missing"
     assert rows["b/1.avi"] == "there is no folder b/1 or 1"
-    assert rows["b/2.avi"].startswith("it has 6 pictures such as flow_x_00001.jpg and 5 such as flow_y")
+    assert rows["b/2.avi"].startswith("it has 6 pictures such as flow_x_00001.jpg and 5 pictures such as flow_y")
     with pytest.raises(UserError, match="3 of 4 videos are bad"):
         run("import", tmp_path / "jpg", *options[:-2], "--out", tmp_path / "out")
 

@@ -37,7 +37,7 @@ def single_samples(data, sampler):
     for positions in sampler:
         samples = [data[position] for position in positions]
         labels, tasks = (torch.tensor([sample[index] for sample in samples]) for index in (1, 2))
-        yield flat((clip_volumes.batch([sample for sample, *_ in samples]), labels, tasks))
+        yield flat((clip_volumes.collate([sample for sample, *_ in samples]), labels, tasks))
 
 
 def same(one, other):

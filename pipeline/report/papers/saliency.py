@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
+from pipeline.formats.modalities import FRAMES, INPUTS
 from pipeline.models.outputs import mean_logits
 from pipeline.report import style
 from pipeline.report.papers import network_figure, options, trained_run
@@ -21,7 +22,6 @@ SMOOTHING = 1 / 40  # standard deviation of the Gaussian over a map, in sides of
 FULL_SCALE = 99.5  # percentile of an input's maps that is drawn black
 CONTOUR = 95  # percentile of a picture's map that is outlined
 CAPTION, CELL, HEADING = 1.5, 1.3, 0.25  # inches
-INPUT_NAMES = {"rgb": "frame", "difference": "difference", "flow": "flow"}
 
 
 class InputSaliency(NamedTuple):
@@ -94,7 +94,7 @@ def draw_video(subfigure: SubFigure, video: VideoSaliency, with_headings: bool) 
             above.contour(saliency, [level], colors="black", linewidths=1.0, linestyles="dashed")
         below.imshow(1 - saliency, cmap="gray", vmin=0, vmax=1)
         if with_headings:
-            heading = f"{INPUT_NAMES.get(name, name)}{f' {number}' if name != 'rgb' else ''}"
+            heading = f"{INPUTS[name].label}{f' {number}' if name != FRAMES else ''}"
             above.set_title(heading, fontsize=9, loc="center")
 
 

@@ -15,6 +15,7 @@ from pipeline.common.errors import UserError
 from pipeline.config.recipe import Recipe
 from pipeline.flow.colour import flow_to_rgb
 from pipeline.formats.flow_levels import dequantise
+from pipeline.formats.modalities import INPUTS
 from pipeline.inputs import clip_sampling, clip_volumes, crops
 from pipeline.inputs.clip_volumes import Sample
 from pipeline.inputs.normalise import Normaliser
@@ -76,15 +77,15 @@ def videos_from_args(run: TrainedRun, args: argparse.Namespace, per_class: int =
 
 def middle_clip(run: TrainedRun, video: str) -> Sample:
     """The centre crop of a video's middle clip, made like the views of a test."""
-    (times,) = clip_sampling.tested(run.recipe, frame_count(run.readers, video), 1)
-    volumes = clip_volumes.read(run.readers, run.recipe, video, times)
-    box = crops.named(run.recipe, clip_volumes.size_of(volumes), "centre", False)
-    return clip_volumes.cut(volumes, box, run.recipe.frames is not None)
+    (times,) = clip_sampling.uniform_clips(run.recipe, frame_count(run.readers, video), 1)
+    volumes = clip_volumes.read_volumes(run.readers, run.recipe, video, times)
+    box = crops.test_crop(run.recipe, clip_volumes.picture_size(volumes), "centre", False)
+    return clip_volumes.crop_volumes(volumes, box, run.recipe.frames is not None)
 
 
 def to_batch(run: TrainedRun, sample: Sample) -> list[Tensor]:
     """The network's inputs for one clip, normalised: (1, LC, T, h, w) each."""
-    return run.normalise(clip_volumes.batch([sample]))
+    return run.normalise(clip_volumes.collate([sample]))
 
 
 def prediction_caption(logits: Outputs, video: Video, classes: Sequence[str]) -> str:
@@ -119,8 +120,10 @@ def input_pictures(name: str, volume: Tensor, bound: float | None) -> np.ndarray
     percentile of its lengths, but at least at one pixel.
     """
     data = volume.numpy() if volume.ndim == 4 else volume[:, None].numpy()
-    if name != "flow":
-        return np.ascontiguousarray(data[:3].transpose(1, 2, 3, 0))
+    kind = INPUTS[name].kind
+    if not kind.signed:
+        shown = data[: kind.channels].transpose(1, 2, 3, 0)
+        return np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:-1], 3)))
     field = data[:2].swapaxes(0, 1)  # (T, 2, h, w)
     pixels = dequantise(field, bound or 1.0) if field.dtype == np.uint8 else field
     return flow_to_rgb(pixels, max(1.0, float(np.percentile(np.hypot(pixels[:, 0], pixels[:, 1]), 99))))

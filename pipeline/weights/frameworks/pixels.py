@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.errors import UserError
-from pipeline.inputs.clip_volumes import RGB_DEVIATION, RGB_MEAN
+from pipeline.formats.modalities import IMAGENET_MEAN, IMAGENET_STD
 
 RGB_CHANNELS = 3
 
@@ -42,4 +42,4 @@ def _scale_and_offset(pixels: Mapping[str, Any], modality: str, channels: int) -
         scale, offset = pixels["flow"]
         return np.full(channels, scale), np.full(channels, offset)
     minus, divide = np.array(pixels["rgb"]["minus"], np.float64), np.array(pixels["rgb"]["divide"], np.float64)
-    return 255 * RGB_DEVIATION.ravel() / divide, (255 * RGB_MEAN.ravel() - minus) / divide
+    return 255 * IMAGENET_STD / divide, (255 * IMAGENET_MEAN - minus) / divide
