@@ -1,7 +1,7 @@
 """Fuse the scores of several runs on the same videos into one score file, which can be fused again.
 
-average, weighted, max and product combine what `--on` names: logits, probabilities, or l2, which divides each video's
-scores by their Euclidean length (decisions, such as an SVM's, as they are; logits after their softmax). svm and
+average, weighted, max and product combine what `--input` names: logits, probabilities, or l2, which divides the scores
+of each video by their Euclidean length (decisions, such as an SVM's, as they are; logits after their softmax). svm and
 logistic are classifiers that are fitted to the stacked scores of the training videos (`--train-scores`) and applied to
 those of the test videos. sci is FstCN's fusion over the views of one run, or of the mean of several runs that have the
 same views; single takes one clip of each video, drawn at random.

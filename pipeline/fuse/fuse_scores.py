@@ -17,24 +17,33 @@ INPUTS = ("logits", "probabilities", "l2")  # what is combined; l2 is described 
 
 
 def fuse(
-    paths: Sequence[Path], train_paths: Sequence[Path], method: str, on: str, weights: Sequence[float], seed: int
+    paths: Sequence[Path],
+    train_paths: Sequence[Path],
+    method: str,
+    input_kind: str,
+    weights: Sequence[float],
+    seed: int,
 ) -> VideoScores:
     """The fused scores, with the metadata of the fused file; what does not belong together is a UserError."""
-    check_options(paths, train_paths, method, on, weights)
+    check_options(paths, train_paths, method, input_kind, weights)
     takes = METHODS[method].takes
     if takes.of_views:
         fused, parts = fuse_views(paths, method, seed)
     elif takes.fitted:
-        fused, parts = fuse_fitted(paths, train_paths, method, on, seed)
+        fused, parts = fuse_fitted(paths, train_paths, method, input_kind, seed)
     else:
-        fused, parts = fuse_runs(paths, method, on, weights)
+        fused, parts = fuse_runs(paths, method, input_kind, weights)
     if not np.isfinite(fused.values).all():
-        raise UserError(f"--method {method} --on {on} gives scores that are not finite: fuse probabilities or l2")
-    fusion = {"method": method, "on": on, "weights": list(weights)}
+        raise UserError(
+            f"--method {method} --input {input_kind} gives scores that are not finite: fuse probabilities or l2"
+        )
+    fusion = {"method": method, "on": input_kind, "weights": list(weights)}
     return fused._replace(metadata=fused_metadata(parts, fused.kind, fusion))
 
 
-def check_options(paths: Sequence[Path], train: Sequence[Path], method: str, on: str, weights: Sequence[float]) -> None:
+def check_options(
+    paths: Sequence[Path], train: Sequence[Path], method: str, input_kind: str, weights: Sequence[float]
+) -> None:
     """Raise a UserError for options that the method does not take."""
     takes = METHODS[method].takes
     if takes.fitted and len(train) != len(paths):
@@ -47,34 +56,38 @@ def check_options(paths: Sequence[Path], train: Sequence[Path], method: str, on:
         raise UserError(
             f"--weights are {list(weights)} for {len(paths)} score files: give one each, with a positive sum"
         )
-    if takes.nonnegative and on == "logits":
-        raise UserError(f"{method} takes scores that are never negative, but --on is {on}: choose probabilities or l2")
-    if takes.of_views and on != "probabilities":
-        raise UserError(f"{method} fuses the probabilities of views, but --on is {on}: choose --on probabilities")
+    if takes.nonnegative and input_kind == "logits":
+        raise UserError(
+            f"{method} takes scores that are never negative, but --input is {input_kind}: choose probabilities or l2"
+        )
+    if takes.of_views and input_kind != "probabilities":
+        raise UserError(
+            f"{method} fuses the probabilities of views, but --input is {input_kind}: choose --input probabilities"
+        )
 
 
 def fuse_runs(
-    paths: Sequence[Path], method: str, on: str, weights: Sequence[float]
+    paths: Sequence[Path], method: str, input_kind: str, weights: Sequence[float]
 ) -> tuple[VideoScores, list[dict[str, Any]]]:
     """The runs' scores of each video combined, and the metadata of each run."""
     function, takes = METHODS[method]
-    runs = read_runs(paths, on)
+    runs = read_runs(paths, input_kind)
     stack = np.stack([run.values for run in runs])
     if takes.nonnegative and stack.min() < 0:
         raise UserError(
             f"{method} takes scores that are never negative, but those of {paths[0]} or another are: average"
         )
     values = function(stack, np.array(weights)) if takes.weighted else function(stack)
-    kind = takes.output or ("decisions" if on == "l2" else on)
+    kind = takes.output or ("decisions" if input_kind == "l2" else input_kind)
     return runs[0]._replace(values=values, kind=kind), [run.metadata for run in runs]
 
 
 def fuse_fitted(
-    paths: Sequence[Path], train_paths: Sequence[Path], method: str, on: str, seed: int
+    paths: Sequence[Path], train_paths: Sequence[Path], method: str, input_kind: str, seed: int
 ) -> tuple[VideoScores, list[dict[str, Any]]]:
     """The decisions of a classifier that is fitted to the training videos' scores, and the metadata of each run."""
     function, takes = METHODS[method]
-    runs, train = read_runs(paths, on), read_runs(train_paths, on)
+    runs, train = read_runs(paths, input_kind), read_runs(train_paths, input_kind)
     compatible.check_training_scores(train_paths, train, paths, runs)
     stacks = [np.stack([run.values for run in part]) for part in (train, runs)]
     values = function(stacks[0], train[0].labels, stacks[1], seed)
@@ -110,21 +123,21 @@ def average_views(paths: Sequence[Path]) -> tuple[Views, list[dict[str, Any]]]:
     return first._replace(values=total), parts
 
 
-def read_runs(paths: Sequence[Path], on: str) -> list[VideoScores]:
+def read_runs(paths: Sequence[Path], input_kind: str) -> list[VideoScores]:
     """The runs' scores, all in the video order of the first file; a UserError names the first difference in videos.
 
     Videos are matched by name, or by name without folder and suffix where that is unambiguous.
     """
-    runs = [scores.read(path, kind_to_read(on, scores.read_metadata(path)["kind"])) for path in paths]
+    runs = [scores.read(path, kind_to_read(input_kind, scores.read_metadata(path)["kind"])) for path in paths]
     for index, path in enumerate(paths[1:], 1):
         compatible.check_same_data(paths[0], runs[0].metadata, path, runs[index].metadata)
         runs[index] = compatible.align_videos(paths[0], runs[0], path, runs[index])
-    return [run._replace(values=l2_normalise(run.values)) for run in runs] if on == "l2" else runs
+    return [run._replace(values=l2_normalise(run.values)) for run in runs] if input_kind == "l2" else runs
 
 
-def kind_to_read(on: str, stored: str) -> str:
-    """The kind of scores to read for the input `on` from a file that holds scores of the kind `stored`."""
-    return on if on != "l2" else "decisions" if stored == "decisions" else "probabilities"
+def kind_to_read(input_kind: str, stored: str) -> str:
+    """The kind of scores to read for the input `input_kind` from a file that holds scores of the kind `stored`."""
+    return input_kind if input_kind != "l2" else "decisions" if stored == "decisions" else "probabilities"
 
 
 def fused_metadata(parts: Sequence[dict[str, Any]], kind: str, fusion: dict[str, Any]) -> dict[str, Any]:

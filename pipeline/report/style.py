@@ -74,11 +74,11 @@ def panels(count: int, width: float, height: float) -> tuple[Figure, list[tuple[
     """
     slices = columns(count, ROWS)
     tallest = max(part.stop - part.start for part in slices)
-    made = figure(max(WIDTH, width * len(slices)), 1.5 + height * tallest)
-    axes = made.subplots(1, len(slices), squeeze=False, sharex=True)[0]
+    result = figure(max(WIDTH, width * len(slices)), 1.5 + height * tallest)
+    axes = result.subplots(1, len(slices), squeeze=False, sharex=True)[0]
     for part in axes:
         part.set_ylim(tallest - 0.5, -0.5)  # the first row on top, and rows of all panels at the same heights
-    return made, list(zip(axes, slices, strict=True))
+    return result, list(zip(axes, slices, strict=True))
 
 
 def columns(count: int, rows: int) -> list[slice]:

@@ -50,15 +50,15 @@ def main(argv: Sequence[str]) -> None:
         with contextlib.suppress(BrokenPipeError):  # the reader, such as head, has enough
             print(show(args.table), flush=True)
         return
-    known = [entry for path in args.experiments for entry in entries.load(path)]
+    all_entries = [entry for path in args.experiments for entry in entries.load(path)]
     chosen = parse_choices(args.choices)
     if args.command == "dataset":
-        rows = dataset_results(args.name, known, chosen.get(args.name, Choice()), args.runs)
+        rows = dataset_results(args.name, all_entries, chosen.get(args.name, Choice()), args.runs)
         rows = [dict.fromkeys(COLUMNS, "") | row for row in rows]
         write(args.out, COLUMNS, rows, f"Results on {args.name}, accuracy in per cent", compact(rows))
         return
     defaults = {dataset: Choice() for dataset in published.datasets()}
-    rows = paper_table.paper_results(args.name, known, chosen or defaults, args.runs, args.architectures)
+    rows = paper_table.paper_results(args.name, all_entries, chosen or defaults, args.runs, args.architectures)
     text = paper_table.title(args.name), paper_table.layout(args.name, rows), paper_table.remark(args.name)
     write(args.out, paper_table.COLUMNS, rows, *text)
 

@@ -20,14 +20,14 @@ from pipeline.tables.result_rows import (
 SHOWN = ("published", "reproduced", "difference", "interval", "videos", "splits", "status")
 
 
-def dataset_results(dataset: str, known: Sequence[TableEntry], choice: Choice, root: Path) -> list[ResultRow]:
+def dataset_results(dataset: str, all_entries: Sequence[TableEntry], choice: Choice, root: Path) -> list[ResultRow]:
     """The rows of a data set's table: of each paper the entries of its experiment, then its other published values."""
-    regenerated = {cell for entry in known for cell in entry.cells}
+    regenerated = {cell for entry in all_entries for cell in entry.cells}
     accuracies = [cell for cell in published.cells() if cell.dataset == dataset and cell.metric in published.ACCURACIES]
     papers = [published.short(table.paper) for table in published.tables().values()]
     rows: list[ResultRow] = []
-    for paper in dict.fromkeys([*papers, *(entry.paper for entry in known)]):
-        of_paper = [entry for entry in known if entry.paper == paper and entries.applies(entry, dataset)]
+    for paper in dict.fromkeys([*papers, *(entry.paper for entry in all_entries)]):
+        of_paper = [entry for entry in all_entries if entry.paper == paper and entries.applies(entry, dataset)]
         rows += itertools.chain.from_iterable(results.entry_results(entry, dataset, choice, root) for entry in of_paper)
         rows += unclaimed([c for c in accuracies if c not in regenerated and paper_of(c) == paper], dataset)
     return rows

@@ -103,9 +103,9 @@ def why_missing(entry: TableEntry, choice: Choice) -> MissingReason | None:
     return None
 
 
-def planned_scores(known: Sequence[TableEntry], dataset: str, choice: Choice) -> Iterator[tuple[str, int, int]]:
+def planned_scores(all_entries: Sequence[TableEntry], dataset: str, choice: Choice) -> Iterator[tuple[str, int, int]]:
     """(run, split, seed) of every score file that a data set's entries need, each once."""
-    wanted = [entry for entry in known if applies(entry, dataset) and not why_missing(entry, choice)]
+    wanted = [entry for entry in all_entries if applies(entry, dataset) and not why_missing(entry, choice)]
     triples = (
         (entry.run, split, seed)
         for entry in wanted
@@ -121,9 +121,9 @@ def for_cell(entry: TableEntry, cell: Cell, choice: Choice) -> TableEntry:
     return entry._replace(cells=(cell,), splits=(split,) if split in requested_splits(entry, choice) else entry.splits)
 
 
-def check_patterns(choice: Choice, known: Sequence[TableEntry]) -> None:
+def check_patterns(choice: Choice, all_entries: Sequence[TableEntry]) -> None:
     """Raise a UserError for a pattern of tables.rows that matches no run of any experiment."""
-    runs = sorted({entry.run for entry in known if entry.run})
+    runs = sorted({entry.run for entry in all_entries if entry.run})
     for pattern in choice.rows:
         if not fnmatch.filter(runs, pattern):
             raise UserError(f"tables.rows has {pattern!r}, which fits no run: choose among {', '.join(runs)}")

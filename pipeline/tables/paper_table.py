@@ -42,22 +42,23 @@ I3D_COLUMNS = {
 FIG3_COLUMNS = ("time", "x", "y")
 
 
-Key = tuple[str, str, str, str]  # paper, architecture, quantity, place in the network
+Key = tuple[str, str, str, str]  # paper, architecture, quantity, layer or another place
 
 
 def paper_results(
-    name: str, known: Sequence[TableEntry], choices: Mapping[str, Choice], root: Path, architectures: Path | None
+    name: str, all_entries: Sequence[TableEntry], choices: Mapping[str, Choice], root: Path, architectures: Path | None
 ) -> list[ResultRow]:
     """A row for each printed cell, in the paper's order."""
     computed = read_architectures(architectures) if architectures else {}
     cells = [cell for cell in published.cells() if cell.table == name]
     if not cells:
         raise UserError(f"there is no table {name!r}: choose one of {', '.join(published.tables())}")
-    return [
-        printed_cells(cell)
-        | (accuracy_cells(cell, known, choices, root) if cell.metric in ACCURACIES else fact_cells(cell, computed))
-        for cell in cells
-    ]
+    rows = []
+    for cell in cells:
+        is_accuracy = cell.metric in ACCURACIES
+        more = accuracy_cells(cell, all_entries, choices, root) if is_accuracy else fact_cells(cell, computed)
+        rows.append(printed_cells(cell) | more)
+    return rows
 
 
 def printed_cells(cell: Cell) -> ResultRow:
@@ -66,9 +67,11 @@ def printed_cells(cell: Cell) -> ResultRow:
     return dict.fromkeys(COLUMNS, "") | printed | {"published": cell.value}
 
 
-def accuracy_cells(cell: Cell, known: Sequence[TableEntry], choices: Mapping[str, Choice], root: Path) -> ResultRow:
+def accuracy_cells(
+    cell: Cell, all_entries: Sequence[TableEntry], choices: Mapping[str, Choice], root: Path
+) -> ResultRow:
     """What is reproduced of an accuracy: by the first entry that has been run, or else why none has."""
-    regenerating = [entry for entry in known if cell in entry.cells and entries.applies(entry, cell.dataset)]
+    regenerating = [entry for entry in all_entries if cell in entry.cells and entries.applies(entry, cell.dataset)]
     rows = [row for entry in regenerating for row in entry_rows(cell, entry, choices, root)]
     if not rows:
         reason = QUOTED if cell.whose == "quoted" else OWN
@@ -89,7 +92,7 @@ def entry_rows(cell: Cell, entry: TableEntry, choices: Mapping[str, Choice], roo
 
 
 def fact_cells(cell: Cell, computed: Mapping[Key, ResultRow]) -> ResultRow:
-    """What is reproduced of a size or a name: the count of the code's own network, where there is one."""
+    """What is reproduced of a size or a name: the count of our own network, if it is counted."""
     wanted = architecture_key(cell)
     if wanted is None:
         reason = UNCOUNTED.get((cell.table, cell.row)) or UNCOUNTED[cell.table, ""]

@@ -183,8 +183,8 @@ def test_idt_with_weight_a_quarter_is_actionvlads_fusion(two, tmp_path):
     ("options", "words"),
     [
         (("average", "logits", [1, 2]), "average takes none"),
-        (("product", "logits", []), "product takes scores that are never negative, but --on is logits"),
-        (("sci", "l2", []), "sci fuses the probabilities of views, but --on is l2"),
+        (("product", "logits", []), "product takes scores that are never negative, but --input is logits"),
+        (("sci", "l2", []), "sci fuses the probabilities of views, but --input is l2"),
         (("weighted", "logits", [1, float("nan")]), "give one each, with a positive sum"),
     ],
 )

@@ -87,8 +87,8 @@ def open_rgb(folders: Sequence[Path]) -> ShardReader:
     """A reader of a single folder of RGB shards; anything else is a UserError."""
     reader = ShardReader(folders[0])
     if len(folders) > 1 or reader.modality != "rgb":
-        given = f"{len(folders)} folders" if len(folders) > 1 else f"{reader.folder} of {reader.modality}"
-        raise UserError(f"tracks are followed in frames but --shards has {given}: give the one folder of rgb")
+        opened = f"{len(folders)} folders" if len(folders) > 1 else f"{reader.folder} of {reader.modality}"
+        raise UserError(f"tracks are followed in frames but --shards has {opened}: give the one folder of rgb")
     return reader
 
 
