@@ -143,12 +143,6 @@ def convert(values: np.ndarray, kind: str, target: str, source: Path | str) -> n
     raise UserError(f"{source} holds {kind}, which cannot be converted to {target}: use the scores they were made from")
 
 
-def top1(scores: VideoScores, labels: Sequence[int] | None = None) -> float:
-    """Top-1 accuracy over all classes, of all videos or of those with some `labels`; NaN without videos."""
-    keep = np.isin(scores.labels, labels) if labels is not None else np.ones(len(scores.labels), bool)
-    return float((scores.values[keep].argmax(1) == scores.labels[keep]).mean()) if keep.any() else float("nan")
-
-
 @contextlib.contextmanager
 def _unreadable_as_user_error(path: Path | str) -> Iterator[None]:
     try:

@@ -7,6 +7,7 @@ import pytest
 from pipeline.formats import class_counts, scores
 from pipeline.fuse import __main__ as fuse_command
 from pipeline.score import __main__ as score_command
+from tests.helpers.accuracy import top1
 from tests.helpers.madescores import share, write_scores
 from tests.score.test_import_scores import imported, place  # noqa: F401 (a fixture)
 from tests.score.test_score import RECIPE, data, scored  # noqa: F401 (a fixture)
@@ -50,7 +51,7 @@ def test_fusing_and_selecting_views_write_the_class_counts(tmp_path, forbid_read
 
 def test_top1_counts_ties_as_argmax_does(tmp_path):
     path = write_scores(tmp_path, 1, share(4))
-    assert class_counts.write_counts(path) == scores.top1(scores.read(path)) == pytest.approx(0.4)
+    assert class_counts.write_counts(path) == top1(scores.read(path)) == pytest.approx(0.4)
 
 
 def test_concurrent_counts_of_a_file_leave_only_one_complete_file(tmp_path):

@@ -10,7 +10,6 @@ import torch
 
 from pipeline.common.errors import UserError
 from pipeline.formats import manifest, scores, weights
-from pipeline.formats.scores import top1
 from pipeline.formats.shards import ShardReader
 from pipeline.models import from_recipe
 from pipeline.models.device import pick_device
@@ -44,11 +43,6 @@ def test_views_are_averaged_without_softmax_for_logits(tmp_path):
 
 def test_videos_keep_the_order_of_the_file(tmp_path):
     assert scores.read(write(tmp_path / "s.parquet", VIEWS)).videos == ["v", "u"]
-
-
-def test_top1_counts_all_videos_or_those_of_some_classes(tmp_path):
-    averaged = scores.read(write(tmp_path / "s.parquet", [("v", 0, [0.0, 1.0]), ("u", 1, [0.0, 2.0])]))
-    assert (top1(averaged), top1(averaged, [0]), top1(averaged, [1])) == (0.5, 0.0, 1.0)
 
 
 def test_probabilities_cannot_be_converted_to_logits(tmp_path):

@@ -10,6 +10,7 @@ from pipeline.common.errors import UserError
 from pipeline.formats import scores
 from pipeline.fuse import __main__ as fuse_command
 from pipeline.fuse import compatible, fuse_scores, methods
+from tests.helpers.accuracy import top1
 
 LABELS = [0, 1, 2, 0]
 A = np.array([[3, 0, 0], [0, 2, 1], [1, 0, 2], [1, 0, 1.5]])
@@ -79,7 +80,7 @@ def test_a_fitted_fusion_learns_which_stream_is_informative(tmp_path, method):
     trained = ["--train-scores", *map(str, paths["train"])]
     result = fused(paths["test"], tmp_path / "f.parquet", "--method", method, "--input", "l2", *trained)
     plain = fused(paths["test"], tmp_path / "p.parquet", "--method", "average")
-    assert scores.top1(result) == 1.0 > scores.top1(plain)
+    assert top1(result) == 1.0 > top1(plain)
     assert result.kind == "decisions"
 
 

@@ -15,6 +15,7 @@ from pipeline.report import compared, origins, pages, summary
 from pipeline.tables.result_rows import COLUMNS, method_rows, read_results, row_title
 from pipeline.workflow import figure_targets
 from tests.helpers import browsing
+from tests.helpers.accuracy import top1
 from tests.helpers.workflow import ROOT, jobs, snakemake
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -142,7 +143,7 @@ def test_the_demos_figures_are_all_there_and_nothing_is_left_to_do(reported):
 def test_the_summarys_numbers_are_the_score_files(reported):
     page = (reported / "results/figures/demo/summary.html").read_text()
     found = sorted(reported.glob("results/runs/demo/split*/seed0/two_stream.svm/test.parquet"))
-    accuracy = np.mean([100 * scores.top1(scores.read(path)) for path in found])
+    accuracy = np.mean([100 * top1(scores.read(path)) for path in found])
     assert f"{accuracy:.1f}" in page
     assert "270 of 270 videos" in page
 

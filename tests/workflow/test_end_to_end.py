@@ -9,6 +9,7 @@ import pytest
 from pipeline.common import environment
 from pipeline.formats import quarantine, scores
 from tests.helpers import makevideo
+from tests.helpers.accuracy import top1
 from tests.helpers.workflow import SHARED, jobs, snakemake
 
 FIGHTS = SHARED / "clips" / "surveillance_fights"
@@ -52,7 +53,7 @@ def test_neither_stream_can_tell_the_order_of_events(table):
 def test_the_tables_numbers_are_those_of_the_score_files(demo, table):
     file = demo / "results/runs/demo/split2/seed0/two_stream.temporal/test.parquet"
     row = table[(table["method"] == TEMPORAL) & (table["split"] == "2")]
-    assert row["reproduced"].item() == pytest.approx(100 * scores.top1(scores.read(file)), abs=0.05)
+    assert row["reproduced"].item() == pytest.approx(100 * top1(scores.read(file)), abs=0.05)
 
 
 def test_a_second_run_has_nothing_to_do(demo):
