@@ -66,7 +66,7 @@ PAPERS = "4 The papers' own figures"  # a category of the report
 
 
 def figure(path, caption, category, label, subcategory="{dataset}"):
-    """A figure or page of a data set, for Snakemake's report to list; those of a run are listed below the run."""
+    """A figure or page of a data set as part of Snakemake's report; those of a run are grouped under the run."""
     if "{run}" in path:
         subcategory = ask(figure_targets.heading)
     path = f"results/figures/{{dataset}}/{path}"

@@ -18,7 +18,7 @@ rule figure_compared:
 
 
 rule figure_scored:
-    """What a run gets right and wrong, over the splits and seeds that its rows show."""
+    """Confusion matrix, accuracy by class and confused pairs of a run, over the splits and seeds of its table rows."""
     input:
         scores=ask(figure_targets.run_scores),
     output:
@@ -78,7 +78,7 @@ rule figure_samples:
 
 
 rule figure_coverage:
-    """n of N videos by class, and each video that is left out."""
+    """Used videos of each class, and the videos that are left out."""
     input:
         splits="data/{dataset}/splits.parquet",
         quarantine="data/{dataset}/quarantine.tsv",
@@ -99,7 +99,7 @@ rule figure_coverage:
 
 
 rule figure_saliency:
-    """FstCN: what a class score hangs on."""
+    """FstCN: saliency maps, the gradient of a class score by pixel."""
     input:
         unpack(ask(figure_targets.network_inputs)),
     output:
@@ -119,7 +119,7 @@ rule figure_saliency:
 
 
 rule figure_embedding:
-    """FstCN: features of test videos in the plane."""
+    """FstCN: t-SNE of the features of test videos."""
     input:
         unpack(ask(figure_targets.network_inputs)),
     output:
@@ -139,7 +139,7 @@ rule figure_embedding:
 
 
 rule figure_words:
-    """ActionVLAD: which words the places of videos are assigned to."""
+    """ActionVLAD: the action words of videos, and what each contributes to the score."""
     input:
         unpack(ask(figure_targets.network_inputs)),
     output:
@@ -159,7 +159,7 @@ rule figure_words:
 
 
 rule figure_filters:
-    """I3D: the first layer before and after training."""
+    """I3D: the filters of the first layer before and after training."""
     input:
         weights=ask(figure_targets.weights),
         first=ask(figure_targets.first_weights),
@@ -224,7 +224,7 @@ rule figure_origins:
 
 
 rule figure_summary:
-    """A data set's first page, made when all its figures are there."""
+    """The first page of a data set's report, made after all its figures."""
     input:
         table="results/tables/{dataset}.csv",
         figures=ask(figure_targets.all_figures),
