@@ -27,8 +27,8 @@ from benchmarks.tvl1 import CLIPS, NAMES, machine
 from benchmarks.tvl1 import synthetic as textures
 from pipeline.common import cli, log
 from pipeline.idt.fisher import Encoder, Mixture, Vocabulary, root_normalise
+from pipeline.idt.motion import MotionEstimator
 from pipeline.idt.parameters import DESCRIPTOR_LENGTHS, SCALE_STEP, Parameters
-from pipeline.idt.pyramid import MotionEstimator
 from pipeline.idt.tracks import follow_tracks, split_by_kind
 
 SIZE = (320, 240)

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.idt.active_tracks import ActiveTracks
 from pipeline.idt.histograms import FIRST_BIN
+from pipeline.idt.motion import Frame, MotionEstimator
 from pipeline.idt.parameters import BINS, DESCRIPTOR_LENGTHS, SCALE_STEP, TRACK_LENGTH, Parameters
-from pipeline.idt.points import ActiveTracks
-from pipeline.idt.pyramid import Frame, MotionEstimator
 
 
 class Tracks(NamedTuple):

@@ -7,8 +7,8 @@ import pytest
 from pipeline.common.errors import UserError
 from pipeline.idt.camera import Camera
 from pipeline.idt.farneback import Solver
+from pipeline.idt.motion import Frame, MotionEstimator, scale_sizes
 from pipeline.idt.parameters import Parameters, check_parameters
-from pipeline.idt.pyramid import Frame, MotionEstimator, scale_sizes
 from tests.helpers.idtscenes import texture
 
 

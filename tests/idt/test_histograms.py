@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.idt.active_tracks import ActiveTracks
 from pipeline.idt.histograms import magnitudes_and_angles
 from pipeline.idt.parameters import TRACK_LENGTH, Parameters
-from pipeline.idt.points import ActiveTracks
 from pipeline.idt.tracks import describe, split_by_kind
 from tests.helpers.idtscenes import texture
 

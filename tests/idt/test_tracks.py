@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from pipeline.idt.active_tracks import ActiveTracks
 from pipeline.idt.parameters import Parameters
-from pipeline.idt.points import ActiveTracks
 from pipeline.idt.tracks import follow_tracks, is_plausible, moves, moves_in_scene
 from tests.helpers.idtscenes import pan, texture, walker
 
