@@ -1,4 +1,4 @@
-"""A recipe's network: built for its inputs, its clip and its classes."""
+"""A recipe's network, built for the recipe's inputs and clips and for a number of classes."""
 
 from typing import Any
 
@@ -11,26 +11,31 @@ from pipeline.models import builders
 
 
 def options(recipe: Recipe, second_classes: int | None = None) -> dict[str, Any]:
-    """What the network is told beside the classes: the recipe's options, and what its clip and inputs decide."""
+    """The options of a network's builder except `num_classes`: those of the recipe and those that follow from it.
+
+    `second_classes` is the number of classes of the second task of a multi-task network.
+    """
     channels = clip_sampling.channels(recipe)
-    decided = {
+    derived = {
         "channels": next(iter(channels.values())),
         "flow_channels": channels.get("flow"),
         "crop": recipe.crop,
         "frames": recipe.frames,
         "second_classes": second_classes,
     }
-    takes = builders.options_of(recipe.net)
-    known = {key: value for key, value in decided.items() if key in takes and value is not None}
-    return {**known, **recipe.options}
+    accepted = builders.options_of(recipe.net)
+    return {**{k: v for k, v in derived.items() if k in accepted and v is not None}, **recipe.options}
 
 
 def build(recipe: Recipe, classes: int, second_classes: int | None = None) -> nn.Module:
-    """The network with fresh weights; one whose inputs are not the recipe's is a UserError."""
+    """The network with random weights; raises UserError if its inputs are not those of the recipe's `stack`.
+
+    A network of one input takes any input with the same number of channels.
+    """
     net = builders.build(recipe.net, num_classes=classes, **options(recipe, second_classes))
     if len(net.inputs) == len(recipe.stack) == 1:  # type: ignore[arg-type]
-        net.inputs = tuple(recipe.stack)  # type: ignore[assignment]  # a network of one input takes any of as many channels
+        net.inputs = tuple(recipe.stack)  # type: ignore[assignment]
     if list(net.inputs) != list(recipe.stack):  # type: ignore[arg-type]
-        wanted = ", ".join(net.inputs)  # type: ignore[arg-type]
-        raise UserError(f"{recipe.net} looks at {wanted} but the recipe's stack is {recipe.stack}: mend stack")
+        inputs = ", ".join(net.inputs)  # type: ignore[arg-type]
+        raise UserError(f"{recipe.net} takes {inputs} but the recipe's stack is {recipe.stack}: correct stack")
     return net

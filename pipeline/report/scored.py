@@ -16,10 +16,10 @@ from pipeline.report import style
 from pipeline.score.evaluate import (
     Measure,
     Report,
+    class_accuracies,
+    confused_pairs,
     evaluate,
-    interval,
-    pairs,
-    per_class,
+    wilson_interval,
 )
 
 LABELLED = 24  # the most classes of a matrix that shows every name and count
@@ -63,7 +63,7 @@ def draw_confusion(classes: Sequence[str], confusion: np.ndarray, title: str, ou
 
 def draw_classes(classes: Sequence[str], confusion: np.ndarray, title: str, out: Path) -> None:
     """Plot a bar for each class from the best to the worst, with its 95 % interval and its number of videos."""
-    accuracies = per_class(confusion)
+    accuracies = class_accuracies(confusion)
     order = [label for label in np.argsort(-accuracies, kind="stable") if not np.isnan(accuracies[label])]
     half, too_many = style.BARS // 2, len(order) > style.BARS
     shown = [*order[:half], *order[-half:]] if too_many else order
@@ -127,7 +127,7 @@ def _matrix(axes: Axes, confusion: np.ndarray, chosen: np.ndarray | None = None,
 def _bars(axes: Axes, classes: Sequence[str], confusion: np.ndarray, labels: Sequence[int]) -> None:
     for y, label in enumerate(labels):
         right, count = int(confusion[label, label]), int(confusion[label].sum())
-        share, (low, high) = right / count, interval(right, count)
+        share, (low, high) = right / count, wilson_interval(right, count)
         axes.barh(y, 100 * share, color=style.LIGHT, edgecolor=style.DARK)
         axes.plot([100 * low, 100 * high], [y, y], color=style.DARK, marker="|", markersize=7)
         axes.annotate(f"{right}/{count}", (104, y), va="center", fontsize=8, annotation_clip=False)
@@ -139,7 +139,7 @@ def _bars(axes: Axes, classes: Sequence[str], confusion: np.ndarray, labels: Seq
 
 def _pairs(classes: Sequence[str], confusion: np.ndarray) -> list[tuple[str, str, int, int]]:
     nothing = Measure(0, 0, 0)
-    return pairs(Report(list(classes), 0, 0, nothing, nothing, 1, nothing, confusion))
+    return confused_pairs(Report(list(classes), 0, 0, nothing, nothing, 1, nothing, confusion))
 
 
 def _name_pairs(classes: Sequence[str], confusion: np.ndarray) -> str:

@@ -1,1 +1,1 @@
-"""Score files: made by a trained network, imported, selected from, evaluated."""
+"""Score files: made by a trained network or imported, selected from and evaluated."""

@@ -1,4 +1,4 @@
-"""Score files: `run` a trained network over a split, `import` another program's logits, `select-views`, `evaluate`.
+"""Score files: `run` a trained network, `import` another program's scores, `select-views`, `evaluate`.
 
 A score file is Parquet with the logits of every view of the test protocol; see docs/formats/scores.md.
 """
@@ -11,7 +11,7 @@ COMMANDS = {"run": "score_videos", "import": "import_scores", "select-views": "s
 
 
 def main(argv: Sequence[str]) -> None:
-    """See the module's docstring."""
+    """Run the command that the command line names."""
     cli.run_command("pipeline.score", COMMANDS, argv, __doc__, renamed={"subset": "select-views"})
 
 

@@ -1,13 +1,14 @@
-"""Import scores that others computed: an HDF5 dataset or a CSV file beside a list of videos, as a score file of ours.
+"""Import the scores of another program: an HDF5 dataset or a CSV file and a list of its videos become a score file.
 
-The list has a line a row of scores: `video label` or `video frames label`, labels from 0. Its columns stand between
-spaces, or between tabs; a line's last number is the label, and where every line has a whole number before it, that is
-the count of frames. So a name may hold spaces, but one that ends in a number needs tabs.
+The list has one line per row of scores, `video label` or `video frames label`, with labels counted from 0. Columns are
+separated by spaces or by tabs. The last column is the label. If all lines have an integer before the label, it is the
+number of frames. Names of videos may contain spaces, but a name that ends in a number needs tabs.
 """
 
 import re
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +17,13 @@ import numpy as np
 from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.formats import class_counts, scores
-from pipeline.score.score_readers import read_scores
+from pipeline.score.score_readers import Layout, read_scores
 
-FRAMES = re.compile(r"\S[^\t]* \d+ +\S+")  # a line of a name, frames and a label between spaces
+NAME_FRAMES_LABEL = re.compile(r"\S[^\t]* \d+ +\S+")  # a line of a list with three columns, separated by spaces
 KINDS = ("logits", "probabilities", "decisions")
 
 
-class Listed(NamedTuple):
+class VideoList(NamedTuple):
     """The videos of a list, in its order, and their labels."""
 
     videos: list[str]
@@ -30,122 +31,127 @@ class Listed(NamedTuple):
 
 
 def read_classes(path: Path | str) -> list[str]:
-    """Class names, one a line in the order of the scores' columns; UCF's `1 Name` too, in the order of its numbers."""
-    lines = [" ".join(line.split()) for line in _lines(path)]
-    numbered = [line.partition(" ") for line in lines]
-    if all(number.isdecimal() and name for number, _, name in numbered):
-        if sorted(int(number) for number, _, _ in numbered) != list(range(1, len(lines) + 1)):
-            raise UserError(
-                f"{path} numbers its {len(lines)} classes otherwise than 1 to {len(lines)}: mend the numbers"
-            )
-        lines = [name for _, _, name in sorted(numbered, key=lambda parts: int(parts[0]))]
-    if twice := [name for name, count in Counter(lines).items() if count > 1]:
-        raise UserError(f"{path} names the class {twice[0]!r} {lines.count(twice[0])} times: name each once")
+    """Class names, one per line in the order of the scores' columns.
+
+    If every line is `NUMBER NAME`, as in UCF-101's classInd.txt, the order is that of the numbers.
+    """
+    lines = [" ".join(line.split()) for line in _read_lines(path)]
+    pairs = [line.partition(" ") for line in lines]
+    if all(number.isdecimal() and name for number, _, name in pairs):
+        if sorted(int(number) for number, _, _ in pairs) != list(range(1, len(lines) + 1)):
+            raise UserError(f"{path} does not number its {len(lines)} classes 1 to {len(lines)}: correct the numbers")
+        lines = [name for _, _, name in sorted(pairs, key=lambda pair: int(pair[0]))]
+    if name := _first_duplicate(lines):
+        raise UserError(f"{path} names the class {name!r} {lines.count(name)} times: name each class once")
     return lines
 
 
-def read_list(path: Path | str, classes: int) -> Listed:
-    """The list's videos and labels; a line without a label, one out of range or a video named twice is a UserError."""
-    lines = _lines(path)
-    with_frames = all(FRAMES.fullmatch(line) for line in lines)
+def read_list(path: Path | str, num_classes: int) -> VideoList:
+    """The videos and labels of a list; raises UserError for a wrong label and for a video that is listed twice."""
+    lines = _read_lines(path)
+    with_frames = all(NAME_FRAMES_LABEL.fullmatch(line) for line in lines)
     videos, labels = [], []
     for number, line in enumerate(lines, 1):
-        row = _columns(path, number, line, with_frames)
-        videos.append(row[0])
-        labels.append(_label(path, number, row[0], row[-1], classes))
-    if twice := [video for video, count in Counter(videos).items() if count > 1]:
-        places = [str(number) for number, video in enumerate(videos, 1) if video == twice[0]]
-        raise UserError(f"{path} names {twice[0]} in its rows {' and '.join(places)}: list a video once")
-    return Listed(videos, labels)
+        columns = _split_line(path, number, line, with_frames)
+        videos.append(columns[0])
+        labels.append(_parse_label(path, number, columns[0], columns[-1], num_classes))
+    if video := _first_duplicate(videos):
+        rows = [str(number) for number, name in enumerate(videos, 1) if name == video]
+        raise UserError(f"{path} names {video} in its rows {' and '.join(rows)}: list a video once")
+    return VideoList(videos, labels)
 
 
-def columns(listed: Listed, values: np.ndarray) -> dict[str, Any]:
-    """The score file's columns for values (N, views, K): every view a clip of its own."""
+def score_columns(video_list: VideoList, values: np.ndarray) -> dict[str, Any]:
+    """The columns of the score file for values (N, views, K); every view counts as a clip."""
     count, views, classes = values.shape
     return {
-        "video_id": np.repeat(listed.videos, views), "label": np.repeat(listed.labels, views),
+        "video_id": np.repeat(video_list.videos, views), "label": np.repeat(video_list.labels, views),
         "clip": np.tile(np.arange(views), count), "crop": np.zeros(count * views, int),
         "place": ["imported"] * (count * views), "flip": np.zeros(count * views, bool),
         "start": np.zeros(count * views, int), "scores": values.reshape(-1, classes),
     }  # fmt: skip
 
 
-def refuse_not_finite(values: np.ndarray, listed: Listed, source: str) -> None:
-    """Every score must be a number, not NaN and not infinite."""
-    bad = ~np.isfinite(values).all((1, 2))
-    if bad.any():
+def check_finite(values: np.ndarray, video_list: VideoList, source: str) -> None:
+    """Raise UserError if a score is NaN or infinite."""
+    invalid = ~np.isfinite(values).all((1, 2))
+    if invalid.any():
         raise UserError(
-            f"{source} has scores that are no finite numbers for {bad.sum()} of {len(bad)} videos, the first"
-            f" {listed.videos[int(bad.argmax())]}: score them again, or leave them out of the list and of the file"
+            f"{source} has scores that are no finite numbers for {invalid.sum()} of {len(invalid)} videos, the first"
+            f" {video_list.videos[int(invalid.argmax())]}: score them again, or leave them out of the list and the file"
         )
 
 
-def refuse_no_probabilities(values: np.ndarray, listed: Listed, source: str) -> None:
-    """Probabilities lie between 0 and 1 and sum to 1 over the classes."""
-    bad = (values.min(2) < -1e-6).any(1) | (np.abs(values.sum(2) - 1) > 1e-2).any(1)
-    if bad.any():
-        number = int(bad.argmax())
+def check_probabilities(values: np.ndarray, video_list: VideoList, source: str) -> None:
+    """Raise UserError unless the scores are at least 0 and sum to 1 over the classes."""
+    invalid = (values.min(2) < -1e-6).any(1) | (np.abs(values.sum(2) - 1) > 1e-2).any(1)
+    if invalid.any():
+        index = int(invalid.argmax())
         raise UserError(
-            f"{source} gives {listed.videos[number]} scores from {values[number].min():.3g} to"
-            f" {values[number].max():.3g} that are no probabilities: import them with --kind logits"
+            f"{source} gives {video_list.videos[index]} scores from {values[index].min():.3g} to"
+            f" {values[index].max():.3g} that are no probabilities: import them with --kind logits"
         )
 
 
 def options(parser: ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's options."""
     parser.add_argument("--logits", required=True, help="FILE.h5:DATASET, (videos, [views,] classes), or FILE.csv")
-    parser.add_argument("--videos", required=True, type=Path, help="the list of videos, a line a row of scores")
-    parser.add_argument("--classes", required=True, type=Path, help="class names, a line a column of scores")
+    parser.add_argument("--videos", required=True, type=Path, help="the list of videos, a line per row of scores")
+    parser.add_argument("--classes", required=True, type=Path, help="class names, a line per column of scores")
     parser.add_argument("--kind", choices=KINDS, default="logits", help="what the scores are; an SVM's are decisions")
-    parser.add_argument("--run", help="a name for them; the file's unless given")
-    parser.add_argument("--split", type=int, help="the split that the videos test, if it is to be checked in fusions")
+    parser.add_argument("--run", help="the name of the run (default: that of the file)")
+    parser.add_argument("--split", type=int, help="the split whose test videos these are, which fusions then check")
     parser.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
 
 
-def run(a: Namespace) -> None:
-    """Check and write another program's scores."""
-    classes = read_classes(a.classes)
-    listed = read_list(a.videos, len(classes))
-    values = read_scores(a.logits, len(listed.videos), a.videos, classes, a.classes)
-    refuse_not_finite(values, listed, a.logits)
-    if a.kind == "probabilities":
-        refuse_no_probabilities(values, listed, a.logits)
-    facts = {
-        "run": a.run or Path(a.logits).stem, "split": a.split, "classes": classes, "kind": a.kind,
-        "average": "probabilities" if a.kind == "logits" else a.kind, "protocol": f"imported, {values.shape[1]} views",
-        "subset": None, "fingerprint": None, "videos": len(listed.videos),
-        "deviations": f"scores imported from {Path(a.logits).name}",
+def run(args: Namespace) -> None:
+    """Check the scores and write them as a score file."""
+    classes = read_classes(args.classes)
+    video_list = read_list(args.videos, len(classes))
+    values = read_scores(args.logits, Layout(len(video_list.videos), args.videos, classes, args.classes))
+    check_finite(values, video_list, args.logits)
+    if args.kind == "probabilities":
+        check_probabilities(values, video_list, args.logits)
+    num_views = values.shape[1]
+    metadata = {
+        "run": args.run or Path(args.logits).stem, "split": args.split, "classes": classes, "kind": args.kind,
+        "average": "probabilities" if args.kind == "logits" else args.kind, "protocol": f"imported, {num_views} views",
+        "subset": None, "fingerprint": None, "videos": len(video_list.videos),
+        "deviations": f"scores imported from {Path(args.logits).name}",
     }  # fmt: skip
-    scores.write(a.out, columns(listed, values), facts)
-    log.say(
-        f"{a.out}: {len(values)} videos x {values.shape[1]} views, top-1 {100 * class_counts.write_counts(a.out):.1f} %"
-    )
+    scores.write(args.out, score_columns(video_list, values), metadata)
+    top1 = 100 * class_counts.write_counts(args.out)
+    log.say(f"{args.out}: {len(values)} videos x {num_views} views, top-1 {top1:.1f} %")
 
 
-def _lines(path: Path | str) -> list[str]:
-    """Lines that are not blank; none at all is a UserError."""
+def _read_lines(path: Path | str) -> list[str]:
+    """The lines of a file that are not blank."""
     try:
         lines = [line.strip() for line in Path(path).read_text("utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as a list of lines: {error}") from error
     if not lines:
-        raise UserError(f"{path} is empty: give it a line for every row or column of scores")
+        raise UserError(f"{path} is empty: write a line for every row or column of scores")
     return lines
 
 
-def _columns(path: Path | str, number: int, line: str, with_frames: bool) -> list[str]:
-    """[video, label] or [video, frames, label]"""
-    spaces = line.rsplit(maxsplit=1 + with_frames)
-    parts = [part.strip() for part in line.split("\t")] if "\t" in line else spaces
-    if not 2 <= len(parts) <= 3 or not all(parts):
+def _first_duplicate(names: Sequence[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _split_line(path: Path | str, number: int, line: str, with_frames: bool) -> list[str]:
+    """[video, label] or [video, frames, label]."""
+    columns = line.split("\t") if "\t" in line else line.rsplit(maxsplit=1 + with_frames)
+    columns = [column.strip() for column in columns]
+    if not 2 <= len(columns) <= 3 or not all(columns):
         raise UserError(f"{path} row {number} is {line!r}: write the video, its frames if you like, and its label")
-    return parts
+    return columns
 
 
-def _label(path: Path | str, number: int, video: str, text: str, classes: int) -> int:
-    if not text.isdecimal() or int(text) >= classes:
+def _parse_label(path: Path | str, number: int, video: str, text: str, num_classes: int) -> int:
+    if not text.isdecimal() or int(text) >= num_classes:
         raise UserError(
-            f"{path} row {number} gives {video} the label {text}, but with {classes} classes labels go from 0 to"
-            f" {classes - 1}: count from 0, in the order of the class list"
+            f"{path} row {number} gives {video} the label {text}, but with {num_classes} classes labels go from 0 to"
+            f" {num_classes - 1}: count from 0, in the order of the class list"
         )
     return int(text)

@@ -1,95 +1,104 @@
-"""Scores in the files of other tools: a dataset of an HDF5 file, or CSV; checked against a list and classes."""
+"""Read scores from files of other programs: a dataset of an HDF5 file, or a CSV file."""
 
 import contextlib
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from pipeline.common.errors import UserError
 
-HDF5 = (".h5", ".hdf5", ".hdf", ".mat")
-MOST = 1 << 31  # scores in one file: 8 GiB
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".mat")
+MAX_SCORES = 1 << 31  # in one file: 8 GiB
 
 
-def read_scores(source: str, videos: int, listed: Path | str, classes: Sequence[str], named: Path | str) -> np.ndarray:
-    """float32 (videos, views, classes) of FILE.h5:DATASET or FILE.csv, shapes checked before anything large is read."""
+class Layout(NamedTuple):
+    """The expected shape of a file of scores, and the lists that it follows from."""
+
+    num_videos: int
+    list_path: Path | str
+    classes: Sequence[str]
+    classes_path: Path | str
+
+
+def read_scores(source: str, layout: Layout) -> np.ndarray:
+    """The scores in FILE.h5:DATASET or FILE.csv, float32 (videos, views, classes).
+
+    Raises UserError if the shape differs from `layout`; that is checked before the scores are read.
+    """
     path, colon, dataset = source.rpartition(":")
-    if colon and Path(path).suffix.lower() in HDF5:
-        return _hdf5(Path(path), dataset, videos, listed, classes, named)
-    if Path(source).suffix.lower() in HDF5:
-        raise UserError(f"{source} lacks its dataset: write {source}:NAME, one of {_names(Path(source))}")
-    return _csv(Path(source), videos, listed, classes, named)
+    if colon and Path(path).suffix.lower() in HDF5_SUFFIXES:
+        return _read_hdf5(Path(path), dataset, layout)
+    if Path(source).suffix.lower() in HDF5_SUFFIXES:
+        with _open_hdf5(Path(source)) as file:
+            raise UserError(f"{source} lacks its dataset: write {source}:NAME, one of {_list_datasets(file)}")
+    return _read_csv(Path(source), layout)
 
 
-def _hdf5(
-    path: Path, name: str, videos: int, listed: Path | str, classes: Sequence[str], named: Path | str
-) -> np.ndarray:
-    with _opened(path) as file:
-        there = _datasets(file)
-        if name.strip("/") not in there:
-            raise UserError(f"{path} has no dataset {name!r}: choose one of {', '.join(there) or 'none, it is empty'}")
+def _read_hdf5(path: Path, name: str, layout: Layout) -> np.ndarray:
+    with _open_hdf5(path) as file:
+        if name.strip("/") not in _dataset_names(file):
+            raise UserError(f"{path} has no dataset {name!r}: choose one of {_list_datasets(file)}")
         dataset = file[name]
         if dataset.is_virtual or dataset.external:
             raise UserError(f"{path}:{name} keeps its numbers in other files: copy them into this one")
         if dataset.ndim not in (2, 3) or dataset.dtype.kind not in "fiu":
             raise UserError(
-                f"{path}:{name} is {dataset.dtype} of the shape {dataset.shape}: give numbers (videos, classes) or"
-                " (videos, views, classes)"
+                f"{path}:{name} is {dataset.dtype} of the shape {dataset.shape}: write numbers of shape (videos,"
+                " classes) or (videos, views, classes)"
             )
-        _refuse_shape(f"{path}:{name}", dataset.shape[0], dataset.shape[-1], videos, listed, classes, named)
-        if not 0 < dataset.size <= MOST:
-            raise UserError(f"{path}:{name} has {dataset.size:,} scores: give 1 to {MOST:,}, in parts if need be")
-        return _single(dataset[()]).reshape(videos, -1, len(classes))
+        _check_shape(f"{path}:{name}", dataset.shape[0], dataset.shape[-1], layout)
+        if not 0 < dataset.size <= MAX_SCORES:
+            raise UserError(f"{path}:{name} has {dataset.size:,} scores, not 1 to {MAX_SCORES:,}: import it in parts")
+        return _to_float32(dataset[()]).reshape(layout.num_videos, -1, len(layout.classes))
 
 
-def _single(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what overflows is infinite, which is refused with its video
+def _to_float32(values: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # a number that overflows becomes infinite, which the import refuses
         return values.astype(np.float32)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def _open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # h5py raises any of them for torn files
+    except (OSError, RuntimeError, KeyError, ValueError) as error:  # h5py raises each of them for damaged files
         raise UserError(f"{path} cannot be read as HDF5: {error}") from error
 
 
-def _names(path: Path) -> str:
-    with _opened(path) as file:
-        return ", ".join(_datasets(file)) or "none, it is empty"
+def _dataset_names(file: h5py.File) -> list[str]:
+    """The names of the datasets in the file itself, without those that links find in other files."""
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
 
 
-def _datasets(file: h5py.File) -> list[str]:
-    """Names of the datasets in the file itself; what a link fetches from another file is not among them."""
-    found: list[str] = []
-    file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-    return found
+def _list_datasets(file: h5py.File) -> str:
+    return ", ".join(_dataset_names(file)) or "none, it is empty"
 
 
-def _csv(path: Path, videos: int, listed: Path | str, classes: Sequence[str], named: Path | str) -> np.ndarray:
-    """Rows of numbers, one a video; a first line of the classes' names, or of 0, 1, 2 ..., is a header."""
-    lines = _rows(path)
+def _read_csv(path: Path, layout: Layout) -> np.ndarray:
+    """Rows of numbers, one per video; a first line with the names of the classes, or with 0, 1, 2 ..., is a header."""
+    lines = _csv_lines(path)
     number, first = next(lines, (0, []))
     if not first:
-        raise UserError(f"{path} is empty: give it a line of scores for every video")
-    header = _is_header(path, first, classes)
-    rows = [] if header else [_numbers(path, number, first, len(first))]
+        raise UserError(f"{path} is empty: write a line of scores for every video")
+    rows = [] if _is_header(path, first, layout.classes) else [_parse_row(path, number, first, len(first))]
     count = len(rows)
     for number, cells in lines:
         count += 1
-        if count <= videos:  # the rest is only counted, for the refusal
-            rows.append(_numbers(path, number, cells, len(first)))
-    _refuse_shape(str(path), count, len(first), videos, listed, classes, named)
+        if count <= layout.num_videos:  # further lines are only counted, for the error message
+            rows.append(_parse_row(path, number, cells, len(first)))
+    _check_shape(str(path), count, len(first), layout)
     return np.stack(rows)[:, None]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every line that is not blank."""
+def _csv_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The number and the cells of every line that is not blank."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -103,11 +112,11 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _is_header(path: Path, cells: Sequence[str], classes: Sequence[str]) -> bool:
     names = [cell.strip() for cell in cells]
     if sorted(names) == sorted(classes) and names != list(classes):
-        wrong = next(pair for pair in zip(names, classes, strict=True) if pair[0] != pair[1])
+        column, expected = next(pair for pair in zip(names, classes, strict=True) if pair[0] != pair[1])
         raise UserError(
-            f"{path} has the column {wrong[0]} where the class list has {wrong[1]}: put the list in its order"
+            f"{path} has the column {column} where the class list has {expected}: put the list in the file's order"
         )
-    return names == [str(n) for n in range(len(names))] or not any(_is_number(name) for name in names)
+    return names == [str(index) for index in range(len(names))] or not any(_is_number(name) for name in names)
 
 
 def _is_number(text: str) -> bool:
@@ -118,23 +127,25 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _numbers(path: Path, line: int, cells: Sequence[str], width: int) -> np.ndarray:
+def _parse_row(path: Path, line: int, cells: Sequence[str], width: int) -> np.ndarray:
     if len(cells) != width:
-        raise UserError(f"{path} has {len(cells)} columns in line {line} and {width} in the first: mend the line")
-    if wrong := [n for n, cell in enumerate(cells) if not _is_number(cell)]:
+        raise UserError(f"{path} has {len(cells)} columns in line {line} and {width} in the first: correct the line")
+    for column, cell in enumerate(cells, 1):
+        if not _is_number(cell):
+            raise UserError(
+                f"{path} has {cell!r} in line {line}, column {column}, where a number belongs: leave only scores in it"
+            )
+    return _to_float32(np.array([float(cell) for cell in cells]))
+
+
+def _check_shape(source: str, rows: int, columns: int, layout: Layout) -> None:
+    if rows != layout.num_videos:
         raise UserError(
-            f"{path} has {cells[wrong[0]]!r} in line {line}, column {wrong[0] + 1}, where a number belongs: leave only"
-            " scores in it"
+            f"{source} has {rows} rows but {layout.list_path} lists {layout.num_videos} videos: write a row of scores"
+            " for each video"
         )
-    return _single(np.array([float(cell) for cell in cells]))
-
-
-def _refuse_shape(
-    source: str, rows: int, columns: int, videos: int, listed: Path | str, classes: Sequence[str], named: Path | str
-) -> None:
-    if rows != videos:
-        raise UserError(f"{source} has {rows} rows but {listed} lists {videos} videos: give a row of scores for each")
-    if columns != len(classes):
+    if columns != len(layout.classes):
         raise UserError(
-            f"{source} has {columns} columns but {named} names {len(classes)} classes: give a column for each"
+            f"{source} has {columns} columns but {layout.classes_path} names {len(layout.classes)} classes: write a"
+            " column for each class"
         )

@@ -1,7 +1,7 @@
-"""Keep some views of a score file: a protocol that is part of the one scored, without a network or a GPU.
+"""Select views of a score file: a smaller protocol, without running the network again.
 
-`--clips N` keeps every so-many-th clip, so that N stay equally spaced from the first to the last. One is the middle
-clip, which can begin one picture later than where it is scored alone.
+`--clips N` keeps N of a video's clips that are equally spaced and include the first and the last one. `--clips 1` keeps
+the middle clip, which may begin one frame later than the clip of a protocol of one clip.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -23,92 +23,93 @@ FLIPS = {"no": (False,), "yes": (True,), "both": (False, True)}
 def select(
     table: pa.Table, clips: int | None = None, crops: Sequence[str] = (), flips: str = "", source: Path | str = "table"
 ) -> np.ndarray:
-    """Which rows to keep (rows,) of a table of views: so many clips, crops at these places, flips no, yes or both.
+    """A mask (rows,) of the rows to keep in a table of views: `clips` clips, crops at these places, flips of FLIPS.
 
-    What is not given keeps all. A UserError, naming `source`, where there is no such subset of every video's views.
+    An empty argument keeps all. Raises UserError, which names `source`, unless every video has the selected views.
     """
     keep = np.ones(len(table), bool)
     if crops:
-        keep &= _among(table["place"], crops, f"{source} has no crops at the place", "choose among")
+        keep &= _isin(table["place"], crops, f"{source} has no crops at the place", "choose among")
     if flips:
-        keep &= _among(table["flip"], FLIPS[flips], f"{source} has no views with flip", "choose")
-    videos, place = scores.factorize(table["video_id"])
+        keep &= _isin(table["flip"], FLIPS[flips], f"{source} has no views with flip", "choose")
+    videos, video_index = scores.factorize(table["video_id"])
     if not videos:
-        raise UserError(f"{source} holds no views, of which some could be kept: score again")
+        raise UserError(f"{source} holds no views to select from: score again")
     if clips is not None:
-        keep &= np.isin(table["clip"].to_numpy(), _spaced(table, videos, place, clips, source))
-    counts = np.bincount(place[keep], minlength=len(videos))
-    if len(set(counts.tolist())) > 1:
-        least, most = int(counts.argmin()), int(counts.argmax())
+        keep &= np.isin(table["clip"].to_numpy(), _spaced_clips(table, videos, video_index, clips, source))
+    counts = np.bincount(video_index[keep], minlength=len(videos))
+    if counts.min() < counts.max():
+        fewest, most = int(counts.argmin()), int(counts.argmax())
         raise UserError(
-            f"{source} has {counts[least]} such views of {videos[least]} and {counts[most]} of {videos[most]}: choose"
-            " what every video has"
+            f"{source} has {counts[fewest]} such views of {videos[fewest]} and {counts[most]} of {videos[most]}: choose"
+            " views that every video has"
         )
     return keep
 
 
-def spaced(there: int, wanted: int) -> list[int] | None:
-    """Numbers of `wanted` equally spaced ones of `there`, first and last among them; None if there are no such."""
-    if wanted == 1:
-        return [there // 2] if there % 2 else None
-    if not 1 < wanted <= there or (there - 1) % (wanted - 1):
+def spaced(total: int, count: int) -> list[int] | None:
+    """`count` equally spaced indices from 0 to `total` - 1, for 1 the middle one; None if that is impossible."""
+    if count == 1:
+        return [total // 2] if total % 2 else None
+    if not 1 < count <= total or (total - 1) % (count - 1):
         return None
-    return list(range(0, there, (there - 1) // (wanted - 1)))
+    return list(range(0, total, (total - 1) // (count - 1)))
 
 
-def words(original: str, clips: int | None, crops: Sequence[str], flips: str) -> str:
-    """The protocol of what is kept: what of what."""
+def protocol_name(original: str, clips: int | None, crops: Sequence[str], flips: str) -> str:
+    """The protocol of the selected views, such as `3 clips x centre of 25 clips x 10 crops`."""
     parts = [f"{clips} clips" if clips else "", ", ".join(crops), f"flips: {flips}" if flips else ""]
     return f"{' x '.join(part for part in parts if part) or 'all'} of {original}"
 
 
-def _among(column: pa.ChunkedArray, wanted: Sequence[Any], problem: str, advice: str) -> np.ndarray:
-    values = column.to_numpy()
-    there = list(dict.fromkeys(column.unique().to_pylist()))
-    if missing := [value for value in wanted if value not in there]:
-        raise UserError(f"{problem} {missing[0]}: {advice} {', '.join(map(str, there))}")
-    return np.isin(values, wanted)
+def _isin(column: pa.ChunkedArray, wanted: Sequence[Any], problem: str, advice: str) -> np.ndarray:
+    values = list(dict.fromkeys(column.unique().to_pylist()))
+    if missing := [value for value in wanted if value not in values]:
+        raise UserError(f"{problem} {missing[0]}: {advice} {', '.join(map(str, values))}")
+    return np.isin(column.to_numpy(), wanted)
 
 
-def _spaced(table: pa.Table, videos: Sequence[str], place: np.ndarray, wanted: int, source: Path | str) -> list[int]:
-    """The numbers of the clips to keep; every video must have the same clips."""
-    pairs = np.unique(np.stack([place, table["clip"].to_numpy()], 1), axis=0)
-    there = np.unique(pairs[:, 1]).tolist()
-    counts = np.bincount(pairs[:, 0])
-    if counts.min() < len(there):
-        least = int(counts.argmin())
+def _spaced_clips(
+    table: pa.Table, videos: Sequence[str], video_index: np.ndarray, count: int, source: Path | str
+) -> list[int]:
+    """The numbers of `count` equally spaced clips; all videos must have the same clips."""
+    pairs = np.unique(np.stack([video_index, table["clip"].to_numpy()], 1), axis=0)
+    clips = np.unique(pairs[:, 1]).tolist()
+    clips_per_video = np.bincount(pairs[:, 0])
+    if clips_per_video.min() < len(clips):
+        fewest = int(clips_per_video.argmin())
         raise UserError(
-            f"{source} has {counts[least]} clips of {videos[least]} and {counts.max()} of others, so --clips"
-            f" {wanted} would not be the same for all: leave it out"
+            f"{source} has {clips_per_video[fewest]} clips of {videos[fewest]} and {clips_per_video.max()} of others,"
+            f" so --clips {count} would not be the same for all: leave it out"
         )
-    chosen = spaced(len(there), wanted)
-    if chosen is None:
-        possible = [number for number in range(1, len(there) + 1) if spaced(len(there), number)]
+    indices = spaced(len(clips), count)
+    if indices is None:
+        possible = [str(number) for number in range(1, len(clips) + 1) if spaced(len(clips), number)]
         raise UserError(
-            f"{source} has {len(there)} clips, of which no {wanted} are equally spaced: choose"
-            f" {', '.join(map(str, possible))}, or score anew"
+            f"{source} has {len(clips)} clips, of which no {count} are equally spaced: choose {', '.join(possible)}, or"
+            " score anew"
         )
-    return [there[number] for number in chosen]
+    return [clips[index] for index in indices]
 
 
 def options(parser: ArgumentParser) -> None:
-    """The command's arguments."""
+    """Add the command's options."""
     parser.add_argument("--scores", required=True, type=Path, help="a score file of a larger protocol")
-    parser.add_argument("--clips", type=int, help="keep so many, equally spaced")
+    parser.add_argument("--clips", type=int, help="number of clips to keep, equally spaced")
     parser.add_argument("--places", nargs="+", default=[], help="keep the crops at these places, such as centre")
     parser.add_argument(
-        "--flips", choices=list(FLIPS), default="", help="keep views that are not flipped, are, or both"
+        "--flips", choices=list(FLIPS), default="", help="keep views that are not flipped (no), are (yes), or both"
     )
     parser.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
 
 
-def run(a: Namespace) -> None:
-    """Write the views that are kept."""
-    views = scores.read_views(a.scores)
-    keep = select(views.table, a.clips, a.places, a.flips, a.scores)
-    kept = views.table.filter(pa.array(keep))
-    protocol = words(str(views.metadata.get("protocol", "its views")), a.clips, a.places, a.flips)
-    columns = {name: kept[name] for name in scores.VIEW_COLUMNS} | {"scores": views.values[keep]}
-    scores.write(a.out, columns, {**views.metadata, "protocol": protocol, "code": stage_hash("select_views")})
-    top1 = 100 * class_counts.write_counts(a.out)
-    log.say(f"{a.out}: {keep.sum()} of {len(keep)} views, {protocol}, top-1 {top1:.1f} %")
+def run(args: Namespace) -> None:
+    """Write the selected views as a score file."""
+    views = scores.read_views(args.scores)
+    keep = select(views.table, args.clips, args.places, args.flips, args.scores)
+    table = views.table.filter(pa.array(keep))
+    protocol = protocol_name(str(views.metadata.get("protocol", "its views")), args.clips, args.places, args.flips)
+    columns = {name: table[name] for name in scores.VIEW_COLUMNS} | {"scores": views.values[keep]}
+    scores.write(args.out, columns, {**views.metadata, "protocol": protocol, "code": stage_hash("select_views")})
+    top1 = 100 * class_counts.write_counts(args.out)
+    log.say(f"{args.out}: {keep.sum()} of {len(keep)} views, {protocol}, top-1 {top1:.1f} %")

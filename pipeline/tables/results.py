@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline.formats import class_counts
 from pipeline.formats.class_counts import ClassCounts
 from pipeline.formats.scores import score_file
-from pipeline.score.evaluate import interval
+from pipeline.score.evaluate import wilson_interval
 from pipeline.tables.entries import Choice, MissingReason, TableEntry, requested_splits, why_missing
 from pipeline.tables.published import Cell
 from pipeline.tables.result_rows import ALL_CLASSES, MEAN, ResultRow
@@ -116,7 +116,7 @@ def accuracy_cells(request: Request, counts: Sequence[RunCounts], published: str
         statistics.fmean(100 * r / n for one, r, n in zip(counts, right, scored, strict=True) if one.seed == seed)
         for seed in seeds
     ]
-    low, high = interval(sum(right) / len(seeds), round(sum(scored) / len(seeds)))
+    low, high = wilson_interval(sum(right) / len(seeds), round(sum(scored) / len(seeds)))
     std = f"{statistics.stdev(accuracies):.1f}" if len(seeds) > 1 else ""
     uncertainty = {"low": f"{100 * low:.1f}", "high": f"{100 * high:.1f}", "std": std}
     return difference_cells(statistics.fmean(accuracies), published) | uncertainty | n_of_n(request, counts, scored)

@@ -157,7 +157,7 @@ def score_options(config: Config, dataset: str, run: str, subset: str) -> str:
     """The options of `pipeline.score run` that the recipe decides."""
     found = recipe(config, dataset, run)
     name = found.protocol_of(subset)
-    return shlex.join(["--protocol", name, "--average", found.average, "--subset", subset])
+    return shlex.join(["--protocol", name, "--average", found.average, "--part", subset])
 
 
 def fuse_inputs(config: Config, dataset: str, split: int | str, seed: int | str, run: str, subset: str) -> list[str]:

@@ -174,21 +174,21 @@ def test_stage_1_moves_the_classifier_and_stage_2_what_lies_behind_conv4(work):
     assert all(name.startswith(tuple(behind)) for name in moved)
 
 
-def cut_off(*_):
+def interrupt(*_):
     raise KeyboardInterrupt
 
 
-def test_a_stage_that_was_cut_off_goes_on_to_the_same_weights(work, tmp_path, monkeypatch, capfd):
-    whole, out = weights.load(work.weights("rgb"))[0], work.folder / "rgb"
-    shutil.move(out, tmp_path / "whole")
+def test_an_interrupted_stage_resumes_to_the_same_weights(work, tmp_path, monkeypatch, capfd):
+    undisturbed, out = weights.load(work.weights("rgb"))[0], work.folder / "rgb"
+    shutil.move(out, tmp_path / "undisturbed")
     monkeypatch.setattr(fit, "FLUSH_STEPS", 1)
-    with monkeypatch.context() as cut:
-        cut.setattr(fit, "finish", cut_off)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "write_outputs", interrupt)
         with pytest.raises(KeyboardInterrupt):
             work.train("rgb", "--save-seconds", "0", net=work.weights("rgb_stage1"))
     again = work.train("rgb", net=work.weights("rgb_stage1"))
     assert "resumed at step 2 of 3" in capfd.readouterr().err
-    assert all(torch.equal(again[name], whole[name]) for name in whole)
+    assert all(torch.equal(again[name], undisturbed[name]) for name in undisturbed)
 
 
 def test_late_fusion_is_the_mean_of_logits_1_to_2_over_the_papers_views(work):

@@ -9,7 +9,7 @@ from pipeline.fuse import __main__ as fuse_command
 from pipeline.score import __main__ as score_command
 from tests.helpers.accuracy import top1
 from tests.helpers.madescores import share, write_scores
-from tests.score.test_import_scores import imported, place  # noqa: F401 (a fixture)
+from tests.score.test_import_scores import folder, import_file  # noqa: F401 (a fixture)
 from tests.score.test_score import RECIPE, data, scored  # noqa: F401 (a fixture)
 
 
@@ -29,10 +29,10 @@ def test_scoring_writes_the_class_counts(data, tmp_path, forbid_reading):  # noq
     assert sum(class_counts.read_or_count(tmp_path / "s.parquet").scored) == 2
 
 
-def test_importing_scores_writes_the_class_counts(place, forbid_reading):  # noqa: F811
-    imported(place)
+def test_importing_scores_writes_the_class_counts(folder, forbid_reading):  # noqa: F811
+    import_file(folder)
     forbid_reading()
-    assert class_counts.read_or_count(place / "out.parquet").top1 == [1, 0, 1]
+    assert class_counts.read_or_count(folder / "out.parquet").top1 == [1, 0, 1]
 
 
 def test_fusing_and_selecting_views_write_the_class_counts(tmp_path, forbid_reading, capsys):

@@ -159,7 +159,7 @@ def test_every_view_of_the_protocol_is_kept_and_missing_videos_are_counted(train
 
 
 def test_training_videos_are_scored_by_their_own_protocol(trained, tmp_path):
-    table, metadata = scored(trained, tmp_path / "s.parquet", "--subset", "train")
+    table, metadata = scored(trained, tmp_path / "s.parquet", "--part", "train")
     assert table["video_id"].tolist() == ["v0", "v1", "v2"]
     assert metadata["protocol"] == "1 frame x centre"
 

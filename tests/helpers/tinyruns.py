@@ -60,18 +60,18 @@ class TinyRuns:
     def tensors(self, run, **where):
         return weights.load(self.train(run, **where) / "weights.safetensors")[0]
 
-    def score(self, run, subset="test"):
+    def score(self, run, part="test"):
         """The score file by the run's own protocol."""
         out = self.folder / run
         command = ["run", "--weights", str(out / "weights.safetensors"), "--shards", *self.shards(run, self.data)]
-        command += ["--splits", str(self.data / "splits.parquet"), "--subset", subset, "--device", "cpu"]
-        score_command.main([*command, "--out", str(out / f"{subset}.parquet")])
-        return out / f"{subset}.parquet"
+        command += ["--splits", str(self.data / "splits.parquet"), "--part", part, "--device", "cpu"]
+        score_command.main([*command, "--out", str(out / f"{part}.parquet")])
+        return out / f"{part}.parquet"
 
     def fuse(self, name):
         """The fused scores of runs that have been scored."""
         fusion = self.experiment.fusions[name]
-        files = [[self.folder / run / f"{subset}.parquet" for run in fusion.scores] for subset in ("test", "train")]
+        files = [[self.folder / run / f"{part}.parquet" for run in fusion.scores] for part in ("test", "train")]
         trained = files[1] if fusion.method == "svm" else []
         return fuse_scores.fuse(files[0], trained, fusion.method, fusion.input, fusion.weights, 0)
 

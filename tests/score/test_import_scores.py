@@ -1,4 +1,4 @@
-"""Imported scores: the same form as ours, and one sentence for whatever does not fit together."""
+"""Imported scores become score files, and inconsistent files are refused in one sentence."""
 
 import h5py
 import numpy as np
@@ -13,7 +13,7 @@ VALUES = np.array([[3, 1, 2.5], [0, 1, 5]])
 
 
 @pytest.fixture
-def place(tmp_path):
+def folder(tmp_path):
     (tmp_path / "list.txt").write_text("Run/v1 80 0\nSit/v2 41 2\n")
     (tmp_path / "classes.txt").write_text("run\nwalk\nsit\n")
     np.savetxt(tmp_path / "s.csv", VALUES, delimiter=",")
@@ -26,45 +26,57 @@ def place(tmp_path):
     return tmp_path
 
 
-def imported(place, source="s.csv", *options):
-    words = ["--logits", str(place / source), "--videos", str(place / "list.txt"), "--out", str(place / "out.parquet")]
-    score_command.main(["import", *words, "--classes", str(place / "classes.txt"), *options])
-    return scores.read(place / "out.parquet", None if options else "logits")
+def import_file(folder, source="s.csv", *options):
+    arguments = [
+        "--logits",
+        str(folder / source),
+        "--videos",
+        str(folder / "list.txt"),
+        "--out",
+        str(folder / "out.parquet"),
+    ]
+    score_command.main(["import", *arguments, "--classes", str(folder / "classes.txt"), *options])
+    return scores.read(folder / "out.parquet", None if options else "logits")
 
 
 @pytest.mark.parametrize("source", ["s.csv", "s.h5:test/logits"])
-def test_hdf5_and_csv_become_the_same_score_file(place, source):
-    found = imported(place, source)
-    assert (found.videos, found.labels.tolist()) == (["Run/v1", "Sit/v2"], [0, 2])
-    assert found.values == pytest.approx(VALUES)
-    assert (found.metadata["classes"], found.metadata["videos"], found.metadata["kind"]) == (
+def test_hdf5_and_csv_become_the_same_score_file(folder, source):
+    result = import_file(folder, source)
+    assert (result.videos, result.labels.tolist()) == (["Run/v1", "Sit/v2"], [0, 2])
+    assert result.values == pytest.approx(VALUES)
+    assert (result.metadata["classes"], result.metadata["videos"], result.metadata["kind"]) == (
         ["run", "walk", "sit"],
         2,
         "logits",
     )
 
 
-def test_views_are_kept_a_row_each(place):
-    imported(place, "s.h5:views")
-    found = scores.read_views(place / "out.parquet")
-    assert found.table["clip"].to_pylist() == [0, 1, 2] * 2
-    assert found.values[4] == pytest.approx(VALUES[1] + 1)
+def test_every_view_is_a_row(folder):
+    import_file(folder, "s.h5:views")
+    result = scores.read_views(folder / "out.parquet")
+    assert result.table["clip"].to_pylist() == [0, 1, 2] * 2
+    assert result.values[4] == pytest.approx(VALUES[1] + 1)
 
 
-def test_name_split_and_kind_are_the_users(place):
-    facts = imported(place, "s.csv", "--run", "idt", "--split", "1", "--kind", "decisions").metadata
-    assert (facts["run"], facts["split"], facts["kind"], facts["average"]) == ("idt", 1, "decisions", "decisions")
+def test_name_split_and_kind_can_be_given(folder):
+    metadata = import_file(folder, "s.csv", "--run", "idt", "--split", "1", "--kind", "decisions").metadata
+    assert (metadata["run"], metadata["split"], metadata["kind"], metadata["average"]) == (
+        "idt",
+        1,
+        "decisions",
+        "decisions",
+    )
 
 
 @pytest.mark.parametrize("header", ["run,walk,sit", "a,b,c", "0,1,2"])
-def test_a_csvs_header_is_known_as_one(place, header):
-    (place / "s.csv").write_text(f"{header}\n3,1,2.5\n0,1,5\n")
-    assert imported(place).values == pytest.approx(VALUES)
+def test_a_header_of_a_csv_file_is_recognised(folder, header):
+    (folder / "s.csv").write_text(f"{header}\n3,1,2.5\n0,1,5\n")
+    assert import_file(folder).values == pytest.approx(VALUES)
 
 
-def test_ucfs_numbered_classes_are_read_by_their_numbers(place):
-    (place / "classes.txt").write_text("2 walk\n1 run\n3 sit still\n")
-    assert import_scores.read_classes(place / "classes.txt") == ["run", "walk", "sit still"]
+def test_numbered_classes_are_read_in_the_order_of_their_numbers(folder):
+    (folder / "classes.txt").write_text("2 walk\n1 run\n3 sit still\n")
+    assert import_scores.read_classes(folder / "classes.txt") == ["run", "walk", "sit still"]
 
 
 @pytest.mark.parametrize(
@@ -77,13 +89,13 @@ def test_ucfs_numbered_classes_are_read_by_their_numbers(place):
         ("clip 7\t80\t0\nclip 8\t81\t1\n", ["clip 7", "clip 8"]),
     ],
 )
-def test_a_lists_names_may_hold_spaces(place, text, videos):
-    (place / "list.txt").write_text(text)
-    assert import_scores.read_list(place / "list.txt", 3) == (videos, [0, 1])
+def test_names_in_a_list_may_contain_spaces(folder, text, videos):
+    (folder / "list.txt").write_text(text)
+    assert import_scores.read_list(folder / "list.txt", 3) == (videos, [0, 1])
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "words"),
+    ("file", "text", "message"),
     [
         ("list.txt", "v1 0\n", "s.csv has 2 rows but .*list.txt lists 1 videos"),
         ("list.txt", "v1 0\nv2 3\n", "row 2 gives v2 the label 3, but with 3 classes labels go from 0 to 2"),
@@ -94,7 +106,7 @@ def test_a_lists_names_may_hold_spaces(place, text, videos):
         ("classes.txt", "run\nsit\n", "the label 2, but with 2 classes"),
         ("classes.txt", "run\nwalk\nsit\nfall\n", "s.csv has 3 columns but .*classes.txt names 4 classes"),
         ("classes.txt", "run\nrun\nsit\n", "names the class 'run' 2 times"),
-        ("classes.txt", "0 run\n1 walk\n2 sit\n", "numbers its 3 classes otherwise than 1 to 3"),
+        ("classes.txt", "0 run\n1 walk\n2 sit\n", "does not number its 3 classes 1 to 3"),
         ("s.csv", "1,2,3\n1,x,3\n", "has 'x' in line 2, column 2, where a number belongs"),
         ("s.csv", "1,2,3\n1,2\n", "has 2 columns in line 2 and 3 in the first"),
         ("s.csv", "1,2,3\n1,nan,3\n", "no finite numbers for 1 of 2 videos, the first Sit/v2"),
@@ -104,45 +116,45 @@ def test_a_lists_names_may_hold_spaces(place, text, videos):
         ("s.csv", "1,2,3\n" * 5, "s.csv has 5 rows but"),
     ],
 )
-def test_what_does_not_fit_together_is_one_sentence(place, file, text, words):
-    (place / file).write_text(text)
-    with pytest.raises(UserError, match=words):
-        imported(place)
+def test_inconsistent_files_are_a_user_error(folder, file, text, message):
+    (folder / file).write_text(text)
+    with pytest.raises(UserError, match=message):
+        import_file(folder)
 
 
 @pytest.mark.parametrize(
-    ("source", "words"),
+    ("source", "message"),
     [
         ("s.h5:nosuch", "has no dataset 'nosuch': choose one of flat, names, test/logits, views"),
         ("s.h5", "lacks its dataset: write .*s.h5:NAME, one of flat"),
-        ("s.h5:flat", "is float64 of the shape \\(6,\\): give numbers"),
+        ("s.h5:flat", "is float64 of the shape \\(6,\\): write numbers"),
         ("s.h5:names", "is object of the shape"),
         ("s.h5:elsewhere", "has no dataset 'elsewhere'"),
         ("list.h5:x", "cannot be read as HDF5"),
         ("no.csv", "cannot be read as CSV"),
     ],
 )
-def test_a_file_that_holds_no_such_scores_is_one_sentence(place, source, words):
-    (place / "list.h5").write_text("no HDF5")
-    with pytest.raises(UserError, match=words):
-        imported(place, source)
+def test_a_file_without_usable_scores_is_a_user_error(folder, source, message):
+    (folder / "list.h5").write_text("no HDF5")
+    with pytest.raises(UserError, match=message):
+        import_file(folder, source)
 
 
-def test_a_torn_hdf5_file_is_one_sentence(place):
-    whole = (place / "s.h5").read_bytes()
-    (place / "s.h5").write_bytes(whole[: len(whole) // 2])
+def test_a_truncated_hdf5_file_is_a_user_error(folder):
+    content = (folder / "s.h5").read_bytes()
+    (folder / "s.h5").write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match="s.h5 cannot be read as HDF5"):
-        imported(place, "s.h5:views")
+        import_file(folder, "s.h5:views")
 
 
-def test_scores_that_are_no_probabilities_are_not_taken_as_such(place):
+def test_scores_that_are_no_probabilities_are_refused_as_such(folder):
     with pytest.raises(UserError, match="gives Run/v1 scores from 1 to 3 that are no probabilities"):
-        imported(place, "s.csv", "--kind", "probabilities")
+        import_file(folder, "s.csv", "--kind", "probabilities")
 
 
-def test_a_dataset_that_keeps_its_numbers_in_another_file_is_refused(place):
-    (place / "raw").write_bytes(VALUES.tobytes())
-    with h5py.File(place / "s.h5", "a") as file:
-        file.create_dataset("raw", VALUES.shape, "f8", external=[(str(place / "raw"), 0, h5py.h5f.UNLIMITED)])
+def test_an_external_dataset_is_refused(folder):
+    (folder / "raw").write_bytes(VALUES.tobytes())
+    with h5py.File(folder / "s.h5", "a") as file:
+        file.create_dataset("raw", VALUES.shape, "f8", external=[(str(folder / "raw"), 0, h5py.h5f.UNLIMITED)])
     with pytest.raises(UserError, match="keeps its numbers in other files"):
-        imported(place, "s.h5:raw")
+        import_file(folder, "s.h5:raw")
