@@ -17,6 +17,7 @@ class FusionMethod(NamedTuple):
     nonnegative: bool = False  # is defined for scores that are never negative
 
 
+FUSION_INPUTS = ("logits", "probabilities", "l2")  # l2: scores divided by their Euclidean length; see pipeline.fuse
 FUSION_METHODS = {
     "average": FusionMethod(),
     "weighted": FusionMethod(weighted=True),

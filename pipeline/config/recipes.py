@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pipeline.common.errors import UserError
 from pipeline.common.paths import EXPERIMENTS
 from pipeline.config.fields import defaults, object_schema, setting
-from pipeline.config.fusion_methods import FUSION_METHODS
+from pipeline.config.fusion_methods import FUSION_INPUTS, FUSION_METHODS
 from pipeline.config.recipe import RENAMED, Recipe, from_mapping
 from pipeline.config.settings import check_schema, load_yaml, merge, read_schema
 
@@ -25,7 +25,7 @@ class Fusion:
         {"enum": list(FUSION_METHODS)},
     )
     input: str = setting("what is combined: `logits`, `probabilities` or `l2`-normalised scores",
-                         {"enum": ["logits", "probabilities", "l2"]})  # fmt: skip
+                         {"enum": list(FUSION_INPUTS)})  # fmt: skip
     weights: list[float] = setting(
         "of the method weighted, one a score", {"type": "array", "items": {"type": "number"}}, []
     )

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.common import cli, log
+from pipeline.config.fusion_methods import FUSION_INPUTS
 from pipeline.formats import class_counts, scores
-from pipeline.fuse.fuse_scores import INPUTS, fuse
+from pipeline.fuse.fuse_scores import fuse
 from pipeline.fuse.methods import METHODS
 
 
@@ -21,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--scores", nargs="+", required=True, type=Path, help="score files of the same videos")
     parser.add_argument("--method", choices=list(METHODS), default="average")
-    parser.add_argument("--input", choices=INPUTS, default="probabilities", help="what is combined")
+    parser.add_argument("--input", choices=FUSION_INPUTS, default="probabilities", help="what is combined")
     cli.add_renamed(parser, "--on", "--input")
     parser.add_argument("--weights", nargs="+", type=float, default=[], help="for weighted, one for each score file")
     parser.add_argument(

@@ -13,8 +13,6 @@ from pipeline.formats.scores import VideoScores, Views
 from pipeline.fuse import compatible
 from pipeline.fuse.methods import METHODS, l2_normalise
 
-INPUTS = ("logits", "probabilities", "l2")  # what is combined; l2 is described in __main__
-
 
 def fuse(
     paths: Sequence[Path],

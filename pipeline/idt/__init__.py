@@ -2,7 +2,7 @@
 
 sample.py samples descriptors of some tracks of each video of a slice; vocabulary.py fits PCA and Gaussian mixtures to
 those of a split's training videos; encode.py computes the Fisher vectors of all tracks of each video under every
-vocabulary; classify.py fits linear SVMs and writes scores. Sampling and encoding use tracks.py, which follows the tracks
+vocabulary; classify.py fits linear SVMs and writes scores. Sampling and encoding use tracks.py, which follows tracks
 through a video by means of motion.py, farneback.py, camera.py, active_tracks.py and histograms.py. Only the tracks of
 the last 15 frames are in memory.
 

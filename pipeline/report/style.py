@@ -24,7 +24,6 @@ DARK, MIDDLE, LIGHT = "#1b3a5c", "#4d7ea8", "#c9dbea"  # shades of one hue, whic
 ACCENT = "#b5541c"  # always with another marker or line style too
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
 LETTERS_PER_INCH = 8.5  # of a title
 LONGEST = 60  # letters of a label
 ROWS = 34  # of a panel of bars or dots that a page can show
