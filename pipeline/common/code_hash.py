@@ -8,10 +8,11 @@ its imports are not followed, so that the other commands of the same package do 
 
 import ast
 import functools
-import hashlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+
+from pipeline.common.files import short_hash
 
 PACKAGE = "pipeline"
 # Stage -> the modules, below the package, whose text and imports decide its result.
@@ -71,7 +72,7 @@ def code_hash(*modules: str) -> str:
 
     The bytes of a CUDA source that a module names are included.
     """
-    return hashlib.sha256(b"".join(_hashed_bytes(name) for name in sorted(reachable(*modules)))).hexdigest()[:12]
+    return short_hash(b"".join(_hashed_bytes(name) for name in sorted(reachable(*modules))))
 
 
 def cuda_sources(name: str) -> list[Path]:

@@ -3,7 +3,6 @@
 It is stored with results and in logs. No result depends on this module, so code_hash leaves it out.
 """
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -14,6 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.files import short_hash
 from pipeline.common.paths import ROOT
 
 LOCK = ROOT / "requirements.lock"
@@ -61,7 +61,7 @@ def versions() -> dict[str, Any]:
     installed = {name: _version(name) for name in pins}
     differing = {name: version for name, version in installed.items() if version and version != pins[name]}
     return {
-        "lock": hashlib.sha256(text.encode()).hexdigest()[:12] if text else None,
+        "lock": short_hash(text) if text else None,
         "not_as_locked": differing,  # without absent packages: a conda environment holds those of one stage
         "python": platform.python_version(),
         "torch": installed.get("torch") or _version("torch"),

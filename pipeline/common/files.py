@@ -110,6 +110,11 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def short_hash(data: bytes | str) -> str:
+    """The first 12 hex digits of the SHA-256 of some bytes or text: settings, code and lists are compared by it."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()[:12]
+
+
 def sha256(path: Path | str) -> str:
     """The SHA-256 of a file as hex digits."""
     with open(path, "rb") as file:

@@ -1,13 +1,13 @@
 """A recipe: what one run trains on what, and how it is tested. Every key of it, with its default and meaning."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.common.errors import UserError
+from pipeline.common.files import short_hash
 from pipeline.config.fields import required, setting
 from pipeline.formats.modalities import INPUTS
 
@@ -200,4 +200,4 @@ def recipe_hash(recipe: Recipe) -> str:
     """Twelve hex digits over what decides the weights; prose, threads and the test protocol do not."""
     hashed = [field.name for field in dataclasses.fields(recipe) if field.metadata["hashed"]]
     values = {name: getattr(recipe, name) for name in hashed}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+    return short_hash(json.dumps(values, sort_keys=True))

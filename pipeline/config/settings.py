@@ -16,6 +16,8 @@ import yaml
 from pipeline.common.errors import UserError
 from pipeline.config.fields import Schema, object_schema, setting
 
+Config = Mapping[str, Any]  # config.yaml as a mapping, checked by config_schema
+
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
 
 BOOLEAN = {"type": "boolean"}
@@ -227,7 +229,7 @@ def config_schema() -> Schema:
 _datasets: dict[str, tuple[Any, Any, DatasetSettings]] = {}  # name -> its own part of a config, the sections, settings
 
 
-def of_dataset(config: Mapping[str, Any], name: str) -> DatasetSettings:
+def of_dataset(config: Config, name: str) -> DatasetSettings:
     """One data set's settings: its own over the defaults, the stages' sections with its own differences.
 
     They are kept as long as `config` says the same of the data set: a plan reads them tens of thousands of times.

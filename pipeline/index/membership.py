@@ -5,13 +5,13 @@ own videos, and neither on the index nor on the splits.
 """
 
 import functools
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.common.errors import UserError
+from pipeline.common.files import short_hash
 from pipeline.index import annotations, kinetics, slices
 from pipeline.index.annotations import Annotations
 from pipeline.index.video_files import File, is_video, list_files
@@ -138,7 +138,7 @@ def folder_hashes(root: str, layout: str, lists: str | None, count: int, seed: i
 
 def hash_rows(rows: Iterable[File] | Iterable[Member]) -> str:
     """Twelve hex digits over files or members, including their times: a video may change and keep its size."""
-    return hashlib.sha256(json.dumps([tuple(row) for row in rows]).encode()).hexdigest()[:12]
+    return short_hash(json.dumps([tuple(row) for row in rows]))
 
 
 def refuse_changed_slice(root: Path | str, name: str, videos: Sequence[Member], planned: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The inputs of the temporal stream (Simonyan and Zisserman, arXiv 1406.2199, section 3) from fields of flow.
+"""Stacks of flow fields, the inputs of the temporal stream (Simonyan and Zisserman, arXiv 1406.2199, section 3).
 
 Channels are x1 y1 x2 y2 ..., fields (T, 2, H, W) in pixels; `forward[t]` goes from frame t to t+1 and `backward[t]`
 from frame t+1 to t.
@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.common.errors import UserError
 
 
-def stack(flow: np.ndarray, start: int, length: int) -> np.ndarray:
-    """Displacements at the same places (eq. 1): channels 2k-1, 2k are d_{start+k-1}(u, v), k = 1..length.
+def simple(flow: np.ndarray, start: int, length: int) -> np.ndarray:
+    """Displacements at the same pixels (eq. 1): channels 2k-1, 2k are d_{start+k-1}(u, v), k = 1..length.
 
     flow (T, 2, H, W) -> (2 length, H, W)
     """
@@ -21,7 +21,7 @@ def stack(flow: np.ndarray, start: int, length: int) -> np.ndarray:
 def trajectories(flow: np.ndarray, start: int, length: int) -> np.ndarray:
     """Displacements along the motion (eq. 2): d_{start+k-1}(p_k), p_1 = (u, v), p_k = p_{k-1} + d_{start+k-2}(p_{k-1}).
 
-    Fields are read between pixels linearly; a path that leaves the image goes on with the border's displacement.
+    Fields are interpolated bilinearly; a path that leaves the image continues with the displacement at the border.
     flow (T, 2, H, W) -> (2 length, H, W)
     """
     fields = _fields(flow, start, length)
@@ -29,28 +29,29 @@ def trajectories(flow: np.ndarray, start: int, length: int) -> np.ndarray:
     y, x = grid
     sampled: list[np.ndarray] = []
     for field in fields:
-        here = [cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for part in field]
-        x, y = x + here[0], y + here[1]
-        sampled += here
+        displacement = [cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for part in field]
+        x, y = x + displacement[0], y + displacement[1]
+        sampled += displacement
     return np.stack(sampled)
 
 
 def bidirectional(
     forward: np.ndarray, backward: np.ndarray, centre: int, length: int, follow: bool = False
 ) -> np.ndarray:
-    """length/2 forward fields from frame `centre` on, then length/2 backward ones from it towards the past.
+    """length/2 forward fields from frame `centre` on, then length/2 backward fields from it towards the past.
 
-    Both halves by eq. 1, or along trajectories (eq. 2) with `follow`. (T, 2, H, W) twice -> (2 length, H, W)
+    Both halves are simple stacks (eq. 1), or with `follow` stacks along trajectories (eq. 2).
+    (T, 2, H, W) twice -> (2 length, H, W)
     """
     if length % 2:
         raise UserError(f"a bi-directional stack has the length {length} but halves are needed: choose an even length")
-    half, way = length // 2, trajectories if follow else stack
+    half, stack = length // 2, trajectories if follow else simple
     if centre < half:
         raise UserError(
             f"frame {centre} has {centre} fields before it but the stack needs {half}: start at frame {half}"
         )
     past = backward[centre - half : centre][::-1]
-    return np.concatenate([way(forward, centre, half), way(past, 0, half)])
+    return np.concatenate([stack(forward, centre, half), stack(past, 0, half)])
 
 
 def _fields(flow: np.ndarray, start: int, length: int) -> np.ndarray:

@@ -66,9 +66,9 @@ def _weights(planner: Planner, job: Job) -> Interval:
 def _scores(planner: Planner, job: Job) -> Interval:
     """Logits of every view in float32, which Parquet hardly compresses."""
     dataset, recipe, part = planner.dataset(job), planner.recipe(job), job.wildcards["subset"]
-    protocol = protocols.named(recipe.protocol_of(part))
-    times = protocols.times(protocol, recipe, max(1, round(dataset.frames.likely / dataset.videos)))
-    views = len(times) * len(protocol.places) * (1 + protocol.flips)
+    protocol = protocols.parse(recipe.protocol_of(part))
+    times = protocols.clip_times(protocol, recipe, max(1, round(dataset.frames.likely / dataset.videos)))
+    views = len(times) * len(protocol.positions) * (1 + protocol.flips)
     return exact(planner.num_scored(job) * views * dataset.classes * FLOAT_BYTES)
 
 

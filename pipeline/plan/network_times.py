@@ -6,7 +6,7 @@ from pipeline.config.fusion_methods import FUSION_METHODS
 from pipeline.config.recipe import Recipe
 from pipeline.formats.modalities import INPUTS
 from pipeline.inputs import protocols
-from pipeline.inputs.crops import WHOLE
+from pipeline.inputs.crops import WHOLE_PICTURE
 from pipeline.jobs.dry_run import Job
 from pipeline.plan import rates
 from pipeline.plan.intervals import ZERO, Interval, exact, total
@@ -40,11 +40,11 @@ def training_factor(recipe: Recipe) -> Interval:
 def score(planner: Planner, job: Job) -> JobTime:
     """Forward pass of the views of the test protocol; with whole pictures or videos, of their area or length."""
     recipe, dataset = planner.recipe(job), planner.dataset(job)
-    videos, protocol = planner.num_scored(job), protocols.named(recipe.protocol_of(job.wildcards["subset"]))
+    videos, protocol = planner.num_scored(job), protocols.parse(recipe.protocol_of(job.wildcards["subset"]))
     length = max(1, round(dataset.frames.likely / dataset.videos))
-    times = protocols.times(protocol, recipe, length)
-    clips = sum(map(len, times)) / (recipe.frames or 1) * len(protocol.places) * (1 + protocol.flips)
-    if WHOLE in protocol.places:
+    times = protocols.clip_times(protocol, recipe, length)
+    clips = sum(map(len, times)) / (recipe.frames or 1) * len(protocol.positions) * (1 + protocol.flips)
+    if WHOLE_PICTURE in protocol.positions:
         clips *= 4 / 3 * (recipe.short_side / recipe.crop) ** 2
     pictures = {name: sum(map(len, times)) * size * videos for name, size in recipe.stack.items()}
     operations = exact(2 * planner.network(recipe).multiply_adds * clips * videos)

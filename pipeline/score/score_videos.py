@@ -76,7 +76,7 @@ def score_videos(
     """Yield every video's views and logits; `threads` threads read the next videos while one is scored."""
 
     def read(video: str) -> tuple[list[View], list[Sample]]:
-        views = list(protocols.views(protocol, recipe, frame_count(readers, video)))
+        views = list(protocols.test_views(protocol, recipe, frame_count(readers, video)))
         return views, read_views(readers, recipe, video, views)
 
     samples_of_videos = ordered_map(read, videos, threads)
@@ -139,7 +139,7 @@ def run(args: Namespace) -> None:
     videos, labels = rows["video_id"].tolist(), rows["label"].tolist()
     protocol = args.protocol or recipe.protocol_of(args.part)
     scored = score_videos(
-        net, Normaliser(recipe, readers, device), readers, videos, recipe, protocols.named(protocol),
+        net, Normaliser(recipe, readers, device), readers, videos, recipe, protocols.parse(protocol),
         len(training["tested_classes"]), args.threads,
     )  # fmt: skip
     columns = score_columns(scored, dict(zip(videos, labels, strict=True)))

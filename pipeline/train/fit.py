@@ -1,7 +1,6 @@
 """The training of one run, from its first step or its last checkpoint to its output files."""
 
 import contextlib
-import hashlib
 import math
 import time
 from argparse import Namespace
@@ -16,7 +15,7 @@ from pipeline.common import log
 from pipeline.common.code_hash import stage_hash
 from pipeline.common.environment import environment
 from pipeline.common.errors import UserError
-from pipeline.common.files import sha256
+from pipeline.common.files import sha256, short_hash
 from pipeline.config import recipes
 from pipeline.config.recipe import Recipe, recipe_hash
 from pipeline.formats import weights
@@ -131,7 +130,7 @@ def hash_inputs(recipe: Recipe, tasks: Sequence[Sequence[Video]], init: dict[str
     settings = [f"{r.fingerprint} {r.settings}" for readers in shards.values() for r in readers.values()]
     init_hashes = [f"{part} {sha256(path)}" for part, path in init.items()]
     inputs = [recipe_hash(recipe), code_hash(recipe), *settings, *init_hashes, dataset.hash_videos(tasks)]
-    return hashlib.sha256("\n".join([*inputs, str(args.split), str(args.seed)]).encode()).hexdigest()[:12]
+    return short_hash("\n".join([*inputs, str(args.split), str(args.seed)]))
 
 
 def code_hash(recipe: Recipe) -> str:

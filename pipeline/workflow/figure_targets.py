@@ -7,16 +7,12 @@ import functools
 import itertools
 import json
 import shlex
-from collections.abc import Mapping
-from typing import Any
 
 from pipeline.config.recipe import Recipe
-from pipeline.config.settings import of_dataset
+from pipeline.config.settings import Config, of_dataset
 from pipeline.inputs import clip_sampling
 from pipeline.tables import entries
 from pipeline.workflow import runs, score_origins, table_targets, targets
-
-Config = Mapping[str, Any]
 
 FIGURES = "results/figures"
 PAPER_FIGURES = {

@@ -6,7 +6,7 @@ A run or fusion is named `experiment.name`; `config` is config.yaml as a dict. N
 import functools
 import itertools
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from pipeline.common.paths import EXPERIMENTS
 from pipeline.config import recipes
 from pipeline.config.fusion_methods import FUSION_METHODS
 from pipeline.config.recipe import Recipe
-from pipeline.config.settings import DatasetSettings, of_dataset
+from pipeline.config.settings import Config, DatasetSettings, of_dataset
 from pipeline.formats import scores
 from pipeline.inputs import clip_sampling
 from pipeline.weights import releases as catalogue
 
-Config = Mapping[str, Any]
 Source = dict[str, Any]  # a source of first weights in a recipe's `init`
 
 RUNS = "results/runs"

@@ -4,14 +4,13 @@
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.recipe import Recipe
+from pipeline.config.settings import Config
 from pipeline.workflow import runs, table_targets
-
-Config = Mapping[str, Any]
 
 
 def imported(dataset: str, split: int, seed: int, run: str) -> bool:

@@ -1,22 +1,19 @@
 """What config.yaml asks of the results tables: each data set's rows, splits and seeds, and their score files."""
 
 import functools
-import hashlib
 import itertools
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.common.errors import UserError
+from pipeline.common.files import short_hash
 from pipeline.common.paths import EXPERIMENTS
-from pipeline.config.settings import of_dataset
+from pipeline.config.settings import Config, of_dataset
 from pipeline.tables import entries, published
 from pipeline.tables.entries import Choice, TableEntry
 from pipeline.tables.published import Cell
 from pipeline.workflow import runs
-
-Config = Mapping[str, Any]
 
 
 def all_experiments() -> list[str]:
@@ -121,7 +118,7 @@ def _decisive(config: Config, datasets: list[str], quoted: list[Cell]) -> dict[s
     known = [row._replace(cells=tuple(cell for cell in row.cells if cell in there)) for row in table_rows()]
     about = [tables[name] for name in dict.fromkeys(cell.table for cell in quoted)]
     papers = list(dict.fromkeys(table.paper for table in tables.values()))
-    facts = hashlib.sha256(repr((quoted, about, papers, known)).encode()).hexdigest()[:12]
+    facts = short_hash(repr((quoted, about, papers, known)))
     return {"choices": json.dumps({name: choice(config, name)._asdict() for name in datasets}), "facts": facts}
 
 

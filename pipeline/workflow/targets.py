@@ -16,7 +16,7 @@ from pipeline import tables
 from pipeline.common.code_hash import stage_hash
 from pipeline.common.files import sha256
 from pipeline.config.recipe import TEST_KEYS, recipe_hash
-from pipeline.config.settings import of_dataset
+from pipeline.config.settings import Config, of_dataset
 from pipeline.fetch.sources import sources
 from pipeline.formats.modalities import FRAMES, MODALITIES
 from pipeline.index import membership, slices, split_numbers
@@ -26,7 +26,6 @@ from pipeline.models import registry
 from pipeline.weights import releases
 from pipeline.workflow import runs, table_targets
 
-Config = Mapping[str, Any]
 Params = dict[str, Any]  # of a job: its stage's settings and the hash of its code
 
 ARCHITECTURES = Path(tables.__file__).with_name("architectures.tsv")

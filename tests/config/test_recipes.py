@@ -25,8 +25,8 @@ def presets(path):
 @pytest.mark.parametrize(("path", "preset"), [(path, preset) for path in FILES for preset in presets(path)])
 def test_every_recipe_of_every_preset_is_whole(path, preset):
     for recipe in recipes.load(path, preset).runs.values():
-        protocols.named(recipe.protocol)
-        protocols.named(recipe.train_protocol)
+        protocols.parse(recipe.protocol)
+        protocols.parse(recipe.train_protocol)
         assert recipe.steps > max(recipe.milestones, default=0)
         assert recipe.cost
 

@@ -118,7 +118,7 @@ def test_the_tcl_path_alone_begins_with_the_shared_layers(tiny, run):
 
 
 def test_a_test_video_is_seen_on_a_grid_and_mirrored():
-    protocol = protocols.named(PAPER.run("fstcn").protocol)
-    views = list(protocols.views(protocol, PAPER.run("fstcn"), 180))
+    protocol = protocols.parse(PAPER.run("fstcn").protocol)
+    views = list(protocols.test_views(protocol, PAPER.run("fstcn"), 180))
     assert len({(view.place, view.flip) for view in views}) == 18
     assert len(views) == 18 * 5

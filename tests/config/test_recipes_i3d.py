@@ -42,7 +42,7 @@ def seen(recipe, times):
 def test_clips_in_training_and_tests_are_those_of_table_1(architecture, run):
     printed = {cell.column: cell.value for cell in published.cells() if cell[:2] == ("i3d_table1", architecture)}
     recipe = PAPER.run(run)
-    views = list(protocols.views(protocols.named(recipe.protocol), recipe, TEN_SECONDS))
+    views = list(protocols.test_views(protocols.parse(recipe.protocol), recipe, TEN_SECONDS))
     times = recipe.frames or 1
     footprint = max(times * recipe.stride, *recipe.stack.values()) / 25
     assert seen(recipe, times) == printed["train # input frames"]
@@ -53,7 +53,7 @@ def test_clips_in_training_and_tests_are_those_of_table_1(architecture, run):
 @pytest.mark.parametrize(("run", "pictures"), [("i3d_rgb", 250), ("i3d_flow", 249)])  # flow lies between frames
 def test_i3d_learns_from_64_pictures_and_is_tested_on_all_in_one_pass(run, pictures):
     recipe = PAPER.run(run)
-    (view,) = protocols.views(protocols.named(recipe.protocol), recipe, TEN_SECONDS)
+    (view,) = protocols.test_views(protocols.parse(recipe.protocol), recipe, TEN_SECONDS)
     assert (recipe.frames, recipe.stride, len(view.times), view.place) == (64, 1, pictures, "centre")
 
 

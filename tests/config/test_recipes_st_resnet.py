@@ -104,7 +104,7 @@ def test_every_run_is_built_at_the_papers_size_and_takes_the_papers_clip(run):
 
 def test_a_test_is_one_pass_over_25_times_of_the_whole_picture_and_its_mirror_image():
     recipe = PAPER.run("star")
-    views = list(protocols.views(protocols.named(recipe.protocol), recipe, 180))
+    views = list(protocols.test_views(protocols.parse(recipe.protocol), recipe, 180))
     assert [(len(view.times), view.place, view.flip) for view in views] == [(25, "whole", False), (25, "whole", True)]
     assert views[0].times[-1] + 10 == 179  # the last stack of flow ends with the video
 

@@ -80,8 +80,8 @@ def test_every_accuracy_of_the_papers_own_has_one_row_on_its_data_set():
 
 
 def test_a_test_video_is_seen_in_250_views():
-    protocol = protocols.named(PAPER.run("temporal").protocol)
-    views = list(protocols.views(protocol, PAPER.run("temporal"), 180))
+    protocol = protocols.parse(PAPER.run("temporal").protocol)
+    views = list(protocols.test_views(protocol, PAPER.run("temporal"), 180))
     assert len(views) == 250
     assert views[-1].times[0] + 10 == 179  # the last stack ends with the video
 

@@ -34,7 +34,7 @@ def test_corners_and_centre_lie_where_they_are_named():
 
 def test_the_grid_has_nine_places_which_with_mirror_images_are_fstcns_18_crops():
     assert sorted(places(name) for name in crops.GRID) == [(y, x) for y in (0, 2, 4) for x in (0, 12, 24)]
-    views = list(protocols.views(protocols.named("1 clip x 18 crops"), RECIPE, 10))
+    views = list(protocols.test_views(protocols.parse("1 clip x 18 crops"), RECIPE, 10))
     assert len({(view.place, view.flip) for view in views}) == 18
 
 
@@ -69,14 +69,16 @@ def test_jitter_of_the_sides_stays_within_its_share():
     assert len({(box.height, box.width) for box in boxes}) > 100
 
 
-@pytest.mark.parametrize("place", crops.PLACES)
+@pytest.mark.parametrize("place", ["random", "corners", "grid", "borders", "centre"])
 @pytest.mark.parametrize("picture", [(60, 80), (61, 47), (240, 321), (33, 500)])
 def test_every_crop_lies_inside_its_picture(place, picture):
     assert all(
         inside(box, picture)
         for box in draws(100, picture, crop_position=place, crop_scale_jitter=0.3, crop_scales=[1.2, 0.5])
     )
-    assert all(inside(crops.test_crop(RECIPE, picture, name, False), picture) for name in (*crops.GRID, crops.WHOLE))
+    assert all(
+        inside(crops.test_crop(RECIPE, picture, name, False), picture) for name in (*crops.GRID, crops.WHOLE_PICTURE)
+    )
 
 
 def test_pictures_stored_at_twice_the_size_are_cropped_at_the_same_places():
@@ -86,8 +88,8 @@ def test_pictures_stored_at_twice_the_size_are_cropped_at_the_same_places():
 
 
 def test_the_whole_picture_is_brought_to_the_recipes_short_side():
-    assert crops.test_crop(RECIPE, (120, 160), crops.WHOLE, False) == (0, 0, 120, 160, (60, 80), False)
-    assert crops.test_crop(RECIPE, (90, 60), crops.WHOLE, True).size == (90, 60)
+    assert crops.test_crop(RECIPE, (120, 160), crops.WHOLE_PICTURE, False) == (0, 0, 120, 160, (60, 80), False)
+    assert crops.test_crop(RECIPE, (90, 60), crops.WHOLE_PICTURE, True).size == (90, 60)
 
 
 def test_half_of_the_crops_are_mirrored_or_none():

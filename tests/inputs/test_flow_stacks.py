@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.common.errors import UserError
-from pipeline.inputs.flow_stacks import bidirectional, stack, trajectories
+from pipeline.inputs.flow_stacks import bidirectional, simple, trajectories
 
 
 def numbered(count, height=4, width=5):
@@ -13,12 +13,12 @@ def numbered(count, height=4, width=5):
 
 
 def test_a_stack_has_x_and_y_of_each_field_in_turn():
-    assert stack(numbered(9), 2, 3)[:, 0, 0].tolist() == [4, 5, 6, 7, 8, 9]
+    assert simple(numbered(9), 2, 3)[:, 0, 0].tolist() == [4, 5, 6, 7, 8, 9]
 
 
 def test_without_motion_trajectories_are_stacks_of_the_same_places():
     still = np.zeros((4, 2, 6, 7), np.float32)
-    assert np.array_equal(trajectories(still, 0, 4), stack(still, 0, 4))
+    assert np.array_equal(trajectories(still, 0, 4), simple(still, 0, 4))
 
 
 def test_trajectories_read_the_second_field_where_the_first_leads():
@@ -45,7 +45,7 @@ def test_a_bidirectional_stack_has_the_future_then_the_past_each_from_the_centre
 @pytest.mark.parametrize(("start", "length"), [(0, 7), (5, 2), (-1, 2)])
 def test_a_stack_beyond_the_clip_is_refused_in_a_sentence(start, length):
     with pytest.raises(UserError, match="has 6 fields"):
-        stack(numbered(6), start, length)
+        simple(numbered(6), start, length)
 
 
 @pytest.mark.parametrize(("centre", "length", "says"), [(3, 3, "even"), (1, 4, "start at frame 2"), (5, 4, "6 fields")])

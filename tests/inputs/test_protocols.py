@@ -12,7 +12,7 @@ CLIP = replace(RECIPE, frames=5, stride=2)
 
 
 def views(name, recipe=RECIPE, frames=100):
-    return list(protocols.views(protocols.named(name), recipe, frames))
+    return list(protocols.test_views(protocols.parse(name), recipe, frames))
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_frames_at_once_need_a_network_with_a_time_axis():
 @pytest.mark.parametrize("name", ["30 views", "25 frames", "0 clips x centre", "25 frames x corners", "x centre"])
 def test_an_unknown_protocol_is_refused_with_how_they_are_made(name):
     with pytest.raises(UserError, match=f"no test protocol '{name}'.*25 frames x 10 crops"):
-        protocols.named(name)
+        protocols.parse(name)

@@ -148,7 +148,7 @@ def test_the_temporal_form_drops_the_second_normalisation():
 
 def test_the_temporal_network_takes_every_stack_of_table_1b():
     flow, back = np.random.default_rng(0).normal(size=(2, 11, 2, 56, 56)).astype(np.float32)
-    stacks = [flow_stacks.stack(flow, 0, length) for length in (1, 5, 10)]
+    stacks = [flow_stacks.simple(flow, 0, length) for length in (1, 5, 10)]
     stacks += [
         flow_stacks.trajectories(flow, 0, 10),
         flow_stacks.bidirectional(flow, back, 5, 10),

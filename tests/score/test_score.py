@@ -177,7 +177,7 @@ class LimitedMemory(nn.Module):
 
 def test_too_little_memory_halves_the_batch_and_changes_no_score(data, capfd):
     readers = open_shards(folders(data, RECIPE), RECIPE)
-    views = list(protocols.views(protocols.named("1 frame x 10 crops"), RECIPE, 9))
+    views = list(protocols.test_views(protocols.parse("1 frame x 10 crops"), RECIPE, 9))
     samples = read_views(readers, RECIPE, "a", views)
     net, normalise = from_recipe.build(RECIPE, 2).eval(), Normaliser(RECIPE, readers, CPU)
     whole, parts = (score_videos.logits(one, normalise, samples, 2) for one in (net, LimitedMemory(net, 3)))
