@@ -1,6 +1,8 @@
 """The rooms of the package: each stands above all that it imports, and no module stands outside a room."""
 
+import re
 from graphlib import TopologicalSorter
+from xml.etree import ElementTree
 
 import pytest
 
@@ -51,3 +53,15 @@ def test_no_modules_import_each_other_in_a_circle():
 def test_the_stages_rules_have_rooms_of_their_names():
     rules = {path.stem for path in (ROOT / "rules").glob("*.smk")} - {"common"}
     assert rules <= set(FLOOR)
+
+
+def test_the_page_and_its_picture_show_every_room_and_no_other():
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z, ]+) \|", page.partition("## The way")[0], re.M)
+    assert {room for row in rows for room in row.split(", ")} - {"room"} == set(FLOOR)
+    picture = ElementTree.parse(ROOT / "docs/pictures/rooms.svg").getroot()  # noqa: S314 (a file of this repository)
+    texts = picture.findall("{http://www.w3.org/2000/svg}text")
+    floors = {}
+    for text in texts:
+        floors.setdefault(float(text.get("y")), []).append(text.text.removesuffix(" (to come)"))
+    assert [floors[y] for y in sorted(floors, reverse=True)] == [list(rooms) for rooms in FLOORS]

@@ -7,7 +7,9 @@ import re
 import pytest
 import yaml
 
+import pipeline
 from pipeline.common.errors import UserError
+from pipeline.config import recipe
 from pipeline.config.recipe import Recipe
 from pipeline.config.settings import SECTIONS, DatasetSettings, check_schema, config_schema, load_yaml, merge
 from pipeline.report import printed
@@ -15,7 +17,9 @@ from pipeline.tables import __main__ as tables_command
 from pipeline.tables import published
 from tests.helpers.workflow import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "experiments/README.md", ROOT / "results/README.md", *ROOT.glob("docs/**/*.md")]
+RENAMED_PAGE = ROOT / "docs/renamed.md"  # it names what is no longer there
+PAGES = [ROOT / "README.md", ROOT / "experiments/README.md", ROOT / "results/README.md"]
+PAGES += sorted({*ROOT.glob("docs/**/*.md")} - {RENAMED_PAGE})
 FOLDERS = "benchmarks|docs|envs|experiments|pipeline|profiles|report|rules|tests"
 EXAMPLES = {"fights", "report_table1", "architectures"}  # tables of the worked examples, and of no paper
 CONFIG = load_yaml(ROOT / "config.yaml")
@@ -40,6 +44,12 @@ def made_by_the_examples():
 def anchors(page):
     heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
     return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}
+
+
+def test_the_page_of_renamed_things_names_every_old_name():
+    text = RENAMED_PAGE.read_text("utf-8")
+    assert [name for name in pipeline.RENAMED if f"pipeline.{name}" not in text] == []
+    assert [pair for pair in recipe.RENAMED.items() if not all(f"`{key}`" in text for key in pair)] == []
 
 
 @every_page
