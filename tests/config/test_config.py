@@ -70,3 +70,9 @@ def test_yaml_that_is_none_names_its_line(tmp_path):
     (tmp_path / "broken.yaml").write_text("a: [1\nb: 2")
     with pytest.raises(UserError, match=r"broken.yaml cannot be read as YAML.*line 2"):
         settings.load_yaml(tmp_path / "broken.yaml")
+
+
+@pytest.mark.parametrize(("name", "section"), settings.SECTIONS.items())
+def test_the_committed_config_says_the_defaults_of_every_section(name, section):
+    values = {key: value for key, value in asdict(section()).items() if value is not None}
+    assert COMMITTED[name] == values
