@@ -45,11 +45,11 @@ def test_average_of_probabilities_is_the_mean_softmax(two, tmp_path):
     assert result.values == pytest.approx((softmax(A, 1) + softmax(B, 1)) / 2, abs=1e-6)
 
 
-def test_average_of_logits_is_not_squashed(two, tmp_path):
+def test_average_of_logits_is_their_mean(two, tmp_path):
     assert fused(two, tmp_path / "f.parquet", "--input", "logits").values == pytest.approx((A + B) / 2, abs=1e-6)
 
 
-def test_weights_are_shares(two, tmp_path):
+def test_weights_are_normalised(two, tmp_path):
     result = fused(two, tmp_path / "f.parquet", "--method", "weighted", "--input", "logits", "--weights", "1", "2")
     assert result.values == pytest.approx((A + 2 * B) / 3, abs=1e-6)
 

@@ -73,7 +73,7 @@ def test_texts_of_a_page_are_escaped():
     assert "<script>" not in pages.table(["a"], [["<script>"]])
 
 
-def test_a_method_stands_for_its_splits_unless_a_paper_prints_one():
+def test_a_method_is_shown_by_its_mean_and_by_the_splits_that_a_paper_prints():
     rows = [row(split="1"), row(split="2", published="80.0"), row()]
     assert [row_title(one) for one in method_rows(rows)] == ["M, split 2", "M"]
 
@@ -135,7 +135,7 @@ def reported(demo, tmp_path_factory):
     shutil.rmtree(folder)
 
 
-def test_the_demos_figures_are_all_there_and_nothing_is_left_to_do(reported):
+def test_the_demos_figures_are_made_and_no_job_is_left(reported):
     assert [path for path in figure_targets.figures(CONFIG, "demo") if not (reported / path).is_file()] == []
     assert jobs(reported, "results/figures/demo/summary.html") == {}
 
@@ -156,7 +156,7 @@ def test_the_origins_name_every_score_file_by_its_hash(reported):
     assert "train" in (reported / "results/figures/demo/stages.svg").read_text()
 
 
-def test_a_browser_shows_every_page_and_figure_and_asks_nobody_for_anything(reported):
+def test_a_browser_shows_every_page_and_figure_without_network_requests(reported):
     with browsing.browser() as driver:
         driver.get((reported / "results" / "report.html").as_uri())
         browsing.wait(driver, "return typeof app !== 'undefined' && document.body.innerText.includes('Summary')")

@@ -1,4 +1,4 @@
-"""The papers' numbers as data: every cell whole, none missing, none different from the facts file."""
+"""The published numbers: every cell is complete, and none is missing or differs from the facts file."""
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ PAPERS = ("twostream", "fstcn", "stresnet", "actionvlad", "i3d")  # whose tables
 FIVE = [cell for cell in CELLS if cell.table.split("_")[0] in PAPERS]
 
 
-def test_every_cell_has_a_table_and_its_place_in_it_once():
+def test_every_cell_has_a_table_and_a_unique_position():
     assert {cell.table for cell in CELLS} == set(published.tables())
     places = [(cell.table, cell.row, cell.column) for cell in CELLS]
     assert len(set(places)) == len(places)
@@ -34,7 +34,7 @@ def test_the_five_papers_accuracies_are_of_three_data_sets():
     assert all((cell.split == "test") == (cell.dataset == "kinetics400") for cell in accuracies)
 
 
-def test_what_is_no_accuracy_has_no_split():
+def test_values_that_are_not_accuracies_have_no_split():
     others = [cell for cell in CELLS if cell.metric not in published.ACCURACIES]
     assert {cell.metric for cell in others if cell in FIVE} == {"fact", "points", "top-5 error"}
     assert {cell.split for cell in others} == {""}
