@@ -1,7 +1,7 @@
 rule fetch:
-    """Official archives: found or downloaded, verified, unpacked."""
+    """Find or download official archives, verify and unpack them."""
     input:
-        archives=ask(targets.archives),
+        archives=from_config(targets.archive_files),
     output:
         fetched="data/raw/{dataset}/fetched.tsv",
     log:
@@ -12,7 +12,7 @@ rule fetch:
         "../envs/data.yaml"
     params:
         stage=stage_params("fetch"),
-        options=ask(targets.archives_option),
+        options=from_config(targets.archives_option),
     shell:
         "python -m pipeline.fetch --dataset {wildcards.dataset} --out data/raw/{wildcards.dataset}"
         " {params.options} > {log} 2>&1"

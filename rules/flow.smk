@@ -1,5 +1,5 @@
 rule flow:
-    """TV-L1 flow between consecutive frames of one slice, to the next frame or, where a run needs it, from the next."""
+    """TV-L1 flow between consecutive frames of one slice, forward or, if a run needs it, backward."""
     input:
         frames="data/{dataset}/frames/{slice}.h5",
     output:
@@ -14,10 +14,10 @@ rule flow:
         "../envs/data.yaml"
     threads: 4
     resources:
-        gpu=ask(targets.flow_gpus),
+        gpu=from_config(targets.flow_gpus),
     params:
         stage=stage_params("flow"),
-        direction=ask(targets.direction),
+        direction=from_config(targets.direction),
     shell:
         "python -m pipeline.gpuslots run --gpus {resources.gpu} --"
         " python -m pipeline.flow {input.frames} {output.flow} --direction {params.direction}"

@@ -1,7 +1,7 @@
 rule frames:
-    """One slice's videos, decoded once to resized JPEG frames."""
+    """Decode the videos of one slice to resized JPEG frames."""
     input:
-        fetched=ask(targets.fetched),
+        fetched=from_config(targets.fetched_marker),
     output:
         frames=slice_output("data/{dataset}/frames/{slice}.h5"),
         quarantine="data/{dataset}/frames/{slice}.quarantine.tsv",
@@ -13,10 +13,10 @@ rule frames:
         "../envs/data.yaml"
     threads: 4
     params:
-        stage=ask(targets.slice_settings),
-        videos=untracked(targets.raw_videos),
+        stage=from_config(stage_settings.slice_settings),
+        videos=untracked(targets.video_folder),
         options=untracked(targets.slice_options),
-        repair=ask(targets.repair_option),
+        repair=from_config(targets.repair_option),
         bad_share=untracked(targets.bad_share_option),
     shell:
         "python -m pipeline.frames {params.videos:q} {output.frames} --slice {wildcards.slice} {params.options}"
@@ -28,11 +28,11 @@ rule frames:
 
 
 rule quarantine:
-    """Every video of a data set that was left out or kept with a doubt, and why."""
+    """Every video of a data set that was left out or is in doubt, and why."""
     input:
         index="data/{dataset}/index.quarantine.tsv",
         manifest="data/{dataset}/manifest.parquet",
-        frames=ask(targets.quarantine_files),
+        frames=from_config(targets.quarantine_files),
     output:
         quarantine="data/{dataset}/quarantine.tsv",
     log:

@@ -1,8 +1,8 @@
 rule fuse:
     """Fuse the scores of several runs on the same videos."""
     input:
-        scores=ask(runs.fuse_inputs, subset="test"),
-        train_scores=ask(runs.fuse_inputs, subset="train"),
+        scores=from_config(runs.fuse_inputs, part="test"),
+        train_scores=from_config(runs.fuse_inputs, part="train"),
     output:
         scores="results/runs/{dataset}/split{split}/seed{seed}/{run}/test.parquet",
     log:
@@ -15,7 +15,7 @@ rule fuse:
         "../envs/nets.yaml"
     params:
         stage=stage_params("fuse"),
-        options=ask(runs.fuse_options),
+        options=from_config(runs.fuse_options),
     shell:
         "python -m pipeline.fuse --scores {input.scores} {params.options} --seed {wildcards.seed}"
         " --out {output.scores} > {log} 2>&1"

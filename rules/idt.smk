@@ -1,5 +1,5 @@
 rule idt_sample:
-    """Descriptors of some tracks of each video of a slice, for the vocabularies."""
+    """Descriptors of a sample of the tracks of a slice, for the vocabularies."""
     input:
         frames="data/{dataset}/frames/{slice}.h5",
     output:
@@ -13,7 +13,7 @@ rule idt_sample:
     threads: 4
     params:
         stage=stage_params("idt_sample"),
-        tracks=ask(targets.track_options),
+        tracks=from_config(targets.track_options),
     shell:
         "python -m pipeline.idt sample {input.frames} {output.samples} {params.tracks}"
         " --window {params.stage[window]} --count {params.stage[sample]} --seed {params.stage[seed]}"
@@ -23,7 +23,7 @@ rule idt_sample:
 rule idt_vocabulary:
     """PCA and Gaussian mixtures of the descriptors of a split's training videos."""
     input:
-        samples=ask(targets.idt_files, kind="samples"),
+        samples=from_config(targets.idt_files, folder="samples"),
         splits="data/{dataset}/splits.parquet",
     output:
         vocabulary="data/{dataset}/idt/vocabularies/split{split}.seed{seed}.h5",
@@ -43,10 +43,10 @@ rule idt_vocabulary:
 
 
 rule idt_encode:
-    """Fisher vectors of one slice's videos under the vocabularies of all splits."""
+    """Fisher vectors of one slice's videos for the vocabularies of all splits."""
     input:
         frames="data/{dataset}/frames/{slice}.h5",
-        vocabularies=ask(targets.vocabularies),
+        vocabularies=from_config(targets.vocabularies),
     output:
         encodings="data/{dataset}/idt/encodings/{slice}.h5",
     log:
@@ -58,16 +58,16 @@ rule idt_encode:
     threads: 4
     params:
         stage=stage_params("idt_encode"),
-        tracks=ask(targets.track_options),
+        tracks=from_config(targets.track_options),
     shell:
         "python -m pipeline.idt encode {input.frames} {output.encodings} {params.tracks}"
         " --vocabularies {input.vocabularies} --threads {threads} > {log} 2>&1"
 
 
 rule idt_classify:
-    """Linear SVMs on a split's encodings: the scores of its test and training videos."""
+    """Linear SVMs on a split's encodings, and their scores of its test and training videos."""
     input:
-        encodings=ask(targets.idt_files, kind="encodings"),
+        encodings=from_config(targets.idt_files, folder="encodings"),
         manifest="data/{dataset}/manifest.parquet",
         splits="data/{dataset}/splits.parquet",
     output:

@@ -1,19 +1,19 @@
 rule index:
     """Videos, their classes and slices, from the official lists or a folder of class folders."""
     input:
-        fetched=ask(targets.fetched),
+        fetched=from_config(targets.fetched_marker),
     output:
         manifest="data/{dataset}/manifest.parquet",
     log:
         "logs/index/{dataset}.log",
     benchmark:
         "results/benchmarks/index/{dataset}.tsv"
-    priority: 1  # what is wrong with the folder or its lists is said before hours of decoding
+    priority: 1  # errors in the folder or its lists show before hours of decoding
     conda:
         "../envs/data.yaml"
     params:
         stage=stage_params("index"),
-        videos=untracked(targets.raw_videos),
+        videos=untracked(targets.video_folder),
         options=untracked(targets.index_options),
     shell:
         "python -m pipeline.index manifest --dataset {wildcards.dataset} --videos {params.videos:q} {params.options}"
@@ -21,9 +21,9 @@ rule index:
 
 
 rule splits:
-    """Who trains and who tests; a job of its own, since the shards do not depend on it."""
+    """The training and test videos of every split; a separate job, because shards do not depend on it."""
     input:
-        fetched=ask(targets.fetched),
+        fetched=from_config(targets.fetched_marker),
     output:
         splits="data/{dataset}/splits.parquet",
     log:
@@ -35,7 +35,7 @@ rule splits:
         "../envs/data.yaml"
     params:
         stage=stage_params("splits"),
-        videos=untracked(targets.raw_videos),
+        videos=untracked(targets.video_folder),
         options=untracked(targets.index_options),
         split_options=untracked(targets.split_options),
     shell:
@@ -44,9 +44,9 @@ rule splits:
 
 
 rule coverage:
-    """What the lists name and what is there, and the files that no video stage takes; nothing is made of them."""
+    """Which listed videos exist, and files that are no listed videos; no other stage depends on these."""
     input:
-        fetched=ask(targets.fetched),
+        fetched=from_config(targets.fetched_marker),
     output:
         coverage="data/{dataset}/coverage.tsv",
         quarantine="data/{dataset}/index.quarantine.tsv",
@@ -59,7 +59,7 @@ rule coverage:
         "../envs/data.yaml"
     params:
         stage=stage_params("coverage"),
-        videos=untracked(targets.raw_videos),
+        videos=untracked(targets.video_folder),
         options=untracked(targets.index_options),
         split_options=untracked(targets.split_options),
     shell:

@@ -20,7 +20,7 @@ rule figure_compared:
 rule figure_scored:
     """Confusion matrix, accuracy by class and confused pairs of a run, over the splits and seeds of its table rows."""
     input:
-        scores=ask(figure_targets.run_scores),
+        scores=from_config(figure_targets.run_scores),
     output:
         confusion=figure("runs/{run}/confusion.svg", "confusion.rst", "3 Runs", "confusion matrix"),
         classes=figure("runs/{run}/classes.svg", "classes.rst", "3 Runs", "accuracy by class"),
@@ -33,7 +33,7 @@ rule figure_scored:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_scored"),
-        method=ask(figure_targets.method),
+        method=from_config(figure_targets.method),
     shell:
         "python -m pipeline.report.scored {input.scores} --title {params.method:q} --confusion {output.confusion}"
         " --classes {output.classes} --pairs {output.pairs} > {log} 2>&1"
@@ -42,7 +42,7 @@ rule figure_scored:
 rule figure_curves:
     """A run's training curves."""
     input:
-        metrics=ask(figure_targets.metrics),
+        metrics=from_config(figure_targets.metrics),
     output:
         curves=figure("runs/{run}/curves.svg", "curves.rst", "3 Runs", "training curves"),
     log:
@@ -53,7 +53,7 @@ rule figure_curves:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_curves"),
-        method=ask(figure_targets.method),
+        method=from_config(figure_targets.method),
     shell:
         "python -m pipeline.report.curves {input.metrics} --title {params.method:q} --out {output.curves} > {log} 2>&1"
 
@@ -61,7 +61,7 @@ rule figure_curves:
 rule figure_samples:
     """Frames and flow as the networks see them."""
     input:
-        shards=ask(figure_targets.sample_shards),
+        shards=from_config(figure_targets.sample_shards),
     output:
         samples=figure("samples.png", "samples.rst", "5 Data", "frames and flow"),
     log:
@@ -72,7 +72,7 @@ rule figure_samples:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_samples"),
-        options=ask(figure_targets.sample_options),
+        options=from_config(figure_targets.sample_options),
     shell:
         "python -m pipeline.report.samples {params.options} --out {output.samples} > {log} 2>&1"
 
@@ -101,7 +101,7 @@ rule figure_coverage:
 rule figure_saliency:
     """FstCN: saliency maps, the gradient of a class score by pixel."""
     input:
-        unpack(ask(figure_targets.network_inputs)),
+        unpack(from_config(figure_targets.network_inputs)),
     output:
         figure=figure("papers/{run}/saliency.png", "saliency.rst", PAPERS, "saliency maps"),
     log:
@@ -112,7 +112,7 @@ rule figure_saliency:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_saliency"),
-        options=ask(figure_targets.video_options),
+        options=from_config(figure_targets.video_options),
     shell:
         "python -m pipeline.report.papers.saliency --weights {input.weights} --shards {input.shards}"
         " --splits {input.splits} {params.options} --device cpu --out {output.figure} > {log} 2>&1"
@@ -121,7 +121,7 @@ rule figure_saliency:
 rule figure_embedding:
     """FstCN: t-SNE of the features of test videos."""
     input:
-        unpack(ask(figure_targets.network_inputs)),
+        unpack(from_config(figure_targets.network_inputs)),
     output:
         figure=figure("papers/{run}/embedding.svg", "embedding.rst", PAPERS, "t-SNE of features"),
     log:
@@ -132,7 +132,7 @@ rule figure_embedding:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_embedding"),
-        options=ask(figure_targets.seed_option),
+        options=from_config(figure_targets.seed_option),
     shell:
         "python -m pipeline.report.papers.embedding --weights {input.weights} --shards {input.shards}"
         " --splits {input.splits} {params.options} --device cpu --out {output.figure} > {log} 2>&1"
@@ -141,7 +141,7 @@ rule figure_embedding:
 rule figure_words:
     """ActionVLAD: the action words of videos, and what each contributes to the score."""
     input:
-        unpack(ask(figure_targets.network_inputs)),
+        unpack(from_config(figure_targets.network_inputs)),
     output:
         figure=figure("papers/{run}/words.png", "words.rst", PAPERS, "action words"),
     log:
@@ -152,7 +152,7 @@ rule figure_words:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_words"),
-        options=ask(figure_targets.video_options),
+        options=from_config(figure_targets.video_options),
     shell:
         "python -m pipeline.report.papers.words --weights {input.weights} --shards {input.shards}"
         " --splits {input.splits} {params.options} --device cpu --out {output.figure} > {log} 2>&1"
@@ -161,8 +161,8 @@ rule figure_words:
 rule figure_filters:
     """I3D: the filters of the first layer before and after training."""
     input:
-        weights=ask(figure_targets.weights),
-        first=ask(figure_targets.first_weights),
+        weights=from_config(figure_targets.weights),
+        first=from_config(figure_targets.first_weights),
     output:
         figure=figure("papers/{run}/filters.png", "filters.rst", PAPERS, "filters of the first layer"),
     log:
@@ -173,7 +173,7 @@ rule figure_filters:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_filters"),
-        options=ask(figure_targets.init_options),
+        options=from_config(figure_targets.init_options),
     shell:
         "python -m pipeline.report.papers.filters --weights {input.weights} {params.options}"
         " --out {output.figure} > {log} 2>&1"
@@ -196,7 +196,7 @@ rule figure_tracks:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_tracks"),
-        options=ask(figure_targets.track_options),
+        options=from_config(figure_targets.track_options),
     shell:
         "python -m pipeline.report.papers.tracks --shards {input.shards} --splits {input.splits} {params.options}"
         " --out {output.figure} > {log} 2>&1"
@@ -206,7 +206,7 @@ rule figure_origins:
     """Versions, hashes, machines and times behind a data set's table."""
     input:
         table="results/tables/{dataset}.csv",
-        scores=ask(figure_targets.table_scores),
+        scores=from_config(figure_targets.table_scores),
     output:
         page=figure("origins.html", "origins.rst", "6 Versions and hashes", "versions and hashes"),
         plot=figure("stages.svg", "stages.rst", "6 Versions and hashes", "stages"),
@@ -227,9 +227,9 @@ rule figure_summary:
     """The first page of a data set's report, made after all its figures."""
     input:
         table="results/tables/{dataset}.csv",
-        figures=ask(figure_targets.all_figures),
+        figures=from_config(figure_targets.all_figures),
         plot="results/figures/{dataset}/compared.svg",
-        data=ask(figure_targets.data_files),
+        data=from_config(figure_targets.data_files),
     output:
         page=figure("summary.html", "summary.rst", "1 Summary", "summary"),
     log:
@@ -240,7 +240,7 @@ rule figure_summary:
         "../envs/report.yaml"
     params:
         stage=stage_params("figure_summary"),
-        options=ask(figure_targets.summary_options),
+        options=from_config(figure_targets.summary_options),
     shell:
         "python -m pipeline.report.summary {input.table} --plot {input.plot} {params.options}"
         " --out {output.page} > {log} 2>&1"

@@ -1,9 +1,9 @@
 rule shard:
     """Pack the slices of one modality into training shards, checked against the manifest."""
     input:
-        slices=ask(targets.slice_files),
+        slices=from_config(targets.slice_files),
         manifest="data/{dataset}/manifest.parquet",
-        quarantine=ask(targets.quarantine_files),
+        quarantine=from_config(targets.quarantine_files),
     output:
         shards=directory("data/{dataset}/shards/{modality}"),
     log:

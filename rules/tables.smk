@@ -1,8 +1,8 @@
 rule table:
     """One data set's results, published beside reproduced."""
     input:
-        scores=ask(targets.table_inputs),
-        left_out=ask(score_origins.left_out),  # which videos no score is of, so that it lies beside the table
+        scores=from_config(targets.table_inputs),
+        quarantines=from_config(score_origins.quarantine_files),  # so that they exist beside the table
     output:
         multiext("results/tables/{dataset}", table=".csv", markdown=".md", latex=".tex"),
     log:
@@ -21,8 +21,8 @@ rule table:
 rule paper_table:
     """One table of a paper as it is printed, published beside reproduced."""
     input:
-        scores=ask(targets.paper_table_inputs),
-        left_out=ask(score_origins.left_out_of_paper),
+        scores=from_config(targets.paper_table_inputs),
+        quarantines=from_config(score_origins.paper_quarantine_files),
         architectures="results/tables/architectures.csv",
     output:
         multiext("results/tables/{table}", table=".csv", markdown=".md", latex=".tex"),
@@ -35,14 +35,14 @@ rule paper_table:
     conda:
         "../envs/nets.yaml"
     params:
-        stage=ask(targets.paper_table_settings),
+        stage=from_config(stage_settings.paper_table_settings),
     shell:
         "python -m pipeline.tables paper {wildcards.table} --choices {params.stage[choices]:q}"
         " --architectures {input.architectures} --out {output.table} > {log} 2>&1"
 
 
 rule architectures:
-    """The papers' facts about their networks beside what the code's networks have."""
+    """The published facts about the papers' networks beside those of the networks in the code."""
     output:
         table="results/tables/architectures.csv",
     log:
@@ -52,13 +52,13 @@ rule architectures:
     conda:
         "../envs/nets.yaml"
     params:
-        stage=targets.architecture_settings(),
+        stage=stage_settings.architecture_settings(),
     shell:
         "python -m pipeline.tables.architectures --out {output.table} > {log} 2>&1"
 
 
 rule tables:
-    """Every data set's table, every paper's tables, and that of the architectures."""
+    """All tables: of data sets, of papers and of architectures."""
     input:
-        targets.tables_of(config),
+        table_targets.table_files(config),
         rules.architectures.output.table,

@@ -1,9 +1,9 @@
 rule train:
-    """One run: one network of one experiment on one split. Its resume file is undeclared, so a retry finds it."""
+    """Train one run on one split; its checkpoint is not declared as output, so that a retry finds it."""
     input:
-        shards=ask(runs.shards),
+        shards=from_config(runs.shards),
         splits="data/{dataset}/splits.parquet",
-        others=ask(runs.train_inputs),
+        others=from_config(train_inputs.files),
     output:
         weights="results/runs/{dataset}/split{split}/seed{seed}/{run}/weights.safetensors",
         metrics=multiext("results/runs/{dataset}/split{split}/seed{seed}/{run}/metrics", ".csv", ".parquet"),
@@ -15,12 +15,12 @@ rule train:
         run="|".join(RUNS),
     conda:
         "../envs/nets.yaml"
-    threads: ask(runs.threads)
+    threads: from_config(runs.threads)
     resources:
         gpu=1,
     params:
         stage=stage_params("train"),
-        options=ask(runs.train_options),
+        options=from_config(train_inputs.train_options),
     shell:
         "python -m pipeline.gpuslots run --gpus {resources.gpu} --torchrun --"
         " python -m pipeline.train {params.options} --shards {input.shards} --splits {input.splits}"
@@ -29,10 +29,10 @@ rule train:
 
 
 rule kmeans:
-    """Centres of a trained VGG-16's descriptors, which ActionVLAD begins with."""
+    """K-means centres of a trained VGG-16's descriptors, with which ActionVLAD starts."""
     input:
         weights="results/runs/{dataset}/split{split}/seed{seed}/{run}/weights.safetensors",
-        shards=ask(runs.shards),
+        shards=from_config(runs.shards),
         splits="data/{dataset}/splits.parquet",
     output:
         centres="results/runs/{dataset}/split{split}/seed{seed}/{run}/centres.{layer}.{clusters}.safetensors",
@@ -46,12 +46,12 @@ rule kmeans:
         clusters=r"\d+",
     conda:
         "../envs/nets.yaml"
-    threads: ask(runs.threads)
+    threads: from_config(runs.threads)
     resources:
         gpu=1,
     params:
         stage=stage_params("kmeans"),
-        options=ask(runs.kmeans_options),
+        options=from_config(train_inputs.kmeans_options),
     shell:
         "python -m pipeline.gpuslots run --gpus {resources.gpu} --"
         " python -m pipeline.train.kmeans --weights {input.weights} --shards {input.shards} --splits {input.splits}"

@@ -1,5 +1,5 @@
 rule release:
-    """Released weights, fetched unless their file is there, and made ours."""
+    """Released weights, downloaded if needed and converted."""
     output:
         weights="data/weights/{release}.safetensors",
     log:
@@ -11,12 +11,12 @@ rule release:
     conda:
         "../envs/nets.yaml"
     params:
-        stage=targets.release_settings(),
+        stage=stage_settings.release_settings(),
     shell:
         "python -m pipeline.weights release {wildcards.release} --out {output.weights} > {log} 2>&1"
 
 
 rule weights:
-    """Every release that some recipe begins from."""
+    """All released weights that recipes start from."""
     input:
         expand(rules.release.output.weights, release=RELEASES),

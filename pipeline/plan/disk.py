@@ -65,7 +65,7 @@ def _weights(planner: Planner, job: Job) -> Interval:
 
 def _scores(planner: Planner, job: Job) -> Interval:
     """Logits of every view in float32, which Parquet hardly compresses."""
-    dataset, recipe, part = planner.dataset(job), planner.recipe(job), job.wildcards["subset"]
+    dataset, recipe, part = planner.dataset(job), planner.recipe(job), job.wildcards["part"]
     protocol = protocols.parse(recipe.protocol_of(part))
     times = protocols.clip_times(protocol, recipe, max(1, round(dataset.frames.likely / dataset.videos)))
     views = len(times) * len(protocol.positions) * (1 + protocol.flips)

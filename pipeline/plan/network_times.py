@@ -40,7 +40,7 @@ def training_factor(recipe: Recipe) -> Interval:
 def score(planner: Planner, job: Job) -> JobTime:
     """Forward pass of the views of the test protocol; with whole pictures or videos, of their area or length."""
     recipe, dataset = planner.recipe(job), planner.dataset(job)
-    videos, protocol = planner.num_scored(job), protocols.parse(recipe.protocol_of(job.wildcards["subset"]))
+    videos, protocol = planner.num_scored(job), protocols.parse(recipe.protocol_of(job.wildcards["part"]))
     length = max(1, round(dataset.frames.likely / dataset.videos))
     times = protocols.clip_times(protocol, recipe, length)
     clips = sum(map(len, times)) / (recipe.frames or 1) * len(protocol.positions) * (1 + protocol.flips)

@@ -67,9 +67,9 @@ class Planner:
         return self._settings(job.wildcards["dataset"])
 
     def num_scored(self, job: Job) -> float:
-        """The number of videos that a scoring job scores, by its split and subset."""
+        """The number of videos that a scoring job scores, by its split and its part."""
         dataset = self.dataset(job)
-        if job.wildcards["subset"] == "train":
+        if job.wildcards["part"] == "train":
             return dataset.train
         if self.settings(job).layout == "kinetics" and job.wildcards["split"] == "2":
             return dataset.videos - dataset.train - dataset.test  # the second split tests on what the first leaves out

@@ -8,7 +8,7 @@ from pipeline.common import code_hash
 from pipeline.common.paths import ROOT
 from pipeline.jobs.metadata import read_metadata
 from pipeline.models import registry
-from pipeline.workflow import targets
+from pipeline.workflow import stage_settings
 
 RULE_STAGES = {"table": "tables", "demo_archives": "demo", "demo_pretrain_archives": "demo"}  # where names differ
 
@@ -40,7 +40,7 @@ def stage_modules(rule: str) -> list[str]:
 
 def network_modules(rule: str, output: Path) -> list[str]:
     """The module of the network that a training or scoring job used, by the metadata of the weights beside `output`."""
-    metadata = read_metadata(output.with_name("weights.safetensors")) if rule in targets.NETWORK_STAGES else {}
+    metadata = read_metadata(output.with_name("weights.safetensors")) if rule in stage_settings.NETWORK_STAGES else {}
     name = (metadata.get("recipe") or {}).get("net")
     return [registry.module_of(name)] if name in registry.entries() else []
 

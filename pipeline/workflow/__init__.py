@@ -1,1 +1,1 @@
-"""What the rules ask for: targets, runs, tables, figures, and the checks of config.yaml."""
+"""Functions that the rules call: targets, runs, settings, tables, figures, and the checks of config.yaml."""

@@ -12,7 +12,7 @@ from pipeline.config.recipe import Recipe
 from pipeline.config.settings import Config, of_dataset
 from pipeline.inputs import clip_sampling
 from pipeline.tables import entries
-from pipeline.workflow import runs, score_origins, table_targets, targets
+from pipeline.workflow import runs, score_origins, table_targets, targets, train_inputs
 
 FIGURES = "results/figures"
 PAPER_FIGURES = {
@@ -81,7 +81,7 @@ def run_scores(config: Config, dataset: str, run: str) -> list[str]:
 
 def method(config: Config, dataset: str, run: str) -> str:
     """The name of a run in the data set's table: the method of the first entry of it."""
-    shown = (entry for entry in table_targets.table_rows() if entry.run == run and entries.applies(entry, dataset))
+    shown = (entry for entry in table_targets.table_entries() if entry.run == run and entries.applies(entry, dataset))
     return next((entry.method for entry in shown), run)
 
 
@@ -97,21 +97,21 @@ def table_scores(config: Config, dataset: str) -> list[str]:
 
 def metrics(config: Config, dataset: str, run: str) -> list[str]:
     """metrics.parquet of a run's trainings; a fusion and imported scores have none."""
-    if not score_origins.recipe(config, dataset, run):
+    if not score_origins.recipe_or_none(config, dataset, run):
         return []
     pairs = splits_and_seeds(config, dataset, run)
-    ours = [pair for pair in pairs if not score_origins.imported(dataset, *pair, run)]
+    ours = [pair for pair in pairs if not score_origins.is_imported(dataset, *pair, run)]
     return [str(runs.run_folder(dataset, *pair, run) / "metrics.parquet") for pair in ours]
 
 
 def made_here(config: Config, dataset: str) -> list[str]:
     """The runs and systems of the data set's table, parts of fusions too, that read its videos here."""
-    return score_origins.made_here(config, dataset, planned_scores(config, dataset))
+    return score_origins.runs_scored_here(config, dataset, planned_scores(config, dataset))
 
 
 def modalities(config: Config, dataset: str) -> set[str]:
     """The modalities that the data set's runs read: rgb, flow, backward."""
-    recipes_here = (score_origins.recipe(config, dataset, run) for run in made_here(config, dataset))
+    recipes_here = (score_origins.recipe_or_none(config, dataset, run) for run in made_here(config, dataset))
     return set(itertools.chain.from_iterable(clip_sampling.modalities(recipe) for recipe in recipes_here if recipe))
 
 
@@ -144,7 +144,7 @@ def summary_options(config: Config, dataset: str) -> str:
 @functools.cache
 def _planned(config: str, dataset: str) -> tuple[tuple[str, int, int], ...]:
     """Cached, as every figure of every run calls it, and it checks the obstacles of every table entry."""
-    return tuple(table_targets.gathered_scores(json.loads(config), dataset))
+    return tuple(table_targets.dataset_scores(json.loads(config), dataset))
 
 
 def paper_figures(config: Config, dataset: str) -> list[str]:
@@ -172,11 +172,11 @@ def network_figures(recipe: Recipe) -> list[str]:
 def first_trainings(config: Config, dataset: str) -> dict[str, tuple[int, int]]:
     """Run -> (split, seed) of its first training that the table shows, also in a fusion; imported runs have none."""
     first: dict[str, tuple[int, int]] = {}
-    for shown, split, seed in table_targets.gathered_scores(config, dataset):
-        for run in score_origins.leaves(config, dataset, shown):
+    for shown, split, seed in table_targets.dataset_scores(config, dataset):
+        for run in score_origins.fused_parts(config, dataset, shown):
             name, short = run.split(".")
             ours = short in runs.experiment(config, dataset, name).runs
-            if ours and not score_origins.imported(dataset, split, seed, run):
+            if ours and not score_origins.is_imported(dataset, split, seed, run):
                 first.setdefault(run, (split, seed))
     return first
 
@@ -194,12 +194,12 @@ def network_inputs(config: Config, dataset: str, run: str) -> dict[str, str | li
 
 def first_weights(config: Config, dataset: str, run: str) -> list[str]:
     """The weights that this training was initialised with."""
-    return [*runs.sources(config, dataset, *_split_and_seed(config, dataset, run), run).values()]
+    return [*train_inputs.initial_weights(config, dataset, *_split_and_seed(config, dataset, run), run).values()]
 
 
 def init_options(config: Config, dataset: str, run: str) -> str:
     """The options of pipeline.report.papers.filters for those weights."""
-    sources = runs.sources(config, dataset, *_split_and_seed(config, dataset, run), run)
+    sources = train_inputs.initial_weights(config, dataset, *_split_and_seed(config, dataset, run), run)
     return shlex.join(itertools.chain.from_iterable(("--init", f"{part}={path}") for part, path in sources.items()))
 
 
@@ -218,8 +218,8 @@ def seed_option(config: Config) -> str:
 
 def track_options(config: Config, dataset: str) -> str:
     """The options of pipeline.report.papers.tracks: classes, split, and the parameters of the tracks."""
-    triples = table_targets.gathered_scores(config, dataset)
-    split = next((split for run, split, _ in triples if TRACKS in score_origins.leaves(config, dataset, run)), 1)
+    triples = table_targets.dataset_scores(config, dataset)
+    split = next((split for run, split, _ in triples if TRACKS in score_origins.fused_parts(config, dataset, run)), 1)
     return f"{video_options(config, dataset)} --split {split} {targets.track_options(config, dataset)}"
 
 

@@ -1,4 +1,4 @@
-"""Which scores are made of a data set's own videos here, and which came from elsewhere.
+"""Which scores are computed here from a data set's own videos, and which were imported.
 
 `config` is config.yaml as a dict.
 """
@@ -6,57 +6,57 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.config.recipe import Recipe
 from pipeline.config.settings import Config
-from pipeline.workflow import runs, table_targets
+from pipeline.workflow import runs, table_targets, train_inputs
 
 
-def imported(dataset: str, split: int, seed: int, run: str) -> bool:
-    """Whether a run's scores came from elsewhere: they are there, and weights are not."""
+def is_imported(dataset: str, split: int, seed: int, run: str) -> bool:
+    """Whether a run's scores were imported: the score file exists, but no weights."""
     scores = Path(runs.score_file(dataset, split, seed, run))
     return scores.exists() and not scores.with_name("weights.safetensors").exists()
 
 
-def leaves(config: Config, dataset: str, run: str) -> list[str]:
-    """The runs and systems whose scores a fusion takes, directly or not; of anything else, itself."""
-    name, short = run.split(".")
-    if short not in runs.experiment(config, dataset, name).fusions:
+def fused_parts(config: Config, dataset: str, run: str) -> list[str]:
+    """The runs and systems whose scores a fusion fuses, also through other fusions; a run's only part is itself."""
+    name, short_name = run.split(".")
+    if short_name not in runs.experiment(config, dataset, name).fusions:
         return [run]
     parts = runs.fusion(config, dataset, run).scores
-    return list(itertools.chain.from_iterable(leaves(config, dataset, part) for part in parts))
+    return list(itertools.chain.from_iterable(fused_parts(config, dataset, part) for part in parts))
 
 
-def recipe(config: Config, dataset: str, run: str) -> Recipe | None:
-    """A run's recipe; none of a fusion or of a system without a network."""
-    name, short = run.split(".")
-    return runs.experiment(config, dataset, name).runs.get(short)
+def recipe_or_none(config: Config, dataset: str, run: str) -> Recipe | None:
+    """A run's recipe; None for a fusion and for a system without a network."""
+    name, short_name = run.split(".")
+    return runs.experiment(config, dataset, name).runs.get(short_name)
 
 
-def made_here(config: Config, dataset: str, places: Iterable[Sequence[Any]]) -> list[str]:
-    """The runs and systems, parts of fusions too, that read the data set's own videos; of (run, split, seed)."""
-    found: dict[str, None] = {}
-    for run, split, seed in places:
-        parts = leaves(config, dataset, run)
-        ours = (part for part in parts if not (recipe(config, dataset, part) and imported(dataset, split, seed, part)))
-        found |= dict.fromkeys(ours)
-    return list(found)
+def runs_scored_here(config: Config, dataset: str, shown: Iterable[tuple[str, int, int]]) -> list[str]:
+    """Runs, also those inside fusions, whose scores were computed here and not imported; of (run, split, seed)."""
+    scored_here: dict[str, None] = {}
+    for run, split, seed in shown:
+        for part in fused_parts(config, dataset, run):
+            if not (recipe_or_none(config, dataset, part) and is_imported(dataset, split, seed, part)):
+                scored_here[part] = None
+    return list(scored_here)
 
 
-def left_out(config: Config, dataset: str) -> list[str]:
-    """The quarantine beside a data set's table, of each data set whose videos are read for it."""
-    return _quarantines(config, [(dataset, *place) for place in table_targets.gathered_scores(config, dataset)])
+def quarantine_files(config: Config, dataset: str) -> list[str]:
+    """The quarantine.tsv of every data set whose videos are read for a data set's table."""
+    return _quarantine_files(config, [(dataset, *key) for key in table_targets.dataset_scores(config, dataset)])
 
 
-def left_out_of_paper(config: Config, table: str) -> list[str]:
-    """The same of a paper's table."""
-    return _quarantines(config, table_targets.paper_scores(config, table))
+def paper_quarantine_files(config: Config, table: str) -> list[str]:
+    """The quarantine.tsv of every data set whose videos are read for a paper's table."""
+    return _quarantine_files(config, table_targets.paper_scores(config, table))
 
 
-def _quarantines(config: Config, scores: Sequence[tuple[str, str, int, int]]) -> list[str]:
-    found: dict[str, None] = {}
-    for dataset in dict.fromkeys(name for name, *_ in scores):
-        for run in made_here(config, dataset, (place for name, *place in scores if name == dataset)):
-            found |= dict.fromkeys(runs.datasets(config, dataset, run))
-    return [f"data/{dataset}/quarantine.tsv" for dataset in found]
+def _quarantine_files(config: Config, shown: Sequence[tuple[str, str, int, int]]) -> list[str]:
+    datasets: dict[str, None] = {}
+    for dataset in dict.fromkeys(name for name, *_ in shown):
+        keys = ((run, split, seed) for name, run, split, seed in shown if name == dataset)
+        for run in runs_scored_here(config, dataset, keys):
+            datasets |= dict.fromkeys(train_inputs.training_datasets(config, dataset, run))
+    return [f"data/{dataset}/quarantine.tsv" for dataset in datasets]

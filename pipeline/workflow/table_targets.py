@@ -1,4 +1,7 @@
-"""What config.yaml asks of the results tables: each data set's rows, splits and seeds, and their score files."""
+"""The results tables that config.yaml selects: their entries, splits and seeds, and the score files behind them.
+
+`config` is config.yaml as a dict.
+"""
 
 import functools
 import itertools
@@ -13,121 +16,125 @@ from pipeline.config.settings import Config, of_dataset
 from pipeline.tables import entries, published
 from pipeline.tables.entries import Choice, TableEntry
 from pipeline.tables.published import Cell
-from pipeline.workflow import runs
+from pipeline.workflow import runs, train_inputs
 
 
-def all_experiments() -> list[str]:
-    """Every file of experiments/: the tables know whose rows they are, chosen or not."""
+def experiment_files() -> list[str]:
+    """The files in experiments/; tables quote all experiments, whether or not config.yaml selects them."""
     return sorted(map(str, EXPERIMENTS.glob("*.yaml")))
 
 
-def table_rows() -> list[TableEntry]:
-    """The rows of every experiment."""
-    return list(itertools.chain.from_iterable(map(_rows, all_experiments())))
+def table_entries() -> list[TableEntry]:
+    """The table entries of all experiments."""
+    return list(itertools.chain.from_iterable(map(_load_entries, experiment_files())))
 
 
 def paper_tables() -> list[str]:
-    """The papers' tables, by their identifiers."""
+    """The identifiers of the papers' tables."""
     return list(published.tables())
 
 
 def table_files(config: Config) -> list[str]:
-    """Every table: one a data set, but for those that have none, and the papers' own."""
-    gathered = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
-    return [f"results/tables/{name}.csv" for name in (*gathered, *paper_tables())]
+    """All tables: one per data set, except for auxiliary ones, and those of the papers."""
+    datasets = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
+    return [f"results/tables/{name}.csv" for name in (*datasets, *paper_tables())]
 
 
 def check(config: Config) -> None:
-    """Raise UserError for an experiment that is not there, or a pattern of tables.rows that fits no run."""
-    there = [Path(path).stem for path in all_experiments()]
+    """Raise UserError for an unknown experiment and for a pattern of tables.rows that matches no run."""
+    names = [Path(path).stem for path in experiment_files()]
     for dataset in config["datasets"]:
-        if unknown := [name for name in of_dataset(config, dataset).experiments if name not in there]:
-            known = ", ".join(there)
-            raise UserError(f"there is no experiments/{unknown[0]}.yaml, which experiments names: choose among {known}")
-        choice(config, dataset)
+        if unknown := [name for name in of_dataset(config, dataset).experiments if name not in names]:
+            raise UserError(
+                f"there is no experiments/{unknown[0]}.yaml, which experiments names: choose among {', '.join(names)}"
+            )
+        table_choice(config, dataset)
 
 
-def choice(config: Config, dataset: str) -> Choice:
-    """What the config asks of a data set's tables; a pattern that no run fits is the user's mistake."""
+def table_choice(config: Config, dataset: str) -> Choice:
+    """What config.yaml selects for a data set's tables; raises UserError for a pattern that matches no run."""
     settings = of_dataset(config, dataset)
     patterns = settings.tables.rows
-    chosen = Choice(
+    choice = Choice(
         settings.experiments, settings.splits, settings.tables.seeds,
-        ["*"] if patterns == "all" else patterns, lacking(config, dataset), settings.groups,
-        blocked(config, dataset),
+        ["*"] if patterns == "all" else patterns, missing_datasets(config, dataset), settings.groups,
+        blocking_reasons(config, dataset),
     )  # fmt: skip
-    entries.check_patterns(chosen, table_rows())
-    return chosen
+    entries.check_patterns(choice, table_entries())
+    return choice
 
 
-def blocked(config: Config, dataset: str) -> dict[str, str]:
-    """Run -> why it cannot be made for a data set, of the experiments that the config names; not of one with scores."""
-    chosen = of_dataset(config, dataset).experiments
-    names = dict.fromkeys(row.run for row in table_rows() if row.run and row.experiment in chosen)
-    reasons = {run: runs.obstacle(config, dataset, run) for run in names}
-    return {run: why for run, why in reasons.items() if why and not scored(config, dataset, run)}
+def blocking_reasons(config: Config, dataset: str) -> dict[str, str]:
+    """Run -> why it cannot be computed for a data set, for runs of the selected experiments that have no scores."""
+    selected = of_dataset(config, dataset).experiments
+    names = dict.fromkeys(entry.run for entry in table_entries() if entry.run and entry.experiment in selected)
+    reasons = {run: train_inputs.blocking_reason(config, dataset, run) for run in names}
+    return {run: reason for run, reason in reasons.items() if reason and not has_scores(config, dataset, run)}
 
 
-def scored(config: Config, dataset: str, run: str) -> bool:
-    """Whether some score file of a run is there already, however it came there."""
+def has_scores(config: Config, dataset: str, run: str) -> bool:
+    """Whether a score file of a run exists, computed or imported."""
     settings = of_dataset(config, dataset)
-    places = itertools.product(settings.splits, settings.tables.seeds)
-    return any(Path(runs.score_file(dataset, split, seed, run)).exists() for split, seed in places)
+    pairs = itertools.product(settings.splits, settings.tables.seeds)
+    return any(Path(runs.score_file(dataset, split, seed, run)).exists() for split, seed in pairs)
 
 
-def lacking(config: Config, dataset: str) -> list[str]:
-    """Other data sets that rows need first, and the data set has no pretraining nor leave to take released weights."""
+def missing_datasets(config: Config, dataset: str) -> list[str]:
+    """Data sets that entries must be trained on first but cannot, for lack of pretraining data or released weights."""
     settings = of_dataset(config, dataset)
     if settings.tables.released or settings.pretraining:
         return []
-    needed = dict.fromkeys(itertools.chain.from_iterable(row.needs for row in table_rows()))
+    needed = dict.fromkeys(itertools.chain.from_iterable(entry.needs for entry in table_entries()))
     return [need for need in needed if not dataset.startswith(need)]
 
 
-def gathered_scores(config: Config, dataset: str) -> list[tuple[str, int, int]]:
+def dataset_scores(config: Config, dataset: str) -> list[tuple[str, int, int]]:
     """(run, split, seed) of every score file that a data set's table shows."""
-    return list(entries.planned_scores(table_rows(), dataset, choice(config, dataset)))
+    return list(entries.planned_scores(table_entries(), dataset, table_choice(config, dataset)))
 
 
 def paper_scores(config: Config, table: str) -> list[tuple[str, str, int, int]]:
     """(data set, run, split, seed) of every score file that a paper's table shows."""
-    found: dict[tuple[str, str, int, int], None] = {}
-    for dataset in _configured(config, table):
-        chosen = choice(config, dataset)
-        pairs = ((row, cell) for row in table_rows() for cell in row.cells if cell.table == table)
-        narrow = [entries.for_cell(row, cell, chosen) for row, cell in pairs if cell.dataset == dataset]
-        found |= {(dataset, *place): None for place in entries.planned_scores(narrow, dataset, chosen)}
-    return list(found)
+    keys: dict[tuple[str, str, int, int], None] = {}
+    for dataset in _datasets_of_table(config, table):
+        choice = table_choice(config, dataset)
+        pairs = ((entry, cell) for entry in table_entries() for cell in entry.cells if cell.table == table)
+        narrowed = [entries.for_cell(entry, cell, choice) for entry, cell in pairs if cell.dataset == dataset]
+        keys |= {(dataset, *key): None for key in entries.planned_scores(narrowed, dataset, choice)}
+    return list(keys)
 
 
-def settings_of(config: Config, dataset: str) -> dict[str, Any]:
-    """What decides a data set's table but for its code: its choices as JSON, what it quotes of papers, the rows."""
-    quoting = {cell.table for cell in published.cells() if cell.dataset == dataset}
-    quoted = [cell for cell in published.cells() if cell.table in quoting and cell.dataset in (dataset, "")]
-    return _decisive(config, [dataset], quoted)
+def dataset_table_settings(config: Config, dataset: str) -> dict[str, Any]:
+    """The settings that decide a data set's table, without the code: choices as JSON and a hash of quoted facts."""
+    tables = {cell.table for cell in published.cells() if cell.dataset == dataset}
+    quoted = [cell for cell in published.cells() if cell.table in tables and cell.dataset in (dataset, "")]
+    return _hashed_settings(config, [dataset], quoted)
 
 
-def paper_settings(config: Config, table: str) -> dict[str, Any]:
-    """The same for one table of a paper."""
-    return _decisive(config, _configured(config, table), [cell for cell in published.cells() if cell.table == table])
+def paper_table_settings(config: Config, table: str) -> dict[str, Any]:
+    """The settings that decide a paper's table, without the code."""
+    quoted = [cell for cell in published.cells() if cell.table == table]
+    return _hashed_settings(config, _datasets_of_table(config, table), quoted)
 
 
-def _decisive(config: Config, datasets: list[str], quoted: list[Cell]) -> dict[str, Any]:
-    """Another number that is printed elsewhere changes nothing here, so that its table alone is made anew."""
-    there, tables = set(quoted), published.tables()
-    known = [row._replace(cells=tuple(cell for cell in row.cells if cell in there)) for row in table_rows()]
-    about = [tables[name] for name in dict.fromkeys(cell.table for cell in quoted)]
+def _hashed_settings(config: Config, datasets: list[str], quoted: list[Cell]) -> dict[str, Any]:
+    """Only the quoted cells are hashed, so that another published number does not re-run this table."""
+    quoted_cells, tables = set(quoted), published.tables()
+    all_entries = [
+        entry._replace(cells=tuple(cell for cell in entry.cells if cell in quoted_cells)) for entry in table_entries()
+    ]
+    quoted_tables = [tables[name] for name in dict.fromkeys(cell.table for cell in quoted)]
     papers = list(dict.fromkeys(table.paper for table in tables.values()))
-    facts = short_hash(repr((quoted, about, papers, known)))
-    return {"choices": json.dumps({name: choice(config, name)._asdict() for name in datasets}), "facts": facts}
+    facts = short_hash(repr((quoted, quoted_tables, papers, all_entries)))
+    return {"choices": json.dumps({name: table_choice(config, name)._asdict() for name in datasets}), "facts": facts}
 
 
-def _configured(config: Config, table: str) -> list[str]:
-    """The data sets of a paper's table that the config has."""
+def _datasets_of_table(config: Config, table: str) -> list[str]:
+    """The data sets in config.yaml that a paper's table has numbers of."""
     printed = {cell.dataset for cell in published.cells() if cell.table == table}
     return [dataset for dataset in config["datasets"] if dataset in printed]
 
 
 @functools.cache
-def _rows(path: str) -> tuple[TableEntry, ...]:
+def _load_entries(path: str) -> tuple[TableEntry, ...]:
     return tuple(entries.load(path))

@@ -74,7 +74,7 @@ def test_modules_that_no_result_depends_on_are_not_hashed():
         "common.environment",
         "common.errors",
         "train.tensorboard",
-        "workflow.targets",
+        "workflow.stage_settings",
     }
     assert hashed.isdisjoint(f"pipeline.{name}" for name in unhashed)
 

@@ -38,10 +38,10 @@ def test_archives_of_class_folders_need_no_folder_of_ones_own():
         ({"datasets": {"demo": {"slices": 2000}}}, ["datasets.demo.slices", "2000", "at most 1000"]),
         (
             {"datasets": {"mine": {"folder": "/no/such/place"}}},
-            ["datasets.mine.folder", "/no/such/place", "mend the path"],
+            ["datasets.mine.folder", "/no/such/place", "correct the path"],
         ),
         ({"datasets": {"mine": {}}}, ["datasets.mine", "no folder", "add folder"]),
-        ({"datasets": {"mine": {"folder": __file__}}}, ["datasets.mine.folder", "a file", "give the folder"]),
+        ({"datasets": {"mine": {"folder": __file__}}}, ["datasets.mine.folder", "a file", "name the folder"]),
         ({"datasets": {"ucf102": {"layout": "ucf101"}}}, ["ucf102", "ucf101"]),
         ({"datasets": {"my set": {"folder": "."}}}, ["my set"]),
         ({"datasets": {"ucf101": {"partner": "hmdb"}}}, ["datasets.ucf101.partner is hmdb", "hmdb51", "drop partner"]),

@@ -12,7 +12,7 @@ from pipeline.formats import scores, weights
 from pipeline.inputs import clip_sampling, protocols
 from pipeline.models import builders, from_recipe
 from pipeline.tables import entries, published
-from pipeline.workflow import runs
+from pipeline.workflow import train_inputs
 from tests.helpers.tinyruns import TinyRuns, stopped_and_resumed, tiny_dataset
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -48,7 +48,7 @@ def test_step_2_trains_three_layers_and_step_3_begins_with_them():
         net = from_recipe.build(PAPER.run("scl"), 51)
     learning = {name.split(".weight")[0] for name, p in net.named_parameters() if p.requires_grad and "weight" in name}
     assert learning == {"spatial.3.0", "spatial.4.0", "auxiliary"}
-    assert runs.sources(CONFIG, "ucf101", 2, 0, "fstcn.fstcn") == {
+    assert train_inputs.initial_weights(CONFIG, "ucf101", 2, 0, "fstcn.fstcn") == {
         "net": "results/runs/ucf101/split2/seed0/fstcn.scl/weights.safetensors"
     }
 

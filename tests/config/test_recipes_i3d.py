@@ -18,7 +18,7 @@ from pipeline.score import __main__ as score_command
 from pipeline.tables import entries, published
 from pipeline.train import __main__ as train_command
 from pipeline.train.schedules import Schedule
-from pipeline.workflow import runs
+from pipeline.workflow import train_inputs
 from tests.helpers.tinydata import tiny_shards, tiny_splits
 from tests.helpers.tinyruns import interrupted
 
@@ -138,7 +138,7 @@ def test_the_demo_makes_no_net_twice_and_sees_whole_videos_in_order():
         recipe = DEMO.run(run)
         if recipe.frames:
             assert (recipe.frames - 1) * recipe.stride >= 32
-    begun = runs.sources(CONFIG, "demo", 3, 0, "i3d.i3d_rgb_tuned_scratch")
+    begun = train_inputs.initial_weights(CONFIG, "demo", 3, 0, "i3d.i3d_rgb_tuned_scratch")
     path = "results/runs/demo_pretrain/split1/seed0/i3d.kinetics_i3d_rgb_scratch/weights.safetensors"
     assert begun == {"net": path}
 
@@ -224,15 +224,18 @@ def resumed_like(state, tiny, monkeypatch):
 
 
 def test_released_weights_stand_in_for_kinetics_where_the_config_allows_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(train_inputs, "WEIGHTS", tmp_path)
     committed = load_yaml(FILE.parents[1] / "config.yaml")
     allowed, run = merge(committed, {"tables": {"released": True}}), "i3d.i3d_rgb_tuned"
-    assert "name it as pretraining of ucf101 in config.yaml, or set tables.released: true" in runs.obstacle(
-        committed, "ucf101", run
+    assert (
+        "name it as pretraining of ucf101 in config.yaml, or set tables.released: true"
+        in train_inputs.blocking_reason(committed, "ucf101", run)
     )
-    assert "rgb_imagenet.pt from" in runs.obstacle(allowed, "ucf101", run)
+    assert "rgb_imagenet.pt from" in train_inputs.blocking_reason(allowed, "ucf101", run)
     (tmp_path / "i3d.rgb_imagenet.safetensors").touch()
-    assert runs.obstacle(allowed, "ucf101", run) == ""
-    assert runs.sources(allowed, "ucf101", 1, 0, run) == {"net": str(tmp_path / "i3d.rgb_imagenet.safetensors")}
-    assert "released weights i3d.rgb_imagenet" in runs.stand_ins(allowed, "ucf101", run)
-    assert "demo_pretrain/split1" in runs.sources(allowed, "demo", 1, 0, run)["net"]
+    assert train_inputs.blocking_reason(allowed, "ucf101", run) == ""
+    assert train_inputs.initial_weights(allowed, "ucf101", 1, 0, run) == {
+        "net": str(tmp_path / "i3d.rgb_imagenet.safetensors")
+    }
+    assert "released weights i3d.rgb_imagenet" in train_inputs.release_note(allowed, "ucf101", run)
+    assert "demo_pretrain/split1" in train_inputs.initial_weights(allowed, "demo", 1, 0, run)["net"]

@@ -19,7 +19,7 @@ from pipeline.score import __main__ as score_command
 from pipeline.tables import entries, published
 from pipeline.train import __main__ as train_command
 from pipeline.train import initialise, losses
-from pipeline.workflow import runs
+from pipeline.workflow import train_inputs
 from tests.helpers.tinydata import tiny_shards, tiny_splits
 from tests.helpers.tinyruns import interrupted
 
@@ -66,19 +66,19 @@ def test_every_accuracy_of_the_papers_own_has_the_row_of_its_data_set():
 
 
 def test_hmdb51s_motion_stream_begins_from_ucf101s_and_ucf101s_from_imagenet():
-    begun = runs.sources(CONFIG, "hmdb51", 2, 0, "st_resnet.motion_hmdb51")
+    begun = train_inputs.initial_weights(CONFIG, "hmdb51", 2, 0, "st_resnet.motion_hmdb51")
     assert begun == {"net": "results/runs/ucf101/split1/seed0/st_resnet.motion/weights.safetensors"}
-    begun = runs.sources(CONFIG, "hmdb51", 2, 0, "st_resnet.st_resnet_hmdb51")
+    begun = train_inputs.initial_weights(CONFIG, "hmdb51", 2, 0, "st_resnet.st_resnet_hmdb51")
     assert begun["motion"] == "results/runs/hmdb51/split2/seed0/st_resnet.motion_hmdb51/weights.safetensors"
     assert PAPER.run("motion").init["net"]["release"] == "resnet_50.matconvnet"
 
 
 def test_who_begins_from_streams_that_lacked_imagenet_says_so_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(train_inputs, "WEIGHTS", tmp_path)
     words = "trained from scratch, without the released weights of resnet_50.matconvnet"
-    assert {runs.scratch(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {words}
+    assert {train_inputs.from_scratch_note(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {words}
     (tmp_path / "resnet_50.matconvnet.safetensors").touch()
-    assert {runs.scratch(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {""}
+    assert {train_inputs.from_scratch_note(CONFIG, "hmdb51", f"st_resnet.{run}") for run in PAPER.runs} == {""}
 
 
 def test_the_two_chains_differ_in_where_they_begin_and_nowhere_else():

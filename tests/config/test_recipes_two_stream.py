@@ -13,7 +13,7 @@ from pipeline.formats import scores, weights
 from pipeline.inputs import clip_sampling, protocols
 from pipeline.models import builders, from_recipe
 from pipeline.tables import entries, published
-from pipeline.workflow import runs
+from pipeline.workflow import train_inputs
 from pipeline.workflow.runs import experiment
 from tests.helpers.tinyruns import TinyRuns, stopped_and_resumed, tiny_dataset
 
@@ -93,10 +93,10 @@ def test_table_3_fuses_one_spatial_net_with_three_temporal_ones():
 
 
 def test_hmdb51_is_tuned_from_ucf101s_net_and_what_needs_a_release_says_so():
-    begun = runs.sources(CONFIG, "hmdb51", 1, 0, "two_stream.temporal_tuned")
+    begun = train_inputs.initial_weights(CONFIG, "hmdb51", 1, 0, "two_stream.temporal_tuned")
     assert begun == {"net": "results/runs/ucf101/split1/seed0/two_stream.temporal/weights.safetensors"}
-    assert runs.obstacle(CONFIG, "hmdb51", "two_stream.temporal_tuned") == ""
-    assert "cnn_m_2048" in runs.obstacle(CONFIG, "ucf101", "two_stream.average")
+    assert train_inputs.blocking_reason(CONFIG, "hmdb51", "two_stream.temporal_tuned") == ""
+    assert "cnn_m_2048" in train_inputs.blocking_reason(CONFIG, "ucf101", "two_stream.average")
 
 
 def test_the_plain_demo_needs_no_second_data_set_no_backward_flow_and_no_release():

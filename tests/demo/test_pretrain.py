@@ -15,7 +15,7 @@ from pipeline.fetch.archives.layout import content_folder, unpack_nested
 from pipeline.fetch.archives.unpack import unpack
 from pipeline.fetch.sources import sources
 from pipeline.index import annotations
-from pipeline.workflow import targets
+from pipeline.workflow import table_targets
 from tests.config.test_config import COMMITTED
 
 LIE_AND_GET_UP = ("lie_down", "get_up")
@@ -56,8 +56,8 @@ def test_both_archives_are_the_ones_that_the_sources_list(out):
 
 
 def test_it_has_no_table_by_default():
-    assert "results/tables/demo.csv" in targets.tables_of(COMMITTED)
-    assert "results/tables/demo_pretrain.csv" not in targets.tables_of(COMMITTED)
+    assert "results/tables/demo.csv" in table_targets.table_files(COMMITTED)
+    assert "results/tables/demo_pretrain.csv" not in table_targets.table_files(COMMITTED)
 
 
 def test_videos_are_an_archive_of_one_archive_a_class(out):

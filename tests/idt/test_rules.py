@@ -10,7 +10,7 @@ from pipeline.common.errors import UserError
 from pipeline.config import recipes, settings
 from pipeline.idt.parameters import Parameters
 from pipeline.tables import entries
-from pipeline.workflow import runs, table_targets, targets
+from pipeline.workflow import runs, stage_settings, table_targets, targets, train_inputs
 from pipeline.workflow.checks import check
 from tests.helpers.workflow import ROOT
 
@@ -25,7 +25,7 @@ def test_config_yaml_has_the_authors_values():
     defaults = Parameters()._asdict()
     written = {name: value for name, value in COMMITTED["idt"].items() if name in defaults}
     assert written == {name: defaults[name] for name in written}
-    assert set(targets.TRACKS) == set(defaults)
+    assert set(stage_settings.TRACK_KEYS) == set(defaults)
 
 
 def test_every_split_and_seed_has_a_vocabulary():
@@ -48,7 +48,8 @@ def test_a_data_set_may_override_track_parameters():
 def test_a_setting_reruns_only_the_stages_that_use_it(change, again):
     stages = ("sample", "vocabulary", "encode", "classify")
     one, two = (
-        {s: targets.stage_settings(c, f"idt_{s}", "ucf101") for s in stages} for c in (COMMITTED, changed(**change))
+        {s: stage_settings.stage_settings(c, f"idt_{s}", "ucf101") for s in stages}
+        for c in (COMMITTED, changed(**change))
     )
     assert {stage for stage in stages if one[stage] != two[stage]} == again
 
@@ -56,7 +57,7 @@ def test_a_setting_reruns_only_the_stages_that_use_it(change, again):
 def test_the_entries_that_add_idt_are_fusions_with_it():
     named = {row.run: row for row in entries.load(ROOT / "experiments/idt.yaml")}
     assert set(named) == {"idt.idt", "idt.star_idt", "idt.star_hmdb51_idt", "idt.action_vlad_idt"}
-    assert runs.obstacle(COMMITTED, "demo", "idt.star_idt") == ""
+    assert train_inputs.blocking_reason(COMMITTED, "demo", "idt.star_idt") == ""
     parts = runs.fuse_inputs(COMMITTED, "demo", 1, 0, "idt.action_vlad_idt", "test")
     assert parts == [f"results/runs/demo/split1/seed0/{run}/test.parquet" for run in ("action_vlad.late", "idt.idt")]
     assert runs.fuse_options(COMMITTED, "demo", 1, 0, "idt.action_vlad_idt") == (
@@ -66,7 +67,7 @@ def test_the_entries_that_add_idt_are_fusions_with_it():
 
 def test_the_demo_has_the_three_entries_on_request():
     every = settings.merge(COMMITTED, {"experiments": ["idt"], "datasets": {"demo": {"tables": {"rows": "all"}}}})
-    planned = {run for run, _, _ in table_targets.gathered_scores(every, "demo")}
+    planned = {run for run, _, _ in table_targets.dataset_scores(every, "demo")}
     assert planned == {"idt.idt", "idt.star_idt", "idt.action_vlad_idt"}
 
 

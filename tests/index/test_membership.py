@@ -12,7 +12,7 @@ from pipeline.frames import __main__ as frames_command
 from pipeline.frames import frame_slices
 from pipeline.index import __main__ as index_command
 from pipeline.index import membership, split_numbers, video_files
-from pipeline.workflow import targets
+from pipeline.workflow import stage_settings
 from pipeline.workflow.checks import check
 from tests.index.test_index import ANNOTATIONS, FLAT, FOLDER, touch
 
@@ -137,9 +137,10 @@ def config_with_clips(tmp_path, **settings):
 def data_stages(configured, dataset):
     """The settings of every job before training."""
     settings = {
-        stage: targets.stage_settings(configured, stage, dataset) for stage in ("index", "splits", "flow", "shard")
+        stage: stage_settings.stage_settings(configured, stage, dataset)
+        for stage in ("index", "splits", "flow", "shard")
     }
-    return settings | {"frames": targets.slice_settings(configured, dataset, "0000")}
+    return settings | {"frames": stage_settings.slice_settings(configured, dataset, "0000")}
 
 
 def test_one_more_split_changes_no_job_of_the_data(tmp_path):
@@ -158,7 +159,7 @@ def test_changed_lists_change_the_index_and_not_the_frames(tmp_path):
         (tmp_path / "testlist01.txt").write_text(test)
         (tmp_path / "trainlist01.txt").write_text(train)
         membership.folder_hashes.cache_clear()
-        targets.inventory.cache_clear()
+        stage_settings.hash_files.cache_clear()
         settings.append(data_stages(configured, "own"))
     assert {stage for stage in settings[0] if settings[0][stage] != settings[1][stage]} == {"index", "splits"}
 

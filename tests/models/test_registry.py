@@ -6,7 +6,7 @@ from pipeline.common.code_hash import reachable
 from pipeline.common.errors import UserError
 from pipeline.config.settings import load_yaml
 from pipeline.models import builders, registry
-from pipeline.workflow import targets
+from pipeline.workflow import stage_settings
 from tests.helpers.workflow import ROOT
 
 CONFIG = load_yaml(ROOT / "config.yaml")
@@ -22,7 +22,7 @@ def table(monkeypatch, tmp_path):
 
 
 def code(run):
-    return targets.stage_settings(CONFIG, "train", "demo", run)["code"]
+    return stage_settings.stage_settings(CONFIG, "train", "demo", run)["code"]
 
 
 def test_a_run_depends_on_its_own_networks_module_and_on_no_other():

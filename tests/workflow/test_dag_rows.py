@@ -34,7 +34,7 @@ def plan(tmp_path_factory):
     run = snakemake(folder, "-n", *(f"results/tables/{name}.csv" for name in DATASETS), config=CONFIG)
     assert run.returncode == 0, run.stdout + run.stderr
     with contextlib.chdir(folder):
-        rows = {name: table_targets.gathered_scores(merged, name) for name in DATASETS}
+        rows = {name: table_targets.dataset_scores(merged, name) for name in DATASETS}
     return rows, {path: job for job in dry_run.parse_jobs(run.stdout + run.stderr) for path in job.outputs}
 
 
@@ -62,7 +62,7 @@ def test_every_row_goes_back_to_the_archives_by_jobs_that_are_planned(plan, data
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_every_published_number_of_the_papers_own_systems_has_a_planned_run(plan, dataset):
     rows, _ = plan
-    having = [row for row in table_targets.table_rows() if row.run]
+    having = [row for row in table_targets.table_entries() if row.run]
     wanted = {cell for row in having for cell in row.cells if cell.dataset == dataset}
     planned = {run for run, _, _ in rows[dataset]}
     covered = {cell for row in having for cell in row.cells if applies(row, dataset) and row.run in planned}
