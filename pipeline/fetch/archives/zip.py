@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from pipeline.common.files import BLOCK
 from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Save
+from pipeline.fetch.archives.zip_names import member_name
 
 ENCRYPTED = 0x1
 
@@ -36,8 +37,7 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 
 def _member(info: zipfile.ZipInfo) -> Member:
-    # orig_filename: zipfile truncates `filename` at a NUL byte, which would hide part of an unsafe name.
-    return Member(info.orig_filename, info.file_size, _member_type(info))
+    return Member(member_name(info), info.file_size, _member_type(info))
 
 
 def _member_type(info: zipfile.ZipInfo) -> str:
@@ -57,6 +57,6 @@ def _make_save(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Save:
             with archive.open(info) as source:
                 shutil.copyfileobj(source, file, BLOCK)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise BadArchive(f"its member {info.filename!r} is damaged: {error}") from error
+            raise BadArchive(f"its member {member_name(info)!r} is damaged: {error}") from error
 
     return save
