@@ -12,7 +12,7 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import write_tsv
 from pipeline.fetch.archives import receipts, unpack
 from pipeline.fetch.archives.layout import content_folder, unpack_nested
-from pipeline.fetch.archives.members import DISK_FULL, Damaged
+from pipeline.fetch.archives.members import DISK_FULL, Damaged, UnpackError
 from pipeline.fetch.archives.receipts import Receipt
 from pipeline.fetch.archives.store import LOCAL, Archive, ArchiveStore
 from pipeline.fetch.download import Unavailable
@@ -74,7 +74,7 @@ class DatasetFetch:
         """Record an archive that cannot be fetched and continue: the other parts of Kinetics are still wanted."""
         try:
             yield
-        except Damaged as error:
+        except UnpackError as error:
             log.say(str(error))
             self.missing.append(str(error))
         except Unavailable as error:

@@ -92,10 +92,10 @@ def listed_sources(source: Source, listing: Path) -> list[Source]:
             continue
         name = "/".join(urlsplit(url).path.split("/")[-2:]).strip("/")
         if not re.fullmatch(PATTERNS["url"], url) or not re.fullmatch(PATTERNS["file"], name):
-            raise UserError(f"{listing}, line {line}: {url!r} is no URL of an archive: delete the file and run again")
+            raise UserError(f"{listing}, line {line}: {url!r} is no URL of an archive: correct the line and run again")
         archive = Source(name, "archive", source.unpack, urls=(url,))
         if archives.setdefault(name, archive) != archive:
             raise UserError(
-                f"{listing}, line {line}: {name} is listed before with another URL: delete the file and run again"
+                f"{listing}, line {line}: {name} is listed before with another URL: correct one of the two and run again"
             )
     return list(archives.values())

@@ -17,7 +17,7 @@ import pytest
 from pipeline.common.errors import UserError
 from pipeline.fetch.archives import rar, unpack
 from pipeline.fetch.archives.layout import content_folder, unpack_nested
-from pipeline.fetch.archives.members import Damaged
+from pipeline.fetch.archives.members import Damaged, Unsupported
 from tests.helpers.rarwriter import FOLDER_FLAGS, LINK_MODE, PASSWORD, rar4, rar5
 
 CLIP = random.Random(1).randbytes(70_000)
@@ -97,10 +97,54 @@ def test_a_member_that_would_leave_the_folder_is_refused_by_name(tmp_path, write
     assert not (tmp_path / "out.avi").exists()
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_in_a_tar_are_refused_by_name(tmp_path, kind):
-    with pytest.raises(Damaged, match=r"its member 'odd' is a (link|device)"):
+    with pytest.raises(Unsupported, match=r"its member 'odd' is a (link|device)"):
         unpacked(write_tar(tmp_path / "a", {"odd": b""}, kind))
+
+
+def test_a_hard_link_to_a_member_of_the_tar_is_a_copy(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(_info("x/1.avi", size=len(CLIP)), io.BytesIO(CLIP))
+        archive.addfile(_info("x/2.avi", tarfile.LNKTYPE, "x/1.avi"))
+        archive.addfile(_info("x/3.avi", tarfile.LNKTYPE, "./x/2.avi"))
+    assert unpacked(tmp_path / "a.tar") == dict.fromkeys(["x/1.avi", "x/2.avi", "x/3.avi"], CLIP)
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../secret", "later.avi", "."])
+def test_a_hard_link_to_anything_else_is_refused_by_name(tmp_path, target):
+    (tmp_path / "secret").write_text("secret")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(_info("odd", tarfile.LNKTYPE, target))
+        archive.addfile(_info("later.avi"))
+    with pytest.raises(Unsupported, match="'odd' is a hard link to .* which is no file before it"):
+        unpacked(tmp_path / "a.tar")
+
+
+def _info(name, kind=tarfile.REGTYPE, link="", size=0):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size = kind, link, size
+    return info
+
+
+def test_a_compression_that_is_not_supported_is_named_before_anything_is_written(tmp_path):
+    write_zip(tmp_path / "a.zip", MEMBERS)
+    data = (tmp_path / "a.zip").read_bytes().replace(b"PK\1\2\x14\x03\x14\0\0\0\x08", b"PK\1\2\x14\x03\x14\0\0\0\x09")
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(Unsupported, match=r"2 of its 2 members.*Deflate64, which is not supported here; unpack.*7z x"):
+        unpacked(tmp_path / "a.zip")
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_no_message_advises_to_delete_an_archive(tmp_path):
+    (tmp_path / "folder").mkdir()
+    truncated = write_zip(tmp_path / "truncated", MEMBERS)
+    os.truncate(truncated, 900)
+    linked = write_tar(tmp_path / "linked", {"odd": b""}, tarfile.SYMTYPE)
+    for archive, error in ((truncated, Damaged), (linked, Unsupported)):
+        with pytest.raises(error) as caught:
+            unpack(archive, tmp_path / "folder")
+        assert "delete" not in str(caught.value)
 
 
 def test_links_in_zip_and_rar_are_refused_by_name(tmp_path):
@@ -109,12 +153,12 @@ def test_links_in_zip_and_rar_are_refused_by_name(tmp_path):
         rar4(tmp_path / "r", {"odd": b"/e"}, LINK_MODE),
     ):
         (tmp_path / "folder").mkdir(exist_ok=True)
-        with pytest.raises(Damaged, match="its member 'odd' is a link"):
+        with pytest.raises(Unsupported, match="its member 'odd' is a link"):
             unpack(archive, tmp_path / "folder")
 
 
 def test_a_password_is_named(tmp_path):
-    with pytest.raises(Damaged, match="password"):
+    with pytest.raises(Unsupported, match="password"):
         unpacked(rar4(tmp_path / "a", MEMBERS, flags=PASSWORD))
 
 
@@ -125,7 +169,7 @@ def test_a_name_given_twice_keeps_one_only_if_both_are_the_same(tmp_path, write)
             return [("a.avi", CLIP), ("a.avi", self["second"])]
 
     assert unpacked(write(tmp_path / "same", Twice(second=CLIP))) == {"a.avi": CLIP}
-    with pytest.raises(Damaged, match=r"two different members.*'a.avi'"):
+    with pytest.raises(Unsupported, match=r"two different members.*'a.avi'"):
         unpack(write(tmp_path / "other", Twice(second=b"else")), tmp_path / "folder")
 
 
@@ -135,7 +179,7 @@ def test_names_that_differ_in_case_only_are_both_kept(tmp_path):
 
 
 def test_a_file_where_a_folder_is_needed_is_named(tmp_path):
-    with pytest.raises(Damaged, match="'a/b' needs a folder"):
+    with pytest.raises(Unsupported, match="'a/b' needs a folder"):
         unpacked(write_tar(tmp_path / "a", {"a": CLIP, "a/b": CLIP}))
 
 
@@ -159,7 +203,7 @@ def test_empty_folders_of_a_rar_stay(tmp_path):
 
 
 def test_a_device_in_a_rar_is_refused_by_name(tmp_path):
-    with pytest.raises(Damaged, match="its member 'odd' is a device"):
+    with pytest.raises(Unsupported, match="its member 'odd' is a device"):
         unpacked(rar4(tmp_path / "a", {"odd": b""}, 0o020644))
 
 

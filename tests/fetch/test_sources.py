@@ -97,5 +97,5 @@ def test_a_list_names_its_parts_by_folder_and_name(tmp_path):
 @pytest.mark.parametrize("line", ["part_0.tar.gz", "https://h/../..", "https://h/a/x.tar\nhttps://g/a/x.tar"])
 def test_a_list_that_is_no_list_of_archives_is_refused(tmp_path, line):
     (tmp_path / "l").write_text(line)
-    with pytest.raises(UserError, match=r"l, line [12]: .*delete the file and run again"):
+    with pytest.raises(UserError, match=r"l, line [12]: .*correct .* and run again"):
         listed_sources(LIST, tmp_path / "l")

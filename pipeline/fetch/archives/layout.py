@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.common import log
 from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, file_format
-from pipeline.fetch.archives.members import Damaged
-from pipeline.fetch.archives.unpack import unpack
+from pipeline.fetch.archives.members import Damaged, Unsupported
+from pipeline.fetch.archives.unpack import RENAME, unpack
 
 SUFFIXES = (".rar", ".zip", ".tar.gz", ".tgz", ".tar")
 
@@ -26,10 +26,14 @@ def unpack_nested(archive: Path, folder: Path) -> None:
             unpack(path, scratch)
         except Damaged as error:
             raise Damaged(archive, f"its member {path.name!r} is an archive and damaged: {error.reason}") from error
+        except Unsupported as error:
+            raise Unsupported(
+                archive, f"its member {path.name!r} is an archive: {error.reason}", error.advice
+            ) from error
         path.unlink()
         target = _without_suffix(path)
         if target.exists():
-            raise Damaged(archive, f"it holds both {path.name!r} and a folder {target.name!r}")
+            raise Unsupported(archive, f"it holds both {path.name!r} and a folder {target.name!r}", RENAME)
         (_only_folder(scratch) or scratch).rename(target)
         shutil.rmtree(scratch, ignore_errors=True)
 

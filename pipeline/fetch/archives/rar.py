@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Save
+from pipeline.fetch.archives.members import (
+    FILE,
+    FOLDER,
+    PASSWORD_PROTECTED,
+    UNLOCK,
+    BadArchive,
+    Member,
+    Save,
+    UnsupportedArchive,
+)
 
 try:
     from unrar.cffi import unrarlib
@@ -20,13 +29,16 @@ SUCCESS = 0
 END_OF_ARCHIVE = 10  # ERAR_END_ARCHIVE
 ERROR_TEXTS = {
     11: "out of memory",
-    12: "a checksum is wrong or its end is missing",
-    13: "it is damaged",
+    12: "its CRC is wrong or its end is missing",
+    13: "the CRC of a header is wrong or a header is incomplete",
+    14: "its format is newer than the unrar library",
     15: "a volume of it is missing",
     18: "it cannot be read",
     22: "it needs a password",
     24: "it needs a password",
 }
+UNKNOWN_FORMAT = 14
+NO_PASSWORD = (22, 24)
 UNIX = 3
 ENCRYPTED = 0x04
 
@@ -53,7 +65,7 @@ def read(path: Path) -> Iterator[tuple[Member, Save]]:
                 if not saved:
                     header.skip()
     except unrarlib.BadRarFile as error:
-        raise BadArchive(_error_text(error.code)) from error
+        raise _bad_archive(error.code) from error
 
 
 def count_and_size(path: Path) -> tuple[int, int]:
@@ -69,7 +81,7 @@ def _headers(archive: Any) -> Iterator[Any]:
         if result == END_OF_ARCHIVE:
             return
         if result != SUCCESS:
-            raise BadArchive(_error_text(result))
+            raise _bad_archive(result)
         yield unrarlib.RarHeader(archive, data)
 
 
@@ -85,7 +97,7 @@ def _member_type(header: Any) -> str:
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "device"
     if header.Flags & ENCRYPTED:
-        return "password-protected file"
+        return PASSWORD_PROTECTED
     return FOLDER if header.Flags & unrarlib.FLAGS_RHDF_DIRECTORY else FILE
 
 
@@ -102,10 +114,13 @@ def _save(header: Any, member: Member, file: BinaryIO) -> None:
     try:
         header.test(write)
     except unrarlib.BadRarFile as error:
-        raise BadArchive(f"its member {member.name!r} is damaged: {_error_text(error.code)}") from error
+        raise _bad_archive(error.code, f"its member {member.name!r} is damaged: ") from error
     if errors:
         raise errors[0]
 
 
-def _error_text(code: int) -> str:
-    return ERROR_TEXTS.get(code, f"the unrar library reports error {code}")
+def _bad_archive(code: int, prefix: str = "") -> BadArchive:
+    text = prefix + ERROR_TEXTS.get(code, f"the unrar library reports error {code}")
+    if code in NO_PASSWORD:
+        return UnsupportedArchive(text, UNLOCK)
+    return UnsupportedArchive(text) if code == UNKNOWN_FORMAT else BadArchive(text)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.common.errors import UserError
-from pipeline.fetch.archives.members import FILE, BadArchive, Member, safe_path
+from pipeline.fetch.archives.members import FILE, WITHOUT_LINKS, BadArchive, Member, UnsupportedArchive, safe_path
 
 # program: (arguments that list the members' names, arguments that unpack into the working folder)
 PROGRAMS = {
@@ -27,7 +27,9 @@ def unpack(path: Path, folder: Path) -> None:
     for file in folder.rglob("*"):
         mode = file.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise BadArchive(f"its member {str(file.relative_to(folder))!r} is a link or a device")
+            raise UnsupportedArchive(
+                f"its member {str(file.relative_to(folder))!r} is a link or a device", WITHOUT_LINKS
+            )
 
 
 def _find_program(path: Path) -> str:

@@ -56,7 +56,8 @@ class ArchiveStore:
                 try:
                     return self._verify(source, path, url)
                 except WrongFile as error:
-                    raise UserError(f"{path} {error}: put the right file there, or delete it and run again") from error
+                    other = ", or move it away to have the file downloaded," if source.urls else ""
+                    raise UserError(f"{path} {error}: put the right file there{other} and run again") from error
         return None
 
     def download(self, source: Source, use: Callable[[Archive], None]) -> None:

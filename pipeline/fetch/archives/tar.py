@@ -41,7 +41,7 @@ def read(path: Path) -> Iterator[tuple[Member, Save]]:
         try:
             with tarfile.open(fileobj=cast(BinaryIO, tail), mode="r|") as archive:
                 for info in archive:
-                    yield Member(info.name, info.size, _member_type(info)), _make_save(archive, info)
+                    yield _member(info), _make_save(archive, info)
             tail.drain()
         except READ_ERRORS as error:
             raise BadArchive(f"it is truncated or damaged: {error}") from error
@@ -67,12 +67,16 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if magic == GZIP else file
 
 
+def _member(info: tarfile.TarInfo) -> Member:
+    return Member(info.name, info.size, _member_type(info), info.linkname if info.islnk() else "")
+
+
 def _member_type(info: tarfile.TarInfo) -> str:
     if info.isdir():
         return FOLDER
-    if info.isfile():
+    if info.isfile() or info.islnk():  # tar stores a second name of a file as a hard link to the first
         return FILE
-    return "link" if info.islnk() or info.issym() else "device"
+    return "link" if info.issym() else "device"
 
 
 def _make_save(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Save:

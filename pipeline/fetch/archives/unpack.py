@@ -4,21 +4,28 @@ import filecmp
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
+from pipeline.common.files import BLOCK
 from pipeline.fetch.archives import rar, rar_programs, tar, zip
 from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format
 from pipeline.fetch.archives.members import (
     DISK_FULL,
+    FILE,
     FOLDER,
+    WITHOUT_LINKS,
     BadArchive,
-    Damaged,
     Member,
     Reader,
     Save,
+    UnsupportedArchive,
     safe_path,
+    unpack_error,
 )
+
+RENAME = "unpack it with 7-Zip (7z x), rename one of the two, pack the files as one zip or tar and put that there"
 
 # format: (reader of members, function that returns the number of members and their size)
 READERS: dict[str, tuple[Reader, Callable[[Path], tuple[int, int]]]] = {
@@ -32,8 +39,9 @@ READERS: dict[str, tuple[Reader, Callable[[Path], tuple[int, int]]]] = {
 def unpack(archive: Path, folder: Path) -> None:
     """Write every file of `archive` below `folder`, which exists and is empty.
 
-    Raises Damaged with the archive's name and the reason (truncated, wrong checksum, unsafe member), and UserError
-    when the disk is full. After an error the folder is incomplete and the caller deletes it.
+    Raises Damaged with the archive's name and the reason (truncated, wrong checksum, unsafe member), Unsupported if
+    the archive may be intact but has what is not read here, and UserError when the disk is full. After an error the
+    folder is incomplete and the caller deletes it.
     """
     size = archive.stat().st_size
     try:
@@ -49,7 +57,7 @@ def unpack(archive: Path, folder: Path) -> None:
         for member, save in log.progress(members, count, archive.name) if count else members:
             _write(member, save, folder)
     except BadArchive as error:
-        raise Damaged(archive, error) from error
+        raise unpack_error(archive, error) from error
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -85,14 +93,37 @@ def _write(member: Member, save: Save, folder: Path) -> None:
     try:
         (target if member.type == FOLDER else target.parent).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise BadArchive(f"its member {member.name!r} needs a folder where another member is a file") from error
+        raise UnsupportedArchive(
+            f"its member {member.name!r} needs a folder where another member is a file", RENAME
+        ) from error
     if member.type == FOLDER:
         return
+    if member.link:
+        save = _copy_of_link(member, folder)
     if target.exists():
         _check_duplicate(member, save, target)
         return
     with open(target, "xb") as file:
         save(file)
+
+
+def _copy_of_link(member: Member, folder: Path) -> Save:
+    """The function that writes a hard link as a copy of the member it names, which stands before it in the archive."""
+    try:
+        source = safe_path(Member(member.link, 0, FILE))
+    except BadArchive:  # it leads out of the folder
+        source = None
+    if source is None or not (folder / source).is_file():
+        raise UnsupportedArchive(
+            f"its member {member.name!r} is a hard link to {member.link!r}, which is no file before it in the archive",
+            WITHOUT_LINKS,
+        )
+
+    def save(file: BinaryIO) -> None:
+        with open(folder / source, "rb") as original:
+            shutil.copyfileobj(original, file, BLOCK)
+
+    return save
 
 
 def _check_duplicate(member: Member, save: Save, target: Path) -> None:
@@ -106,4 +137,6 @@ def _check_duplicate(member: Member, save: Save, target: Path) -> None:
     same = target.is_file() and filecmp.cmp(target, duplicate, shallow=False)
     duplicate.unlink()
     if not same:
-        raise BadArchive(f"two different members of it would be written to the one name {member.name!r}")
+        raise UnsupportedArchive(
+            f"two different members of it would be written to the one name {member.name!r}", RENAME
+        )
