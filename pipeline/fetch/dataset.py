@@ -104,9 +104,9 @@ class DatasetFetch:
         """Use an archive that is here. False if it is an earlier download that is damaged: it is deleted."""
         try:
             self.use(source, archive)
-        except Damaged as error:
-            if archive.source == LOCAL:
-                self.store.forget_checksum(source)
+        except UnpackError as error:
+            if archive.source == LOCAL or not isinstance(error, Damaged):
+                self.store.forget_checksum(source)  # of a file that the user will replace by another
                 raise
             log.say(str(error))
             self.store.delete_download(source)

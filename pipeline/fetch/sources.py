@@ -96,6 +96,6 @@ def listed_sources(source: Source, listing: Path) -> list[Source]:
         archive = Source(name, "archive", source.unpack, urls=(url,))
         if archives.setdefault(name, archive) != archive:
             raise UserError(
-                f"{listing}, line {line}: {name} is listed before with another URL: correct one of the two and run again"
+                f"{listing}, line {line}: {name} is listed before with another URL: correct one and run again"
             )
     return list(archives.values())

@@ -129,7 +129,7 @@ def _info(name, kind=tarfile.REGTYPE, link="", size=0):
 
 def test_a_compression_that_is_not_supported_is_named_before_anything_is_written(tmp_path):
     write_zip(tmp_path / "a.zip", MEMBERS)
-    data = (tmp_path / "a.zip").read_bytes().replace(b"PK\1\2\x14\x03\x14\0\0\0\x08", b"PK\1\2\x14\x03\x14\0\0\0\x09")
+    data = (tmp_path / "a.zip").read_bytes().replace(b"\x03\x14\0\0\0\0\0", b"\x03\x14\0\0\0\x09\0")
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(Unsupported, match=r"2 of its 2 members.*Deflate64, which is not supported here; unpack.*7z x"):
         unpacked(tmp_path / "a.zip")

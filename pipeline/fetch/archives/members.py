@@ -9,7 +9,7 @@ from pipeline.common.errors import UserError
 
 FILE = "file"
 FOLDER = "folder"
-PASSWORD_PROTECTED = "password-protected file"
+PASSWORD_PROTECTED = "password-protected file"  # noqa: S105 (no password)
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MACOS_FOLDER, MACOS_FILE = "__MACOSX", ".DS_Store"  # macOS adds them to archives
