@@ -1,5 +1,6 @@
 """The tables of a data set's index, from its lists and its files."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,8 @@ from pipeline.formats import manifest, quarantine
 from pipeline.formats.quarantine import QuarantineRow
 from pipeline.index import annotations, membership, slices
 from pipeline.index.annotations import Annotations, SplitEntry
-from pipeline.index.membership import LAYOUTS, MatchedVideos, match_paths
+from pipeline.index.matching import match_paths, matched_by_stem, refuse_unmatched
+from pipeline.index.membership import LAYOUTS, MatchedVideos
 from pipeline.index.video_files import file_sizes, select_videos
 
 PARTS = ("manifest", "splits", "coverage")
@@ -52,7 +54,7 @@ def build_tables(
     classes = annotations.read_label_map(label_map, listed_classes) if label_map else listed_classes
     _refuse_one_class(root, classes)
     videos = video_table(matched, sizes, classes, slice_count, seed)
-    rows += more_rows + missing_rows(matched)
+    rows += more_rows + missing_rows(matched) + suffix_rows(matched)
     return IndexTables(videos, split_table(matched, classes), classes, coverage(matched, sizes, classes), rows)
 
 
@@ -69,9 +71,11 @@ def match_class_folders(
     empty = [QuarantineRow(f"{name}/", "index", "missing", reason) for name in folders if name not in names]
     _refuse_no_videos(root, classes)
     entries = make_splits(classes)
-    files = match_paths((entry.video for entry in entries), classes)
-    listed = {entry.video: classes.get(files.get(entry.video, ""), entry.video.split("/")[0]) for entry in entries}
+    listed = {entry.video: _first_folder(entry.video) for entry in entries}
+    files = match_paths({video: name if name in names else "" for video, name in listed.items()}, classes)
+    listed |= {video: classes[path] for video, path in files.items()}
     _refuse_unknown_classes(entries, listed, names)
+    refuse_unmatched(root, listed, files, classes)
     return videos._replace(listed=Annotations(sorted(names), entries, listed), files=files), loose + empty
 
 
@@ -79,7 +83,7 @@ def match_lists(
     root: Path, sizes: Mapping[str, int], layout: str, lists: str
 ) -> tuple[MatchedVideos, list[QuarantineRow]]:
     """The videos of the official lists, anywhere below `root`, and rows for the videos that are in no list."""
-    videos = membership.match_lists(list(sizes), LAYOUTS[layout], lists)
+    videos = membership.match_lists(root, list(sizes), LAYOUTS[layout], lists)
     _refuse_no_videos(root, sizes)
     names = {PurePosixPath(path).stem for path in videos.files.values()} - {""}
     return videos, [_unlisted_row(path, names) for path in sizes if path not in videos.classes]
@@ -123,6 +127,16 @@ def missing_rows(matched: MatchedVideos) -> list[QuarantineRow]:
     ]
 
 
+def suffix_rows(matched: MatchedVideos) -> list[QuarantineRow]:
+    """One row for all listed videos whose files have another suffix than the lists say."""
+    names = matched_by_stem(matched.files)
+    if not names:
+        return []
+    path = matched.files[names[0]]
+    reason = f"{len(names)} listed videos are files with another suffix: the lists say {names[0]}, the file is {path}"
+    return [QuarantineRow(matched.ids.get(path, path), "index", "kept", reason)]
+
+
 def coverage(matched: MatchedVideos, sizes: Mapping[str, int], classes: Sequence[str]) -> list[tuple[object, ...]]:
     """The rows of coverage.tsv: for each class its listed and present videos, its files in no list, and its bytes."""
     listed = Counter(matched.listed.videos.values())
@@ -151,11 +165,19 @@ def write_part(out: Path, dataset: str, tables: IndexTables, slice_count: int, p
     else:
         quarantine.write(out / "index.quarantine.tsv", rows)
         write_tsv(out / "coverage.tsv", COVERAGE, tables.coverage)
+        for row in rows:
+            if row.verdict == "kept":
+                log.say(f"{dataset}: {row.reason}")
+    left_out = sum(row.verdict != "kept" for row in rows)
     present, listed = (sum(row[column] for row in tables.coverage) for column in (3, 2))  # type: ignore[misc]
     log.say(
         f"{dataset}: {present} of {listed} listed videos present; {len(videos)} videos of {len(tables.classes)} classes"
-        f" in {slice_count} slices, fingerprint {metadata['fingerprint']}; {len(rows)} files missing or ignored"
+        f" in {slice_count} slices, fingerprint {metadata['fingerprint']}; {left_out} files missing or ignored"
     )
+
+
+def _first_folder(video: str) -> str:
+    return posixpath.normpath(video.replace("\\", "/")).split("/")[0]
 
 
 def _unlisted_row(path: str, listed_names: set[str]) -> QuarantineRow:

@@ -6,7 +6,7 @@ own videos, and neither on the index nor on the splits.
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import short_hash
 from pipeline.index import annotations, kinetics, slices
 from pipeline.index.annotations import Annotations
+from pipeline.index.matching import match_paths, refuse_unmatched
 from pipeline.index.video_files import File, is_video, list_files
 
 
@@ -21,7 +22,7 @@ class Layout(NamedTuple):
     """How to read the lists of a data set, and how to match the listed names with the paths of files."""
 
     read: Callable[[Path | str], Annotations]
-    match: Callable[[Iterable[str], Iterable[str]], dict[str, str]]
+    match: Callable[[Mapping[str, str], Iterable[str]], dict[str, str]]
     class_folders: bool  # whether a file that is in no list belongs to the class of its folder
 
 
@@ -52,22 +53,6 @@ class FolderHashes(NamedTuple):
     slices: dict[str, str]
 
 
-def match_paths(listed: Iterable[str], videos: Iterable[str]) -> dict[str, str]:
-    """Listed name -> path of the file: an exact match, else one that ignores case, else a unique file name."""
-    paths = set(videos)
-    by_folded_path = {path.casefold(): path for path in paths}
-    by_file_name: dict[str, list[str]] = {}
-    for path in paths:
-        by_file_name.setdefault(path.rpartition("/")[2].casefold(), []).append(path)
-    matches = {}
-    for video in dict.fromkeys(listed):
-        same_name = by_file_name.get(video.rpartition("/")[2].casefold(), [])
-        match = video if video in paths else by_folded_path.get(video.casefold())
-        if match or len(same_name) == 1:
-            matches[video] = match or same_name[0]
-    return matches
-
-
 LAYOUTS = {
     "ucf101": Layout(annotations.read_ucf101, match_paths, True),
     "hmdb51": Layout(annotations.read_hmdb51, match_paths, True),
@@ -81,10 +66,14 @@ def match_class_folders(videos: Iterable[str]) -> MatchedVideos:
     return MatchedVideos(Annotations([], [], {}), {}, classes, {path: path for path in classes})
 
 
-def match_lists(videos: Sequence[str], layout: Layout, lists: str) -> MatchedVideos:
-    """The videos of the official lists, and with `layout.class_folders` every other video in a class folder."""
+def match_lists(root: Path | str, videos: Sequence[str], layout: Layout, lists: str) -> MatchedVideos:
+    """The videos of the official lists, and with `layout.class_folders` every other video in a class folder.
+
+    Raises UserError if none of the listed videos is there.
+    """
     listed = layout.read(lists)
     files = layout.match(listed.videos, videos)
+    refuse_unmatched(root, listed.videos, files, videos)
     classes = {path: listed.videos[name] for name, path in files.items()}
     if layout.class_folders:
         names = set(listed.classes)
@@ -97,7 +86,7 @@ def match_videos(root: Path | str, videos: Sequence[str], layout: str, lists: st
     """The videos of a data set among the files `videos` below `root`; `lists` is `root` by default."""
     if layout == "folder":
         return match_class_folders(videos)
-    return match_lists(videos, LAYOUTS[layout], lists or str(root))
+    return match_lists(root, videos, LAYOUTS[layout], lists or str(root))
 
 
 def members(

@@ -58,6 +58,13 @@ def test_frames_and_index_have_the_same_slices_of_listed_clips(tmp_path):
     assert same_slices(tmp_path, touch(tmp_path / "v", *FLAT), "--layout=kinetics", f"--lists={tmp_path / 'lists'}")
 
 
+def test_frames_and_index_have_the_same_slices_of_videos_with_another_suffix(tmp_path):
+    (tmp_path / "classInd.txt").write_text("1 a\n2 b\n")
+    (tmp_path / "trainlist01.txt").write_text("".join(f"a/{n}.avi 1\nb/x{n}.avi 2\n" for n in range(9)))
+    root = touch(tmp_path / "v", *(f"a/{n}.mp4" for n in range(9)), *(f"x{n}.mkv" for n in range(9)))
+    assert same_slices(tmp_path, root, "--layout=ucf101", f"--lists={tmp_path}")
+
+
 def test_the_videos_of_a_slice_can_be_read_from_a_manifest(tmp_path):
     root = clips(tmp_path)
     slices = index_slices(root, tmp_path / "out")
