@@ -1,4 +1,4 @@
-"""A new modality is a row, a stage that makes its slices, and a recipe: from clips to the table of a trained net."""
+"""A new modality needs a row, a stage that makes its slices and a recipe, and is then trained and shown in a table."""
 
 import shutil
 
@@ -96,7 +96,7 @@ def test_at_most_six_files_are_touched(made):
     assert len([path for path in changed if not path.suffix.startswith(".nb")]) <= 6
 
 
-def test_depth_goes_through_shards_to_a_trained_net_and_its_table(made):
+def test_a_network_is_trained_on_depth_and_shown_in_a_table(made):
     _, folder = made
     index = pd.read_parquet(folder / "data/own/shards/depth/index.parquet")
     assert sorted(index["pictures"]) == list(range(12, 20))
@@ -110,7 +110,7 @@ def test_depth_goes_through_shards_to_a_trained_net_and_its_table(made):
     assert not (folder / "data/own/shards/rgb").exists()
 
 
-def test_a_picture_of_one_plane_is_read_as_one_channel(made, monkeypatch):
+def test_a_greyscale_picture_is_read_as_one_channel(made, monkeypatch):
     _, folder = made
     from pipeline.formats import modalities
 

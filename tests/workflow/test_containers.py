@@ -1,4 +1,4 @@
-"""The image definitions: of the same Python and lock as everything else, and of files that there are."""
+"""The definitions of container images use the same Python version and lock as the environments, and existing files."""
 
 import re
 from pathlib import Path
@@ -11,20 +11,20 @@ APPTAINER = (ROOT / "envs" / "apptainer.def").read_text()
 NEEDED = {"Snakefile", "config.yaml", "rules", "profiles", "experiments", "envs", "pipeline", "requirements.lock"}
 
 
-def copied(text):
-    """What an image takes from the repository."""
+def copied_files(text):
+    """The files of the repository that an image contains."""
     if "%files" in text:
         return {line.split()[0] for line in text.split("%files\n")[1].split("\n\n")[0].splitlines()}
     return {name for line in re.findall(r"^COPY (.*)$", text, re.M) for name in line.split()[:-1]}
 
 
-def test_images_hold_all_that_the_workflow_needs_and_nothing_that_is_not_there():
+def test_images_contain_all_files_of_the_workflow_and_name_only_existing_files():
     for text in (DOCKER, APPTAINER):
-        assert copied(text) >= NEEDED
-        assert [name for name in copied(text) if not (ROOT / name).exists()] == []
+        assert copied_files(text) >= NEEDED
+        assert [name for name in copied_files(text) if not (ROOT / name).exists()] == []
 
 
-def test_images_have_the_python_of_the_conda_environments():
+def test_images_use_the_python_version_of_the_conda_environments():
     wanted = {
         part.removeprefix("python=")
         for path in (ROOT / "envs").glob("*.yaml")

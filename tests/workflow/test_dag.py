@@ -1,4 +1,4 @@
-"""The DAG, by dry runs: what would be made, and what a mistake in config.yaml says."""
+"""The DAG, by dry runs: planned jobs, and the messages for mistakes in config.yaml."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def showing(dataset, rows, **settings):
     return {"datasets": {dataset: {"tables": {"rows": rows}, **settings}}}
 
 
-def test_a_papers_system_is_planned_whole_with_nothing_downloaded(tmp_path):
+def test_all_jobs_of_a_papers_system_are_planned_before_anything_is_downloaded(tmp_path):
     (tmp_path / "data" / "weights").mkdir(parents=True)
     (tmp_path / "data" / "weights" / "cnn_m_2048.safetensors").touch()
     planned = jobs(tmp_path, "results/tables/ucf101.csv", config=showing("ucf101", SYSTEM))
@@ -21,13 +21,13 @@ def test_a_papers_system_is_planned_whole_with_nothing_downloaded(tmp_path):
     assert not (tmp_path / "data" / "raw").exists()
 
 
-def test_what_needs_released_weights_is_not_planned_without_them(tmp_path):
+def test_runs_that_need_missing_released_weights_are_not_planned(tmp_path):
     planned = jobs(tmp_path, "results/tables/ucf101.csv", config=showing("ucf101", SYSTEM))
     assert planned["train"] == 3
     assert "fuse" not in planned
 
 
-def test_a_net_that_is_tuned_brings_the_other_data_sets_training_along(tmp_path):
+def test_fine_tuning_plans_the_training_on_the_other_data_set(tmp_path):
     planned = jobs(tmp_path, "results/tables/hmdb51.csv", config=showing("hmdb51", ["two_stream.temporal_tuned"]))
     assert (planned["fetch"], planned["frames"], planned["flow"], planned["train"]) == (2, 88, 88, 2)
 
@@ -36,7 +36,7 @@ def test_a_slice_of_frames_needs_the_archives_and_no_index(tmp_path):
     assert jobs(tmp_path, "data/ucf101/frames/0000.h5") == {"fetch": 1, "frames": 1, "total": 2}
 
 
-def test_asking_for_one_split_plans_that_split_alone(tmp_path):
+def test_a_single_split_plans_no_other_split(tmp_path):
     config = showing("ucf101", ["two_stream.temporal_multitask"], splits=[1])
     assert jobs(tmp_path, "results/tables/ucf101.csv", config=config)["train"] == 1
 
@@ -46,7 +46,7 @@ def test_the_default_target_is_every_table(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "message"),
     [
         ({"frames": {"sise": 1}}, "config.yaml: the key frames.sise (value 1) is not known: did you mean size?"),
         ({"flow": {"bound": "big"}}, "config.yaml: flow.bound is 'big' but must be of type number"),
@@ -59,10 +59,10 @@ def test_the_default_target_is_every_table(tmp_path):
         ({"datasets": {"demo": {"preset": "fast"}}}, "no preset 'fast': choose one of paper, quick, demo"),
     ],
 )
-def test_a_mistake_in_the_config_is_a_sentence_before_the_dag_and_no_traceback(tmp_path, config, words):
+def test_a_mistake_in_the_config_is_reported_before_the_dag_without_a_traceback(tmp_path, config, message):
     run = snakemake(tmp_path, "-n", "results/tables/demo.csv", config=config)
-    said = run.stdout + run.stderr
+    output = run.stdout + run.stderr
     assert run.returncode == 1
-    assert words in " ".join(said.split())
-    assert "Traceback" not in said
-    assert "Building DAG" not in said
+    assert message in " ".join(output.split())
+    assert "Traceback" not in output
+    assert "Building DAG" not in output

@@ -1,4 +1,4 @@
-"""The DAG behind every row of the three data sets' tables, by one dry run with nothing there but released weights."""
+"""The DAG of all entries of three data sets' tables, by one dry run in which only released weights exist."""
 
 import contextlib
 from pathlib import Path
@@ -38,23 +38,23 @@ def plan(tmp_path_factory):
     return rows, {path: job for job in dry_run.parse_jobs(run.stdout + run.stderr) for path in job.outputs}
 
 
-def behind(path, makers):
-    """Every job that a file comes from."""
-    found, waiting = {}, [path]
-    while waiting:
-        job = makers.get(waiting.pop())
-        if job and job.outputs[0] not in found:
-            found[job.outputs[0]] = job
-            waiting += job.inputs
-    return list(found.values())
+def upstream_jobs(path, makers):
+    """All jobs that a file depends on."""
+    upstream, queue = {}, [path]
+    while queue:
+        job = makers.get(queue.pop())
+        if job and job.outputs[0] not in upstream:
+            upstream[job.outputs[0]] = job
+            queue += job.inputs
+    return list(upstream.values())
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_every_row_goes_back_to_the_archives_by_jobs_that_are_planned(plan, dataset):
+def test_every_score_file_of_a_table_is_planned_from_the_archives_on(plan, dataset):
     rows, makers = plan
     assert rows[dataset]
     for run, split, seed in rows[dataset]:
-        rules = {job.rule for job in behind(runs.score_file(dataset, split, seed, run), makers)}
+        rules = {job.rule for job in upstream_jobs(runs.score_file(dataset, split, seed, run), makers)}
         assert {"fetch", "index", "frames"} <= rules, (dataset, run, split)
         assert rules & {"score", "fuse", "idt_classify"}, (dataset, run, split)
 
@@ -62,14 +62,14 @@ def test_every_row_goes_back_to_the_archives_by_jobs_that_are_planned(plan, data
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_every_published_number_of_the_papers_own_systems_has_a_planned_run(plan, dataset):
     rows, _ = plan
-    having = [row for row in table_targets.table_entries() if row.run]
-    wanted = {cell for row in having for cell in row.cells if cell.dataset == dataset}
+    with_runs = [entry for entry in table_targets.table_entries() if entry.run]
+    wanted = {cell for entry in with_runs for cell in entry.cells if cell.dataset == dataset}
     planned = {run for run, _, _ in rows[dataset]}
-    covered = {cell for row in having for cell in row.cells if applies(row, dataset) and row.run in planned}
+    covered = {cell for entry in with_runs for cell in entry.cells if applies(entry, dataset) and entry.run in planned}
     assert wanted - covered == set()
 
 
 @pytest.mark.parametrize(("run", "trained_on"), [("i3d.i3d_tuned", {"ucf101", "kinetics400"}), ("i3d.i3d", {"ucf101"})])
-def test_a_transferred_net_waits_for_its_training_on_kinetics_and_no_other_does(plan, run, trained_on):
-    before = behind(runs.score_file("ucf101", 1, 0, run), plan[1])
+def test_only_a_fine_tuned_network_depends_on_a_training_on_kinetics(plan, run, trained_on):
+    before = upstream_jobs(runs.score_file("ucf101", 1, 0, run), plan[1])
     assert {Path(job.outputs[0]).parts[2] for job in before if job.rule == "train"} == trained_on

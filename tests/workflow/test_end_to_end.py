@@ -1,4 +1,4 @@
-"""Raw archives and folders to results tables, whole; and what the tables claim."""
+"""From raw archives and folders to results tables, and the claims of the tables."""
 
 import csv
 import shutil
@@ -28,7 +28,7 @@ def mean(table, method, classes="all"):
     return chosen["reproduced"].item()
 
 
-def test_the_demo_has_a_row_a_method_and_split_and_their_mean(table):
+def test_the_demo_has_a_row_per_method_and_split_and_a_mean(table):
     rows = table[table["classes"] == "all"]
     for method in (SPATIAL, TEMPORAL, AVERAGE, SVM):
         assert rows[rows["method"] == method]["split"].tolist() == ["1", "2", "3", "mean"]
@@ -41,7 +41,7 @@ def test_fusion_is_at_least_as_good_as_either_stream(table, fusion):
     assert mean(table, fusion) >= max(mean(table, SPATIAL), mean(table, TEMPORAL))
 
 
-def test_motion_beats_appearance_on_motion_and_loses_on_looks(table):
+def test_the_temporal_stream_is_better_on_motion_and_worse_on_appearance(table):
     assert mean(table, TEMPORAL, "motion") > mean(table, SPATIAL, "motion") + 30
     assert mean(table, SPATIAL, "appearance") > mean(table, TEMPORAL, "appearance") + 30
 
@@ -50,29 +50,29 @@ def test_neither_stream_can_tell_the_order_of_events(table):
     assert all(25 <= mean(table, method, "order") <= 75 for method in (SPATIAL, TEMPORAL, AVERAGE, SVM))
 
 
-def test_the_tables_numbers_are_those_of_the_score_files(demo, table):
+def test_the_numbers_in_the_table_are_those_of_the_score_files(demo, table):
     file = demo / "results/runs/demo/split2/seed0/two_stream.temporal/test.parquet"
     row = table[(table["method"] == TEMPORAL) & (table["split"] == "2")]
     assert row["reproduced"].item() == pytest.approx(100 * top1(scores.read(file)), abs=0.05)
 
 
-def test_a_second_run_has_nothing_to_do(demo):
+def test_a_second_run_plans_no_job(demo):
     assert jobs(demo, "results/tables/demo.csv") == {}
 
 
-def test_another_flow_bound_redoes_the_flow_and_what_stands_on_it_alone(demo):
+def test_another_flow_bound_reruns_only_flow_and_the_jobs_that_depend_on_it(demo):
     again = jobs(demo, "results/tables/demo.csv", config={"flow": {"bound": 15}})
     assert again == {"flow": 4, "shard": 1, "train": 3, "score": 6, "fuse": 6, "table": 1, "total": 21}
 
 
-def test_another_shard_size_redoes_no_flow(demo):
+def test_another_shard_size_does_not_rerun_flow(demo):
     again = jobs(demo, "results/tables/demo.csv", config={"shard": {"mib": 5}})
     assert "flow" not in again
     assert "frames" not in again
     assert again["shard"] == 2
 
 
-def test_every_job_left_a_log_and_a_benchmark(demo):
+def test_every_job_has_a_log_and_a_benchmark(demo):
     logs = {path.relative_to(demo / "logs").with_suffix("") for path in (demo / "logs").rglob("*.log")}
     measured = {
         path.relative_to(demo / "results/benchmarks").with_suffix("") for path in demo.rglob("benchmarks/**/*.tsv")
@@ -81,9 +81,9 @@ def test_every_job_left_a_log_and_a_benchmark(demo):
     assert len(logs) == 41
 
 
-def test_every_jobs_log_tells_what_it_ran_with(demo):
-    told = {environment.read_log(path.read_text()).get("lock") for path in (demo / "logs").rglob("*.log")}
-    assert told == {environment.versions()["lock"]}
+def test_every_log_names_the_lock_of_its_environment(demo):
+    locks = {environment.read_log(path.read_text()).get("lock") for path in (demo / "logs").rglob("*.log")}
+    assert locks == {environment.versions()["lock"]}
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +104,7 @@ def own_config(clips, **more):
     return {"datasets": {"own": {**settings, **more}}, "frames": {"max_bad_share": 0.5}}
 
 
-def test_bad_videos_are_named_with_their_reason_and_the_rest_is_packed(own_clips):
+def test_bad_videos_are_quarantined_with_a_reason_and_the_others_are_packed(own_clips):
     clips, folder = own_clips
     targets = ("data/own/shards/rgb", "data/own/shards/flow", "data/own/quarantine.tsv")
     run = snakemake(folder, *targets, config=own_config(clips))
@@ -117,7 +117,7 @@ def test_bad_videos_are_named_with_their_reason_and_the_rest_is_packed(own_clips
     assert sorted(index["video_id"]) == sorted(f"{'left' if n % 2 else 'right'}/clip {n}.mp4" for n in range(8))
 
 
-def test_a_split_file_that_names_a_missing_video_counts_it(own_clips, tmp_path):
+def test_a_missing_video_in_a_split_file_is_marked_as_absent(own_clips, tmp_path):
     clips, folder = own_clips
     with open(tmp_path / "split.tsv", "w", newline="") as file:
         writer = csv.writer(file, delimiter="\t")
@@ -135,7 +135,7 @@ def test_a_split_file_that_names_a_missing_video_counts_it(own_clips, tmp_path):
     }  # fmt: skip
 
 
-def test_a_stage_that_fails_shows_its_sentence_and_no_traceback(own_clips):
+def test_a_failing_stage_shows_its_message_without_a_traceback(own_clips):
     clips, folder = own_clips
     config = own_config(clips) | {"frames": {"max_bad_share": 0.0}}
     run = snakemake(folder, "data/own/quarantine.tsv", config=config)
@@ -146,7 +146,7 @@ def test_a_stage_that_fails_shows_its_sentence_and_no_traceback(own_clips):
 
 
 @pytest.mark.skipif(not FIGHTS.exists(), reason="the shared folder with real clips is not beside this checkout")
-def test_ones_own_folder_of_real_clips_becomes_a_table(tmp_path):
+def test_a_users_own_folder_of_clips_becomes_a_table(tmp_path):
     config = {
         "datasets": {
             "fights": {

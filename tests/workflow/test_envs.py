@@ -41,7 +41,7 @@ LOCK = pins((ROOT / "requirements.lock").read_text().splitlines())
 
 
 @pytest.mark.parametrize("path", ENVS, ids=lambda path: path.stem)
-def test_a_conda_environment_has_the_locks_versions(path):
+def test_a_conda_environment_has_the_versions_of_the_lock(path):
     pip = next(part["pip"] for part in yaml.safe_load(path.read_text())["dependencies"] if isinstance(part, dict))
     assert len(pins(pip)) == len(pip)
     assert {name: LOCK.get(name) for name in pins(pip)} == pins(pip)
@@ -77,7 +77,7 @@ def imported(module):
 
 
 @pytest.mark.parametrize(("rule", "env", "commands"), RULES, ids=[rule[0] for rule in RULES])
-def test_a_rules_environment_has_what_its_commands_import(rule, env, commands):
+def test_the_environment_of_a_rule_has_the_imports_of_its_commands(rule, env, commands):
     pip = next(part["pip"] for part in yaml.safe_load((ROOT / f"envs/{env}.yaml").read_text())["dependencies"]
                if isinstance(part, dict))  # fmt: skip
     parts = [f"{module}.{word}" for module, word in commands if module == "pipeline.idt"]

@@ -1,4 +1,4 @@
-"""The whole workflow, killed with all its children at moments of every stage: the results of an undisturbed run."""
+"""The workflow, killed with its children during several stages, gives the results of an undisturbed run."""
 
 import shutil
 
@@ -43,19 +43,19 @@ def short_trainings(folder):
     return folder
 
 
-def test_nothing_differs_from_an_undisturbed_run(killed):
+def test_results_equal_those_of_an_undisturbed_run(killed):
     _, table, wrong = killed
     assert wrong == []
     assert len(table) == KILLS
 
 
-def test_kills_fell_into_several_stages_and_some_training_had_a_checkpoint_by_then(killed):
+def test_kills_hit_several_stages_and_a_training_with_a_checkpoint(killed):
     _, table, _ = killed
     assert len({job.split("/")[0] for _, jobs, *_ in table for job in jobs.split(", ")}) >= 2
     assert any(steps != "none" for *_, steps in table)
 
 
-def test_the_checks_see_a_torn_file_a_lost_checkpoint_and_a_file_left_over(killed):
+def test_the_checks_detect_a_damaged_file_a_lost_checkpoint_and_a_leftover_file(killed):
     folder, _, _ = killed
     whole, broken = folder / "undisturbed", folder / "killed"
     torn = next(broken.glob("data/own/flow/*.h5"))

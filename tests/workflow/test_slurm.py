@@ -95,7 +95,7 @@ def megabytes(text):
     return [int(number) * (1000 if unit == "G" else 1) for number, unit in re.findall(r"mem=(\d+)([GM])", text)]
 
 
-def test_a_job_sees_the_one_gpu_that_it_was_given(done):
+def test_a_job_sees_only_the_gpu_that_it_was_given(done):
     seen = [(done[0] / f"seen/{n}.txt").read_text().splitlines()[0] for n in range(4)]
     assert set(seen) == {"0", "1"}
 
@@ -107,12 +107,12 @@ def test_a_job_gets_its_partition_memory_and_time_from_the_profile(done):
     assert megabytes(text)[0] == 32000
 
 
-def test_a_job_that_failed_gets_more_memory_each_time(done):
+def test_a_failed_job_gets_more_memory_at_each_retry(done):
     assert megabytes((done[0] / "attempts.txt").read_text()) == [4000, 8000]
 
 
 @pytest.mark.parametrize(("how", "state"), [("cancelled", "CANCELLED"), ("overdue", "TIMEOUT")])
-def test_a_training_that_slurm_ended_goes_on_from_its_checkpoint_to_the_same_weights(done, undisturbed, how, state):
+def test_a_training_that_slurm_ended_resumes_to_the_same_weights(done, undisturbed, how, state):
     folder, states = done
     first, second = (folder / "trained" / how / "jobs.txt").read_text().split()
     assert (states[first], states[second]) == (state, "COMPLETED")
@@ -120,7 +120,7 @@ def test_a_training_that_slurm_ended_goes_on_from_its_checkpoint_to_the_same_wei
     assert same(tensors(folder / "trained" / how), tensors(undisturbed))
 
 
-def test_a_training_of_several_nodes_has_a_process_a_gpu_and_they_all_meet(tmp_path):
+def test_a_training_on_several_nodes_has_a_process_per_gpu_in_one_group(tmp_path):
     with cluster.Cluster(tmp_path / "slurm", nodes=2) as slurm:
         running = start(slurm, tmp_path, "ranks", trainings={})
         try:
@@ -130,7 +130,7 @@ def test_a_training_of_several_nodes_has_a_process_a_gpu_and_they_all_meet(tmp_p
     assert running.returncode == 0, (tmp_path / "said.txt").read_text()
     ranks = {int(path.name): path.read_text().split() for path in (tmp_path / "ranks").glob("[0-9]*")}
     assert sorted(ranks) == [0, 1, 2, 3]
-    assert {tuple(facts[0::2]) for facts in ranks.values()} == {("4", "1.5", "0,1")}
+    assert {tuple(values[0::2]) for values in ranks.values()} == {("4", "1.5", "0,1")}
     assert sorted((node, local) for _, local, _, node, _ in ranks.values()) == [
         ("node0", "0"), ("node0", "1"), ("node1", "0"), ("node1", "1"),
     ]  # fmt: skip
