@@ -60,7 +60,7 @@ def jpegs_of(data: TrainingClips, positions: Sequence[int]) -> Iterator[tuple[st
     """The pictures that the clips at some positions are decoded from, each once, with the colours they are kept in."""
     recipe, sampler = data.recipe, data.samplers[0]
     for position in positions:
-        video = data.tasks[0][sampler.video(position)]
+        video = data.tasks[0][sampler.video_index(position)]
         times = clip_sampling.random_clip(recipe, frame_count(video.readers, video.name), sampler.generator(position))
         for name, length in recipe.stack.items():
             reader = video.readers[name]
