@@ -1,5 +1,6 @@
 """Quarantine tables: one row, with the reason, for every video that is left out or kept in spite of a doubt."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +25,11 @@ class QuarantineRow(NamedTuple):
 
 
 def write(path: Path | str, rows: Iterable[QuarantineRow]) -> None:
-    """Write a job's rows; whitespace in a cell, such as the line ends of a decoder's message, becomes one space."""
-    write_tsv(path, COLUMNS, ([" ".join(str(cell).split()) for cell in row] for row in rows))
+    """Write a job's rows. Names are written exactly as they are; line ends in a reason become spaces.
+
+    Of a name that cannot be in a table (a tab, a line end or no UTF-8), those characters are written as escapes.
+    """
+    write_tsv(path, COLUMNS, ([_name(row.video_id), row.stage, row.verdict, _reason(row.reason)] for row in rows))
 
 
 def read(paths: Iterable[Path | str]) -> list[QuarantineRow]:
@@ -41,3 +45,15 @@ def refuse_many_bad(rows: Sequence[QuarantineRow], videos: int, max_share: float
             f"{out}: {len(bad)} of {videos} videos are bad, a larger share than frames.max_bad_share {max_share} allows"
             f" (first: {bad[0].video_id}, {bad[0].reason}): repair them or raise frames.max_bad_share"
         )
+
+
+def _name(video: str) -> str:
+    return _encodable(video).replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _reason(text: str) -> str:
+    return re.sub(r"\s*[\r\n]+\s*", " ", _encodable(str(text)).strip())
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

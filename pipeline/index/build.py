@@ -17,7 +17,7 @@ from pipeline.index import annotations, membership, slices
 from pipeline.index.annotations import Annotations, SplitEntry
 from pipeline.index.matching import match_paths, matched_by_stem, refuse_unmatched
 from pipeline.index.membership import LAYOUTS, MatchedVideos
-from pipeline.index.video_files import file_sizes, select_videos
+from pipeline.index.video_files import list_files, name_problem, select_videos
 
 PARTS = ("manifest", "splits", "coverage")
 COVERAGE = ("class", "label", "listed", "present", "unlisted", "bytes")  # the columns of coverage.tsv
@@ -45,7 +45,8 @@ def build_tables(
     label_map: str | None = None,
 ) -> IndexTables:
     """Index the videos below `root`; without official lists (layout `folder`), `make_splits` makes the splits."""
-    sizes, rows = select_videos(file_sizes(root))
+    sizes, rows = select_videos(list_files(root))
+    reported = {row.video_id for row in rows}
     if layout == "folder":
         matched, more_rows = match_class_folders(root, sizes, make_splits)
     else:
@@ -54,7 +55,7 @@ def build_tables(
     classes = annotations.read_label_map(label_map, listed_classes) if label_map else listed_classes
     _refuse_one_class(root, classes)
     videos = video_table(matched, sizes, classes, slice_count, seed)
-    rows += more_rows + missing_rows(matched) + suffix_rows(matched)
+    rows += more_rows + [row for row in missing_rows(matched) if row.video_id not in reported] + suffix_rows(matched)
     return IndexTables(videos, split_table(matched, classes), classes, coverage(matched, sizes, classes), rows)
 
 
@@ -66,9 +67,8 @@ def match_class_folders(
     classes, names = videos.classes, set(videos.classes.values())
     reason = "lies in no class folder"
     loose = [QuarantineRow(path, "index", "ignored", reason) for path in sizes if path not in classes]
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     reason = "the class folder holds no video"
-    empty = [QuarantineRow(f"{name}/", "index", "missing", reason) for name in folders if name not in names]
+    empty = [QuarantineRow(f"{name}/", "index", "missing", reason) for name in _folders(root) if name not in names]
     _refuse_no_videos(root, classes)
     entries = make_splits(classes)
     listed = {entry.video: _first_folder(entry.video) for entry in entries}
@@ -174,6 +174,11 @@ def write_part(out: Path, dataset: str, tables: IndexTables, slice_count: int, p
         f"{dataset}: {present} of {listed} listed videos present; {len(videos)} videos of {len(tables.classes)} classes"
         f" in {slice_count} slices, fingerprint {metadata['fingerprint']}; {left_out} files missing or ignored"
     )
+
+
+def _folders(folder: Path) -> list[str]:
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    return sorted(name for name in names if not name.startswith(".") and not name_problem(name))
 
 
 def _first_folder(video: str) -> str:

@@ -93,10 +93,10 @@ def members(
     root: Path | str, files: Iterable[File], layout: str, lists: str | None, count: int, seed: int
 ) -> list[Member]:
     """Every video of the data set with one of `count` slices, sorted by video_id."""
-    videos = {file.name: file for file in files if is_video(file.name)}
+    videos = {file.name: file for file in files if is_video(file.name) and not file.problem}
     ids = match_videos(root, list(videos), layout, lists).ids
     slice_names = slices.assign({ids[path]: videos[path].bytes for path in ids}, count, seed)
-    return sorted(Member(video, *videos[path], slice_names[video]) for path, video in ids.items())
+    return sorted(Member(video, *videos[path][:3], slice_names[video]) for path, video in ids.items())
 
 
 def slice_members(root: Path | str, layout: str, lists: str | None, count: int, seed: int, name: str) -> list[Member]:

@@ -8,7 +8,7 @@ from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv
 from pipeline.config.settings import DatasetSettings, of_dataset
 from pipeline.formats.modalities import FRAMES
-from pipeline.index.video_files import file_sizes, select_videos
+from pipeline.index.video_files import list_files, select_videos
 from pipeline.plan.intervals import Interval, exact, from_measurements
 from pipeline.workflow import targets
 
@@ -68,7 +68,7 @@ def _from_table(row: Mapping[str, str], settings: DatasetSettings) -> DatasetSiz
 
 def _from_folder(settings: DatasetSettings) -> DatasetSize:
     """The size of the user's folder of class folders: videos and bytes are counted, frames estimated from the bytes."""
-    videos, _ = select_videos(file_sizes(settings.folder or ""))
+    videos, _ = select_videos(list_files(settings.folder or ""))
     size, count, share = sum(videos.values()), len(videos), settings.test_share
     if not size:
         raise UserError(

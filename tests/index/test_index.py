@@ -1,5 +1,6 @@
 """The index: every listed video and every file is in a table, or in the quarantine with the reason."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ def touch(root, *names):
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
+        path.write_bytes(os.fsencode(name))
     return root
 
 
@@ -117,7 +118,7 @@ def test_the_fingerprint_depends_on_the_videos_and_not_on_their_folder(tmp_path)
 def test_circular_links_end(tmp_path):
     touch(tmp_path / "v", *FOLDER)
     (tmp_path / "v/a/self").symlink_to(tmp_path / "v/a")
-    assert sorted(video_files.file_sizes(tmp_path / "v")) == sorted(FOLDER)
+    assert {f.name for f in video_files.list_files(tmp_path / "v")} == {*FOLDER, "a/self/"}
 
 
 def real(name):
@@ -221,7 +222,8 @@ def test_lists_of_the_size_of_kinetics(tmp_path, monkeypatch):
         touch(tmp_path, f"{part}.csv").joinpath(f"{part}.csv").write_text(
             "label,youtube_id,time_start,time_end,split\n" + text
         )
-    files = {f"train/{n:011x}_{n % 290:06d}_{n % 290 + 10:06d}.mp4": 1_000_000 + n for n in range(299_000)}
-    monkeypatch.setattr(build, "file_sizes", lambda _: files)  # instead of writing 300,000 files
+    names = [f"train/{n:011x}_{n % 290:06d}_{n % 290 + 10:06d}.mp4" for n in range(299_000)]
+    files = [video_files.File(name, 1_000_000 + n, 0) for n, name in enumerate(names)]
+    monkeypatch.setattr(build, "list_files", lambda _: files)  # instead of writing 300,000 files
     videos, _, rows = run(tmp_path, tmp_path / "out", "--layout", "kinetics", "--lists", tmp_path, "--slices", 500)
     assert (len(videos), len(rows)) == (299_000, 1000)

@@ -132,7 +132,7 @@ def test_an_unknown_folder_or_slice_is_a_user_error(tmp_path, videos, options, w
 
 def test_an_unreadable_folder_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match=r"none cannot be read \(No such file"):
-        video_files.file_sizes(tmp_path / "none")
+        list(video_files.list_files(tmp_path / "none"))
 
 
 def config_with_clips(tmp_path, **settings):
