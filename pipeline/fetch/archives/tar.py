@@ -12,41 +12,73 @@ from pipeline.common.files import BLOCK
 from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Save
 
 GZIP = b"\x1f\x8b"
-END_BLOCK = b"\0" * tarfile.BLOCKSIZE
+KEPT = 4 * tarfile.RECORDSIZE  # tarfile reads at most one record beyond the end of an archive
+VOLUME_LABEL, CONTINUED, DUMP_FOLDER = b"V", b"M", b"D"  # types of GNU tar
 READ_ERRORS = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
 
 
-class TailReader:
-    """A stream that keeps its last tar block: a complete archive ends with a block of zeros, which tarfile ignores."""
+class TarStream:
+    """A stream that can go back by what tarfile has read beyond the end of an archive."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
-        self.last = b""
+        self.position = 0
+        self.recent = b""  # the last bytes read
+        self.pending = b""  # bytes to be read again
 
     def read(self, size: int) -> bytes:
-        data = self.stream.read(size)
-        self.last = (self.last + data)[-tarfile.BLOCKSIZE :]
+        data, self.pending = self.pending[:size], self.pending[size:]
+        data = data or self.stream.read(size)
+        self.recent = (self.recent + data)[-KEPT:]
+        self.position += len(data)
         return data
 
-    def drain(self) -> None:
-        """Read to the end of the stream, where gzip stores its checksum."""
-        while self.read(BLOCK):
-            pass
+    def go_back(self, position: int) -> None:
+        """Read next from `position`, which is at most KEPT bytes before the current one."""
+        count = self.position - position
+        if count:
+            self.recent, self.pending = self.recent[:-count], self.recent[-count:] + self.pending
+        self.position = position
+
+    def skip_zeros(self) -> int:
+        """Skip blocks of zeros; returns their number. The stream is then at its end or at a block with content."""
+        count = 0
+        while block := self.read(tarfile.BLOCKSIZE):
+            if block.strip(b"\0"):
+                self.go_back(self.position - len(block))
+                break
+            count += 1
+        return count
 
 
 def read(path: Path) -> Iterator[tuple[Member, Save]]:
-    """Each member, in the archive's order, with a function that streams its bytes (call it before the next member)."""
-    with _open(path) as stream:
-        tail = TailReader(stream)
-        try:
-            with tarfile.open(fileobj=cast(BinaryIO, tail), mode="r|") as archive:
-                for info in archive:
-                    yield _member(info), _make_save(archive, info)
-            tail.drain()
-        except READ_ERRORS as error:
-            raise BadArchive(f"it is truncated or damaged: {error}") from error
-        if tail.last != END_BLOCK:
-            raise BadArchive("it is truncated: the end mark of a tar archive is missing")
+    """Each member, in the archive's order, with a function that streams its bytes (call it before the next member).
+
+    tarfile stops at the first block of zeros, or at a damaged header. Here the file is read to its last byte: archives
+    that were concatenated (`cat a.tar b.tar`, `tar --concatenate`) give the members of all of them, and anything else
+    behind an end mark raises BadArchive. The end of the stream is also where gzip stores its checksum.
+    """
+    with _open(path) as file:
+        stream = TarStream(file)
+        first = True
+        while first or stream.pending:
+            start = stream.position
+            try:
+                with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|") as archive:
+                    for info in archive:
+                        if info.type != VOLUME_LABEL:
+                            yield _member(info), _make_save(archive, info)
+                    stream.go_back(start + archive.offset)
+                zeros = stream.skip_zeros()
+            except READ_ERRORS as error:
+                if first:
+                    raise BadArchive(f"it is truncated or damaged: {error}") from error
+                raise BadArchive(f"what follows its end mark at byte {start:,} is no tar archive: {error}") from error
+            if not zeros and stream.pending:
+                raise BadArchive(f"the header at byte {stream.position:,} is damaged")
+            if not zeros:
+                raise BadArchive("it is truncated: the end mark of a tar archive is missing")
+            first = False
 
 
 def count_and_size(path: Path) -> tuple[int, int]:
@@ -72,7 +104,9 @@ def _member(info: tarfile.TarInfo) -> Member:
 
 
 def _member_type(info: tarfile.TarInfo) -> str:
-    if info.isdir():
+    if info.type == CONTINUED:
+        return "rest of a file that begins in another volume"
+    if info.isdir() or info.type == DUMP_FOLDER or (info.isreg() and info.name.endswith("/") and not info.size):
         return FOLDER
     if info.isfile() or info.islnk():  # tar stores a second name of a file as a hard link to the first
         return FILE

@@ -90,13 +90,15 @@ def _write(member: Member, save: Save, folder: Path) -> None:
         log.say(f"skipped {member.name}, which macOS added to the archive")
         return
     target = folder / path
+    needed = target if member.type == FOLDER else target.parent
     try:
-        (target if member.type == FOLDER else target.parent).mkdir(parents=True, exist_ok=True)
+        _empty_file_to_folder(needed, folder)
+        needed.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UnsupportedArchive(
             f"its member {member.name!r} needs a folder where another member is a file", RENAME
         ) from error
-    if member.type == FOLDER:
+    if member.type == FOLDER or (target.is_dir() and not member.size):
         return
     if member.link:
         save = _copy_of_link(member, folder)
@@ -105,6 +107,15 @@ def _write(member: Member, save: Save, folder: Path) -> None:
         return
     with open(target, "xb") as file:
         save(file)
+
+
+def _empty_file_to_folder(path: Path, folder: Path) -> None:
+    """Make way for a folder that an earlier member stands for: some packers write folders as empty files."""
+    for parent in (path, *path.parents):
+        if parent == folder:
+            return
+        if parent.is_file() and not parent.stat().st_size:
+            parent.unlink()
 
 
 def _copy_of_link(member: Member, folder: Path) -> Save:
