@@ -13,7 +13,20 @@ MAGIC_NUMBERS = (
     (b"Rar!\x1a\x07\x01\x00", "rar"),  # RAR 5
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),  # an empty archive
+    (b"PK00PK\x03\x04", "zip"),  # a multi-part archive that needed one part only
+    (b"PK\x07\x08PK\x03\x04", "zip"),  # the first part of a multi-part archive
     (b"\x1f\x8b", "gzip"),
+)
+UNSUPPORTED = (
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"LZIP", "lzip"),
+    (b"\x1f\x9d", "compress (.Z)"),
+    (b"MSCF", "Cabinet"),
+    (b"MZ", "Windows program, perhaps a self-extracting"),
 )
 PAGE_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--")
 
@@ -28,6 +41,13 @@ def file_format(path: Path) -> str:
     if header.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(PAGE_STARTS):
         return WEB_PAGE
     return "tar" if _is_tar(header) else UNKNOWN
+
+
+def unsupported_format(path: Path) -> str:
+    """The name of an archive format that is not read here, such as `7z`; "" for other files."""
+    with open(path, "rb") as file:
+        header = file.read(HEADER_BYTES)
+    return next((name for magic, name in UNSUPPORTED if header.startswith(magic)), "")
 
 
 def _is_tar(header: bytes) -> bool:

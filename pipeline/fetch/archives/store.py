@@ -8,7 +8,8 @@ from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import read_tsv, sha256, sync, write_tsv
 from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format
-from pipeline.fetch.archives.members import Damaged
+from pipeline.fetch.archives.members import Damaged, UnsupportedArchive, unpack_error
+from pipeline.fetch.archives.unpack import unknown_format
 from pipeline.fetch.download import RetryPolicy, Transfer, Unavailable, discard, download
 from pipeline.fetch.sources import Source
 
@@ -141,9 +142,15 @@ class ArchiveStore:
 
 
 def check_format(source: Source, path: Path) -> None:
-    """Raise WrongFile if the file is a web page, or if it is no archive where sources.tsv says `archive`."""
+    """Raise WrongFile if the file is a web page, or if it is no archive where sources.tsv says `archive`.
+
+    An archive of a format that is not read here, or a part of one, raises Unsupported.
+    """
     name = file_format(path)
     if name == WEB_PAGE:
         raise WrongFile(f"is a web page, not {'an archive' if source.kind == 'archive' else 'a list'}")
     if source.kind == "archive" and name not in ARCHIVE_FORMATS:
+        error = unknown_format(path)
+        if isinstance(error, UnsupportedArchive):
+            raise unpack_error(path, error)
         raise WrongFile("is no RAR, zip or tar archive")

@@ -10,7 +10,7 @@ from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import BLOCK
 from pipeline.fetch.archives import rar, rar_programs, tar, zip
-from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format
+from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format, unsupported_format
 from pipeline.fetch.archives.members import (
     DISK_FULL,
     FILE,
@@ -24,6 +24,7 @@ from pipeline.fetch.archives.members import (
     safe_path,
     unpack_error,
 )
+from pipeline.fetch.archives.multipart import part_by_name, part_of_several
 
 RENAME = "unpack it with 7-Zip (7z x), rename one of the two, pack the files as one zip or tar and put that there"
 
@@ -57,7 +58,8 @@ def unpack(archive: Path, folder: Path) -> None:
         for member, save in log.progress(members, count, archive.name) if count else members:
             _write(member, save, folder)
     except BadArchive as error:
-        raise unpack_error(archive, error) from error
+        supported = not isinstance(error, UnsupportedArchive)
+        raise unpack_error(archive, (part_by_name(archive) if supported else None) or error) from error
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -67,8 +69,21 @@ def unpack(archive: Path, folder: Path) -> None:
 def _archive_format(archive: Path) -> str:
     name = file_format(archive)
     if name not in ARCHIVE_FORMATS:
-        raise BadArchive("it is a web page, not an archive" if name == WEB_PAGE else "it is no RAR, zip or tar archive")
+        raise unknown_format(archive)
+    if part := part_of_several(archive):
+        raise part
     return name
+
+
+def unknown_format(path: Path) -> BadArchive:
+    """The error for a file that `file_format` does not know as an archive."""
+    if file_format(path) == WEB_PAGE:
+        return BadArchive("it is a web page, not an archive")
+    if part := part_by_name(path):
+        return part
+    if name := unsupported_format(path):
+        return UnsupportedArchive(f"it is a {name} archive, and RAR, zip and tar are supported here")
+    return BadArchive("it is no RAR, zip or tar archive")
 
 
 def _check_disk_space(archive: Path, folder: Path, size: int) -> None:

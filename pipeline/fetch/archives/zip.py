@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pipeline.common.files import BLOCK
 from pipeline.fetch.archives.members import (
@@ -19,9 +19,11 @@ from pipeline.fetch.archives.members import (
     Save,
     UnsupportedArchive,
 )
+from pipeline.fetch.archives.zip_layout import check_layout
 from pipeline.fetch.archives.zip_names import member_name
 
 ENCRYPTED = 0x1
+DOS_FOLDER = 0x10  # in external_attr
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)  # those that zipfile reads
 METHOD_NAMES = {
     1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd",
@@ -40,6 +42,7 @@ def count_and_size(path: Path) -> tuple[int, int]:
     """(number of members, bytes when unpacked); raises UnsupportedArchive for what cannot be unpacked."""
     with _open(path) as archive:
         members = archive.infolist()
+        check_layout(cast(BinaryIO, archive.fp), members, archive.start_dir)
     _check_methods(members)
     return len(members), sum(info.file_size for info in members)
 
@@ -79,7 +82,13 @@ def _member_type(info: zipfile.ZipInfo) -> str:
         return PASSWORD_PROTECTED
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "device"
-    return FOLDER if info.is_dir() else FILE
+    return FOLDER if _is_folder(info, mode) else FILE
+
+
+def _is_folder(info: zipfile.ZipInfo, mode: int) -> bool:
+    """Whether a member is a folder: its name ends with a slash, or with Windows' one, or its attributes say so."""
+    marked = info.orig_filename.endswith(("/", "\\")) or stat.S_ISDIR(mode) or bool(info.external_attr & DOS_FOLDER)
+    return marked and not info.file_size
 
 
 def _make_save(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Save:
