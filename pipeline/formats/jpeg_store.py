@@ -21,7 +21,8 @@ from typing import IO, Any
 import h5py
 import numpy as np
 
-from pipeline.common.errors import UserError
+from pipeline.common.errors import UserError, how_to_remake, unreadable
+from pipeline.formats.hdf5 import open_hdf5
 
 CHUNK = 1 << 20  # bytes of an HDF5 chunk
 MARGIN = 4 << 20  # bytes that HDF5 may need in addition to the pictures: an incomplete chunk, its own tables
@@ -37,7 +38,7 @@ class JpegStoreWriter:
         self._path = Path(path)
         self._reserved = 0
         self._reserve(MARGIN)  # before HDF5 opens the file, which truncates it; and again afterwards
-        self._file = h5py.File(path, "w")
+        self._file = open_hdf5(path, "w")
         self._reserved = 0
         self._reserve((total_bytes or 0) + MARGIN)
         for name, value in attributes.items():
@@ -108,15 +109,13 @@ class JpegStore:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         try:
-            self._file = h5py.File(path, "r")
+            self._file = open_hdf5(path)
             self.offsets = self._file["offsets"][:]
             self.first = self._file["first"][:]
             self.fps = self._file["fps"][:]
             self.videos = [name.decode() for name in self._file["video_id"][:]]
         except (OSError, KeyError) as error:
-            raise UserError(
-                f"{path} is not a complete frames or flow file ({error}): delete it and run again"
-            ) from error
+            raise unreadable(path, error, "is not a complete frames or flow file") from error
 
     def __enter__(self) -> "JpegStore":
         return self
@@ -166,12 +165,12 @@ def check_settings(attributes: Mapping[str, Any], expected: Mapping[str, Any], s
     for name, value in expected.items():
         if name not in attributes:
             raise UserError(
-                f"{source} does not record its {name}, so it was not made by this pipeline: delete it and run again"
+                f"{source} does not record its {name}, so it was not made by this pipeline: {how_to_remake(source)}"
             )
         if _from_attribute(_to_attribute(value)) != attributes[name]:
             raise UserError(
-                f"{source} was made with {name} {attributes[name]} but {value} is expected: delete it or set {name}:"
-                f" {attributes[name]}"
+                f"{source} was made with {name} {attributes[name]} but {value} is expected: set {name}:"
+                f" {attributes[name]}, or {how_to_remake(source)}"
             )
 
 

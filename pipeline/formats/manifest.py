@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.common.errors import UserError
+from pipeline.common.errors import UserError, unreadable
 from pipeline.common.files import whole_file
 
 VIDEO_COLUMNS = ("video_id", "path", "class", "label", "bytes", "slice")
@@ -39,7 +39,7 @@ def read_parquet(path: Path | str, columns: Iterable[str]) -> tuple[pd.DataFrame
     try:
         arrow = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path} cannot be read as Parquet ({error}): delete it and run again") from error
+        raise unreadable(path, error, "cannot be read as Parquet") from error
     missing = set(columns) - set(arrow.column_names)
     metadata = (arrow.schema.metadata or {}).get(METADATA_KEY)
     if missing or metadata is None:

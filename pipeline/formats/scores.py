@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
 
-from pipeline.common.errors import UserError
+from pipeline.common.errors import UserError, unreadable
 from pipeline.common.files import whole_file
 from pipeline.formats.manifest import METADATA_KEY
 
@@ -148,7 +148,7 @@ def _unreadable_as_user_error(path: Path | str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, pa.ArrowException) as error:  # invalid UTF-8 and JSON raise ValueError
-        raise UserError(f"{path} cannot be read as Parquet ({error}): delete it and run again") from error
+        raise unreadable(path, error, "cannot be read as Parquet") from error
 
 
 def _open(path: Path | str, columns: Sequence[str] = ("video_id", "label")) -> tuple[pq.ParquetFile, dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from pipeline.common.errors import UserError
+from pipeline.common.errors import UserError, how_to_remake, unreadable
 from pipeline.formats.jpeg_store import check_settings
 from pipeline.formats.manifest import read_parquet
 from pipeline.formats.modalities import MODALITIES
@@ -153,7 +153,7 @@ class ShardReader:
         size = os.preadv(file.handle, [into], offset)
         if size < len(into):
             raise UserError(
-                f"{self.folder / shard}.h5 ends {len(into) - size} bytes early: delete the folder and run again"
+                f"{self.folder / shard}.h5 ends {len(into) - size} bytes early: {how_to_remake(self.folder)}"
             )
 
     def _open(self, shard: str) -> "_OpenFile":
@@ -173,7 +173,9 @@ class _OpenFile:
         try:
             self.handle = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise UserError(f"{path} cannot be opened ({error.strerror}): pack again") from error
+            if isinstance(error, FileNotFoundError):
+                raise UserError(f"{path} is missing: {how_to_remake(path.parent)}") from error
+            raise unreadable(path, error, "cannot be opened") from error
 
     def __del__(self) -> None:
         if self.handle >= 0:

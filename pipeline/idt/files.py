@@ -8,8 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from pipeline.common.errors import UserError
+from pipeline.common.errors import UserError, unreadable
 from pipeline.common.files import whole_file
+from pipeline.formats.hdf5 import open_hdf5
 from pipeline.idt.fisher import Mixture, Vocabulary
 from pipeline.idt.parameters import DESCRIPTOR_LENGTHS
 
@@ -17,7 +18,7 @@ from pipeline.idt.parameters import DESCRIPTOR_LENGTHS
 @contextlib.contextmanager
 def create(path: Path | str, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
     """A new file to fill, written atomically."""
-    with whole_file(path) as scratch, h5py.File(scratch, "w") as file:
+    with whole_file(path) as scratch, open_hdf5(scratch, "w") as file:
         for name, value in attributes.items():
             file.attrs[name] = value
         yield file
@@ -27,9 +28,9 @@ def create(path: Path | str, attributes: Mapping[str, Any]) -> Iterator[h5py.Fil
 def open_file(path: Path | str, stage: str) -> Iterator[h5py.File]:
     """A file that `stage` wrote; any other file is a UserError."""
     try:
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except OSError as error:
-        raise UserError(f"{path} is not a whole file of idt {stage} ({error}): delete it and run again") from error
+        raise unreadable(path, error, f"is not a whole file of idt {stage}") from error
     with file:
         if (actual := file.attrs.get("stage")) != stage:
             raise UserError(f"{path} is of the stage {actual} but must be a file of {stage}: correct the path")

@@ -101,7 +101,7 @@ def _read_clips(folder: Path) -> Iterator[Clip]:
             if missing and path.suffix == ".txt":
                 continue  # a label map or a note
             if missing:
-                raise UserError(f"{path} has no column {missing[0]}, so it is not a list of Kinetics: remove the file")
+                raise UserError(f"{path} has no column {missing[0]}, so it is not a list of Kinetics: move it away")
             for line, row in enumerate(reader, 2):
                 yield _parse_clip(path, line, row)
 

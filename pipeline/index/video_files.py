@@ -37,9 +37,7 @@ def list_files(folder: Path | str) -> Iterator[File]:
     try:
         yield from _walk(str(folder), "", frozenset())
     except OSError as error:
-        raise UserError(
-            f"{error.filename or folder} cannot be read ({error.strerror}): give access to it or remove it"
-        ) from error
+        raise UserError(f"{error.filename or folder} cannot be read ({error.strerror}): give access to it") from error
 
 
 def is_video(name: str) -> bool:

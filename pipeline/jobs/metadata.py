@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.common.files import sha256
+from pipeline.formats.hdf5 import open_hdf5
 from pipeline.formats.manifest import METADATA_KEY
 
 MAX_HEADER = 64 << 20  # bytes; a safetensors header that claims more is refused
@@ -46,5 +46,5 @@ def _safetensors(path: Path) -> dict[str, Any]:
 
 
 def _hdf5(path: Path) -> dict[str, Any]:
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         return {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}

@@ -121,10 +121,10 @@ def _with_manifest(path: Path, splits: Path, size: DatasetSize) -> DatasetSize:
 
 def _count_frames(path: Path) -> int:
     """The frames of a slice; 0 if its file is incomplete."""
-    import h5py
+    from pipeline.formats.hdf5 import open_hdf5
 
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return file["offsets"].shape[0] - 1
     except (OSError, KeyError):
         return 0

@@ -70,7 +70,7 @@ def _read_benchmark(path: Path) -> tuple[float, float]:
     try:
         wall = float(rows[-1]["s"])
     except (IndexError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is no benchmark file of Snakemake's ({error}): delete it") from error
+        raise UserError(f"{path} is no benchmark file of Snakemake's ({error}): move it away") from error
     try:
         core = float(rows[-1]["cpu_time"])
     except (ValueError, TypeError):

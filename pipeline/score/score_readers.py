@@ -9,7 +9,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from pipeline.common.errors import UserError
+from pipeline.common.errors import UserError, unreadable
+from pipeline.formats.hdf5 import open_hdf5
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".mat")
 MAX_SCORES = 1 << 31  # in one file: 8 GiB
@@ -64,9 +65,13 @@ def _to_float32(values: np.ndarray) -> np.ndarray:
 @contextlib.contextmanager
 def _open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # h5py raises each of them for damaged files
+    except OSError as error:
+        if error.errno is not None:  # missing, locked or not accessible
+            raise unreadable(path, error, "cannot be read as HDF5") from error
+        raise UserError(f"{path} cannot be read as HDF5: {error}") from error
+    except (RuntimeError, KeyError, ValueError) as error:  # h5py raises each of them for damaged files
         raise UserError(f"{path} cannot be read as HDF5: {error}") from error
 
 

@@ -67,7 +67,7 @@ def check_complete(videos: Sequence[SliceVideo], listed: pd.DataFrame, bad: set[
         ("is not once in the manifest", set(names) - expected | duplicates),
     ):
         if wrong:
-            raise UserError(f"{min(wrong)} {problem} of {source} ({len(wrong)} such): delete the slices and run again")
+            raise UserError(f"{min(wrong)} {problem} of {source} ({len(wrong)} such): make the slices again")
 
 
 def group_by_size(videos: Iterable[SliceVideo], limit: int) -> Iterator[list[SliceVideo]]:

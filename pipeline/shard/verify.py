@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.common import log
-from pipeline.common.errors import UserError
+from pipeline.common.errors import UserError, how_to_remake
 from pipeline.common.files import read_tsv, sha256
 from pipeline.formats.jpeg_store import JpegStore
 from pipeline.formats.manifest import read_parquet
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         log.say(problem)
     if problems:
         raise UserError(
-            f"{args.folder} has {len(problems)} problems (first: {problems[0]}): delete the folder and make it again"
+            f"{args.folder} has {len(problems)} problems (first: {problems[0]}): {how_to_remake(args.folder)}"
         )
     rows = read_tsv(args.folder / "shards.tsv", SHARD_COLUMNS)
     totals = ", ".join(f"{sum(int(row[key]) for row in rows)} {key}" for key in ("videos", "pictures", "bytes"))

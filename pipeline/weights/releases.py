@@ -108,11 +108,11 @@ def fetch(row: Row, folder: Path = FOLDER, retries: RetryPolicy | None = None) -
 
 def _verify(path: Path, row: Row, folder: Path) -> None:
     if file_format(path) == WEB_PAGE:
-        raise UserError(f"{path} is a web page, not weights: delete it; they are {_source(row, folder)}")
+        raise UserError(f"{path} is a web page, not weights; they are {_source(row, folder)}")
     digest = sha256(path)
     if not digest.startswith(row["sha256"]):
         difference = f"{digest} but weights.tsv says {row['sha256']}"
-        raise UserError(f"{path} has the sha256 {difference}: delete it; the weights are {_source(row, folder)}")
+        raise UserError(f"{path} has the sha256 {difference}: move it away; the weights are {_source(row, folder)}")
 
 
 def _source(row: Row, folder: Path, name: str = "") -> str:

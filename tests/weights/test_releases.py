@@ -87,7 +87,7 @@ def test_a_failed_download_says_where_to_put_the_file(tmp_path, act, words):
 
 def test_a_file_in_the_folder_is_verified_too(tmp_path):
     (tmp_path / "v.caffemodel").write_bytes(b"other weights")
-    with pytest.raises(UserError, match="has the sha256 .* but weights.tsv says 00000000: delete it"):
+    with pytest.raises(UserError, match="has the sha256 .* but weights.tsv says 00000000: move it away"):
         releases.fetch(table_row(tmp_path, sha256="00000000"), tmp_path, QUICK)
     with pytest.raises(UserError, match="its address is not known"):
         releases.fetch(table_row(tmp_path, file="other.caffemodel"), tmp_path, QUICK)

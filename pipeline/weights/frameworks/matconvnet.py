@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import scipy.io
 
+from pipeline.formats.hdf5 import open_hdf5
 from pipeline.weights.frameworks.protobuf import FormatError
 
 SUFFIXES = "fbm"  # filters, biases, moments: the names that dagnn.DagNN.fromSimpleNN gives to a layer's weights
@@ -77,7 +78,7 @@ def _simplify(value: Any) -> Any:
 
 def _load_v73(path: Path) -> dict[str, Any]:
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return {name: _simplify_node(file, node) for name, node in file.items() if not name.startswith("#")}
     except MemoryError:
         raise
