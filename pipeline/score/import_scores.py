@@ -93,6 +93,28 @@ def check_probabilities(values: np.ndarray, video_list: VideoList, source: str) 
         )
 
 
+def check_first_label(values: np.ndarray, video_list: VideoList, classes: Sequence[str], source: Path | str) -> str:
+    """Notice labels that count from 1: returns a warning, or "" if they count from 0.
+
+    Labels from 1 to K are refused when they are read, but if the last class has no video, they are all valid and every
+    score is compared with the wrong class. Therefore, if no video has the label 0, top-1 is also computed with the
+    labels less 1. Raises UserError if that is better by more than three standard deviations of chance: of the videos
+    that are right with one of the two labels, as many would then be right with either.
+    """
+    labels = np.array(video_list.labels)
+    if not labels.all():
+        return ""
+    predicted = values.mean(1).argmax(1)
+    correct, shifted = int((predicted == labels).sum()), int((predicted == labels - 1).sum())
+    comparison = (
+        f"{source} gives no video the label 0 ({classes[0]}); top-1 is {100 * correct / len(labels):.1f} % with these"
+        f" labels and {100 * shifted / len(labels):.1f} % if they count from 1"
+    )
+    if shifted - correct > 3 * np.sqrt(shifted + correct):
+        raise UserError(f"{comparison}: subtract 1 from every label, or correct the order of the class list")
+    return f"{comparison}: if they do, subtract 1 from every label" if shifted >= correct else ""
+
+
 def options(parser: ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--logits", required=True, help="FILE.h5:DATASET, (videos, [views,] classes), or FILE.csv")
@@ -112,12 +134,15 @@ def run(args: Namespace) -> None:
     check_finite(values, video_list, args.logits)
     if args.kind == "probabilities":
         check_probabilities(values, video_list, args.logits)
+    warning = check_first_label(values, video_list, classes, args.videos)
+    if warning:
+        log.say(f"warning: {warning}")
     num_views = values.shape[1]
     metadata = {
         "run": args.run or Path(args.logits).stem, "split": args.split, "classes": classes, "kind": args.kind,
         "average": "probabilities" if args.kind == "logits" else args.kind, "protocol": f"imported, {num_views} views",
         "subset": None, "fingerprint": None, "videos": len(video_list.videos),
-        "deviations": f"scores imported from {Path(args.logits).name}",
+        "deviations": f"scores imported from {Path(args.logits).name}" + ("; no video has label 0" if warning else ""),
     }  # fmt: skip
     scores.write(args.out, score_columns(video_list, values), metadata)
     top1 = 100 * class_counts.write_counts(args.out)

@@ -158,3 +158,35 @@ def test_an_external_dataset_is_refused(folder):
         file.create_dataset("raw", VALUES.shape, "f8", external=[(str(folder / "raw"), 0, h5py.h5f.UNLIMITED)])
     with pytest.raises(UserError, match="keeps its numbers in other files"):
         import_file(folder, "s.h5:raw")
+
+
+def import_shifted(folder, videos, shift, classes=5, right=0.9):
+    """Import scores that are right for a share of the videos, of classes 0 to K - 2, with labels plus `shift`."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(videos) % (classes - 1)
+    predicted = np.where(rng.random(videos) < right, labels, rng.integers(0, classes, videos))
+    (folder / "classes.txt").write_text("".join(f"class {number}\n" for number in range(classes)))
+    (folder / "list.txt").write_text("".join(f"v{n} {label + shift}\n" for n, label in enumerate(labels)))
+    np.savetxt(folder / "s.csv", np.eye(classes)[predicted], delimiter=",")
+    return import_file(folder)
+
+
+def test_labels_from_one_are_refused_although_the_last_class_has_no_video(folder):
+    with pytest.raises(UserError, match=r"no video the label 0 \(class 0\); .* 9\d.\d % if they count from 1"):
+        import_shifted(folder, 200, shift=1)
+    assert not (folder / "out.parquet").exists()
+    import_shifted(folder, 200, shift=0)
+
+
+def test_a_few_videos_with_labels_from_one_give_a_warning(folder, capsys):
+    metadata = import_shifted(folder, 4, shift=1, right=1).metadata
+    assert "warning: " in (text := "".join(capsys.readouterr()))
+    assert "top-1 is 0.0 % with these labels and 100.0 % if they count from 1: if they do" in text
+    assert metadata["deviations"] == "scores imported from s.csv; no video has label 0"
+
+
+def test_a_first_class_without_videos_is_accepted_if_the_scores_agree(folder, capsys):
+    (folder / "list.txt").write_text("v1 1\nv2 2\n")
+    (folder / "s.csv").write_text("0,1,0\n0,0,1\n")
+    assert import_file(folder).labels.tolist() == [1, 2]
+    assert "warning" not in "".join(capsys.readouterr())
