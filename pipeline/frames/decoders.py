@@ -24,6 +24,7 @@ from pipeline.frames.video import (
     Planes,
     Size,
     decode_frames,
+    ffmpeg_name,
     open_video,
     output_size,
 )
@@ -31,26 +32,24 @@ from pipeline.frames.video import (
 Frames = Generator[Planes, None, int]
 
 FFMPEG_ERROR = re.compile(r".*?\[(error|fatal|panic)\] (.*)")
+OPEN_GOP_ERRORS = ("mmco: unref short failure",)  # after a cut; every picture is shown
 MAX_GAP = 60  # seconds between two frames; a larger gap is an error in the time stamps, and filling it a full disk
 
 
 def pyav_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
     """Decode in this process; raises BadVideo if decoding stops with an error or marks a frame as corrupt."""
-    width, height = output_size(header, size)
-    turns = header.rotation // 90 % 4
-    scaler = Scaler((height, width) if turns % 2 else (width, height))
+    scaler = Scaler(header, output_size(header, size))
     with open_video(path) as container:
-        stream = container.streams.video[0]
+        stream = container.streams[header.stream]
         stream.codec_context.thread_count = 1  # the stage runs one video per thread
         source = CountingIterable(_refuse_corrupt(decode_frames(container, stream)))
         for frame in resample(with_times(source, header), fps) if fps else source:
-            planes = scaler(frame)
-            yield tuple(np.rot90(plane, turns) for plane in planes) if turns else planes  # type: ignore[misc]
+            yield scaler(frame)
     return source.count
 
 
 def ffmpeg_frames(path: Path | str, header: Header, size: Size, fps: float = 0) -> Frames:
-    """Decode in an ffmpeg process, which also turns the frames; raises BadVideo with the first error of ffmpeg."""
+    """Decode in an ffmpeg process, with the same filters; raises BadVideo with the first error of ffmpeg."""
     width, height = output_size(header, size)
     # The log goes to a file, because ffmpeg would block when a pipe that is not read is full.
     with tempfile.TemporaryFile() as log:
@@ -73,8 +72,8 @@ DECODERS: dict[str, Callable[[Path | str, Header, Size, float], Frames]] = {
 class Scaler:
     """Scales frames to planes of one size with the filters of `ffmpeg_frames`; the filter graph is kept."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        self._size = size
+    def __init__(self, header: Header, size: tuple[int, int]) -> None:
+        self._filters = [*filter(None, [header.crop]), *_picture_filters(header, *size), "format=yuv420p"]
         self._input_format: tuple[int, int, str] | None = None
         self._last: tuple[Any, Planes] | None = None
 
@@ -96,15 +95,16 @@ class Scaler:
         )  # type: ignore[return-value]
 
     def _make_graph(self, frame: Any) -> av.filter.Graph:
-        width, height = self._size
         graph = av.filter.Graph()
-        source = graph.add_buffer(
+        last = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 1000)
         )
-        scale = graph.add("scale", f"{width}:{height}:{_scale_options(frame.width, frame.height, width, height)}")
-        source.link_to(scale)
-        scale.link_to(pixel_format := graph.add("format", "yuv420p"))
-        pixel_format.link_to(graph.add("buffersink"))
+        for text in self._filters:
+            name, _, options = text.partition("=")
+            following = graph.add(name, options or None)
+            last.link_to(following)
+            last = following
+        last.link_to(graph.add("buffersink"))
         graph.configure()
         return graph
 
@@ -123,15 +123,48 @@ class CountingIterable:
 
 
 def with_times(frames: Iterable[Any], header: Header) -> Iterator[tuple[Any, Fraction, Fraction]]:
-    """Yield (frame, time, duration) in seconds; a missing time or duration is derived from the header's frame rate."""
+    """Yield (frame, time, duration) in seconds, by the rules by which ffmpeg completes the times of a decoder."""
     period = 1 / Fraction(header.fps).limit_denominator(100_000) if header.fps else Fraction(1, 25)
-    time = Fraction(0)
+    best_time = BestTime()
+    time, duration, last = Fraction(0), Fraction(0), None
     for frame in frames:
-        if frame.pts is not None:
-            time = frame.pts * frame.time_base
-        duration = frame.duration * frame.time_base if frame.duration else period
+        ticks = best_time(frame)
+        time = time + duration if ticks is None else ticks * frame.time_base
+        elapsed = None if last is None or time <= last else time - last
+        duration = _duration(frame, elapsed, period, header.reliable_times)
+        last = time
         yield frame, time, duration
-        time += duration
+
+
+def _duration(frame: Any, elapsed: Fraction | None, period: Fraction, reliable: bool) -> Fraction:
+    """The duration of a frame; one tick is taken for a guess of libavformat if the frame before it lasted longer."""
+    stored = frame.duration * frame.time_base if frame.duration else None
+    guessed = frame.duration == 1 and elapsed is not None and elapsed > 2 * frame.time_base
+    if stored and reliable and not guessed:
+        return stored
+    if not reliable:
+        return period
+    return elapsed or stored or period
+
+
+class BestTime:
+    """The time stamp of a frame: that of presentation, or that of decoding if it is missing or less regular."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self._faults = {"pts": 0, "dts": 0}
+
+    def __call__(self, frame: Any) -> int | None:
+        """The time in ticks, or None if the frame has none."""
+        times = {"dts": frame.dts, "pts": frame.pts}
+        for name, time in times.items():
+            if time is not None:
+                self._faults[name] += name in self._last and time <= self._last[name]
+                self._last[name] = time
+            elif (other := next(filter(lambda t: t is not None, times.values()), None)) is not None:
+                self._last[name] = other
+        prefers_pts = self._faults["pts"] <= self._faults["dts"] or frame.dts is None
+        return frame.pts if frame.pts is not None and prefers_pts else frame.dts
 
 
 def resample(frames: Iterable[tuple[Any, Fraction, Fraction]], fps: float) -> Iterator[Any]:
@@ -165,24 +198,37 @@ def _refuse_corrupt(frames: Iterable[Any]) -> Iterator[Any]:
 
 
 def _ffmpeg_command(path: Path | str, header: Header, width: int, height: int, fps: float) -> list[str]:
-    stream = ffmpeg.input(str(path), threads=1)["v:0"]
-    stream = stream.filter("fps", fps) if fps else stream
-    options = dict(item.split("=") for item in _scale_options(header.width, header.height, width, height).split(":"))
+    # The time stamps of the output are the numbers of its frames, because a muxer refuses equal ones.
+    filters = [*([f"fps={fps}"] if fps else []), *_picture_filters(header, width, height), "settb=1/1000", "setpts=N"]
+    options = {"noautorotate": None, "threads": 1}
     return (
-        stream.filter("scale", width, height, **options)
-        .output("pipe:", format="rawvideo", pix_fmt="yuv420p", fps_mode="passthrough")
+        ffmpeg.input(ffmpeg_name(path), **options)[str(header.stream)]
+        .output(
+            "pipe:",
+            format="rawvideo",
+            pix_fmt="yuv420p",
+            fps_mode="passthrough",
+            enc_time_base="filter",
+            vf=",".join(filters),
+        )
         .global_args("-v", "level+verbose", "-nostdin", "-nostats")
         .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
     )
+
+
+def _picture_filters(header: Header, width: int, height: int) -> list[str]:
+    sides = (header.height, header.width) if header.turned else (header.width, header.height)
+    return [*header.orientation, f"scale={width}:{height}:{_scale_options(*sides, width, height)}"]
 
 
 def _decoded_count(log: IO[bytes]) -> int:
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
     # `[h264 @ 0x5627945881c0] [error] message`: the address differs between runs, so only the message is used.
-    error = next(filter(None, map(FFMPEG_ERROR.match, lines)), None)
-    if error:
-        raise BadVideo(f"ffmpeg says: {error.group(2)}")
+    errors = [match.group(2) for match in map(FFMPEG_ERROR.match, lines) if match]
+    errors = [error for error in errors if error not in OPEN_GOP_ERRORS]
+    if errors:
+        raise BadVideo(f"ffmpeg says: {errors[0]}")
     return sum(int(count) for line in lines for count in re.findall(r"(\d+) frames decoded", line)[:1])
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -9,6 +10,7 @@ from typing import IO, NamedTuple
 import ffmpeg
 import imageio_ffmpeg
 
+from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import DISK_FULL_ERRNOS, DiskFull
 from pipeline.formats.quarantine import QuarantineRow
@@ -30,47 +32,69 @@ class Settings(NamedTuple):
 
 
 class ExtractedVideo(NamedTuple):
-    """The concatenated JPEGs of one video, at position 0, and the length of each; its quarantine row, if any."""
+    """The concatenated JPEGs of one video, at position 0, and the length of each; its quarantine row, if any.
+
+    `unexpected` is the class of an exception that made the video bad and is not about videos.
+    """
 
     data: IO[bytes]
     lengths: list[int]
     fps: float
     quarantine_row: QuarantineRow | None
+    unexpected: str = ""
 
 
 def extract(video_id: str, path: str, settings: Settings) -> ExtractedVideo:
-    """Decode, resize and encode one video. A bad video has no frames, and its quarantine row has the reason."""
+    """Decode, resize and encode one video. A bad video has no frames, and its quarantine row has the reason.
+
+    Any exception but that of a full disk or memory makes the video bad; an unexpected one is also logged.
+    """
     try:
         extracted, doubt = extract_complete(path, settings)
         return extracted._replace(quarantine_row=QuarantineRow(video_id, "frames", "kept", doubt) if doubt else None)
-    except video.BadVideo as error:
-        reason = str(error)
+    except Exception as error:
+        reason, unexpected = _reason(video_id, error)
     if settings.repair:
         try:
             extracted, result = extract_repaired(path, settings)
             return extracted._replace(
                 quarantine_row=QuarantineRow(video_id, "frames", "repaired", f"{reason}; {result}")
             )
-        except video.BadVideo as error:
-            reason = f"{reason}; beyond repair: {error}"
-    return ExtractedVideo(tempfile.SpooledTemporaryFile(), [], 0.0, QuarantineRow(video_id, "frames", "bad", reason))
+        except Exception as error:
+            repair_reason, unexpected = _reason(video_id, error)
+            reason = f"{reason}; beyond repair: {repair_reason}"
+    row = QuarantineRow(video_id, "frames", "bad", reason)
+    return ExtractedVideo(tempfile.SpooledTemporaryFile(), [], 0.0, row, unexpected)
+
+
+def _reason(video_id: str, error: Exception) -> tuple[str, str]:
+    """The reason for the quarantine, and the class of an unexpected exception; one of a full disk is raised again."""
+    if isinstance(error, video.BadVideo):
+        return str(error), ""
+    full_disk = isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS
+    if full_disk or isinstance(error, UserError | MemoryError):
+        raise error
+    log.say(f"{video_id}: an unexpected exception\n{''.join(traceback.format_exception(error))}")
+    return f"{type(error).__name__}: {error}", type(error).__name__
 
 
 def extract_complete(path: str | Path, settings: Settings) -> tuple[ExtractedVideo, str]:
     """The frames, and a doubt about them or an empty string; raises BadVideo if frames are missing."""
     header = video.read_header(path)
-    video.refuse_cut_off(header)
     extracted, decoded = decode_to_jpegs(path, header, settings)
-    missing = video.missing_frames(header, decoded)
     try:
+        missing = video.missing_frames(header, decoded)
         if missing > settings.max_missing:
-            raise video.BadVideo(f"the header promises {decoded + missing} frames but {decoded} decode")
+            promised = max(video.promised_frames(header), decoded + missing)
+            raise video.BadVideo(f"the header promises {promised} frames but {decoded} decode")
+        video.refuse_cut_off(path, header)
         if len(extracted.lengths) < 2:  # also left out of the RGB stream, so that the streams have the same videos
             raise video.BadVideo(f"it has {len(extracted.lengths)} frames, and flow takes two")
-    except video.BadVideo:
+    except BaseException:
         extracted.data.close()
         raise
-    return extracted, f"the header says {header.frames} frames and {decoded} decode" if missing else ""
+    doubtful = video.doubtful_frames(header, decoded)
+    return extracted, f"the header says {header.frames} frames and {decoded} decode" if doubtful else ""
 
 
 def decode_to_jpegs(path: str | Path, header: video.Header, settings: Settings) -> tuple[ExtractedVideo, int]:
@@ -92,8 +116,9 @@ def decode_to_jpegs(path: str | Path, header: video.Header, settings: Settings) 
 def extract_repaired(path: str | Path, settings: Settings) -> tuple[ExtractedVideo, str]:
     """The frames of a lossless copy that ffmpeg makes in spite of errors; raises BadVideo if it cannot make one."""
     with tempfile.NamedTemporaryFile(suffix=".mkv") as copy:
-        stream = ffmpeg.input(str(path), err_detect="ignore_err", fflags="+genpts", threads=1)["v:0"]
-        stream = stream.output(copy.name, vcodec="ffv1", fps_mode="passthrough", threads=1).overwrite_output()
+        stream = ffmpeg.input(video.ffmpeg_name(path), err_detect="ignore_err", fflags="+genpts", threads=1)
+        options = {"vcodec": "ffv1", "fps_mode": "passthrough", "threads": 1, "an": None, "sn": None, "dn": None}
+        stream = stream.output(copy.name, **options).overwrite_output()
         try:
             stream.global_args("-v", "error", "-nostdin").run(imageio_ffmpeg.get_ffmpeg_exe(), capture_stderr=True)
         except ffmpeg.Error as error:

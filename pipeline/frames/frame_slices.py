@@ -2,6 +2,7 @@
 
 import os
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,18 +26,22 @@ def write_slice(
     threads: int,
 ) -> list[QuarantineRow]:
     """Extract `videos` (video_id, path) and write them to the slice's file; returns the quarantine rows."""
-    rows, done, size = [], 0, 0
+    rows, unexpected, done, size = [], Counter[str](), 0, 0
     with whole_file(out, lambda: size / max(done, 1) * len(videos)) as scratch:
         writer = JpegStoreWriter(scratch, settings)
         results = ordered_map(extract, videos, threads)
         for (video_id, _), video in log.progress(results, len(videos), f"frames {out.stem}"):
             if video.quarantine_row:
                 rows.append(video.quarantine_row)
+            unexpected.update(filter(None, [video.unexpected]))
             if video.lengths:
                 with video.data as data:
                     writer.add(video_id, video.lengths, data, video.fps)
             done, size = done + 1, size + sum(video.lengths)
         writer.close()
+    if unexpected:
+        classes = ", ".join(f"{count} {name}" for name, count in unexpected.most_common())
+        log.say(f"{out}: {unexpected.total()} of {len(videos)} videos are bad by an unexpected exception: {classes}")
     return rows
 
 
