@@ -118,7 +118,7 @@ def test_a_member_that_the_directory_lacks_is_noticed(tmp_path):
         unpacked(tmp_path / "a.zip")
 
 
-@pytest.mark.parametrize("tail", [b"\nappended", b"x" * 60_000])
+@pytest.mark.parametrize("tail", [b"\nappended", b"x" * 60_000, b"x" * 3_000_000])
 def test_bytes_after_the_end_mark_are_refused(tmp_path, tail):
     path = write(tmp_path / "a.zip", {"1.avi": b"one"})
     path.write_bytes(path.read_bytes() + tail)
@@ -175,3 +175,16 @@ def test_the_last_part_of_a_zip_is_named(tmp_path):
     path.write_bytes(data)
     with pytest.raises(Unsupported, match="the last part of a multi-part zip archive"):
         unpacked(path)
+
+
+def test_a_last_part_and_a_self_extracting_archive_are_known_by_their_end(tmp_path):
+    data = write(tmp_path / "a.zip", {"1.avi": b"one"}).read_bytes()
+    (tmp_path / "a.zip").write_bytes(b"#!/bin/sh\n" * 99 + data)
+    with pytest.raises(Unsupported, match="a zip archive with something before its first member"):
+        unpacked(tmp_path / "a.zip")
+    part = bytearray(b"the end of a clip" + data)
+    part[-18:-16] = b"\1\0"
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/b.zip").write_bytes(part)
+    with pytest.raises(Unsupported, match="the last part of a multi-part zip archive"):
+        unpacked(tmp_path / "b/b.zip")

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from pipeline.common.files import BLOCK
-from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Save
+from pipeline.fetch.archives.members import FILE, FOLDER, BadArchive, Member, Save, UnsupportedArchive
 
 GZIP = b"\x1f\x8b"
 KEPT = 4 * tarfile.RECORDSIZE  # tarfile reads at most one record beyond the end of an archive
 VOLUME_LABEL, CONTINUED, DUMP_FOLDER = b"V", b"M", b"D"  # types of GNU tar
+JOIN = "unpack all volumes with `tar -xM -f VOLUME1 -f VOLUME2 ...`, pack the files as one tar and put that there"
 READ_ERRORS = (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile)
 
 
@@ -100,12 +101,12 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _member(info: tarfile.TarInfo) -> Member:
+    if info.type == CONTINUED:
+        raise UnsupportedArchive(f"its member {info.name!r} begins in another volume of a multi-volume tar", JOIN)
     return Member(info.name, info.size, _member_type(info), info.linkname if info.islnk() else "")
 
 
 def _member_type(info: tarfile.TarInfo) -> str:
-    if info.type == CONTINUED:
-        return "rest of a file that begins in another volume"
     if info.isdir() or info.type == DUMP_FOLDER or (info.isreg() and info.name.endswith("/") and not info.size):
         return FOLDER
     if info.isfile() or info.islnk():  # tar stores a second name of a file as a hard link to the first

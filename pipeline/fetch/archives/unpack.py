@@ -2,6 +2,7 @@
 
 import filecmp
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,7 @@ from pipeline.fetch.archives.members import (
     unpack_error,
 )
 from pipeline.fetch.archives.multipart import part_by_name, part_of_several
+from pipeline.fetch.archives.zip_layout import check_end
 
 RENAME = "unpack it with 7-Zip (7z x), rename one of the two, pack the files as one zip or tar and put that there"
 
@@ -83,6 +85,13 @@ def unknown_format(path: Path) -> BadArchive:
         return part
     if name := unsupported_format(path):
         return UnsupportedArchive(f"it is a {name} archive, and RAR, zip and tar are supported here")
+    if zipfile.is_zipfile(path):
+        try:
+            with open(path, "rb") as file:
+                check_end(file)
+        except UnsupportedArchive as error:
+            return error
+        return UnsupportedArchive("it is a zip archive with something before its first member, as self-extracting ones")
     return BadArchive("it is no RAR, zip or tar archive")
 
 

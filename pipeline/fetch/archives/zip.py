@@ -19,7 +19,7 @@ from pipeline.fetch.archives.members import (
     Save,
     UnsupportedArchive,
 )
-from pipeline.fetch.archives.zip_layout import check_layout
+from pipeline.fetch.archives.zip_layout import check_end, check_layout
 from pipeline.fetch.archives.zip_names import member_name
 
 ENCRYPTED = 0x1
@@ -52,7 +52,11 @@ def _open(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except NotImplementedError as error:  # a member needs a version of the format that zipfile does not know
         raise UnsupportedArchive(f"it is packed in a way that is not supported here ({error})") from error
+    except UnicodeDecodeError as error:
+        raise UnsupportedArchive(f"a name in it is marked as UTF-8 and is not: {error}") from error
     except (zipfile.BadZipFile, ValueError) as error:
+        with open(path, "rb") as file:
+            check_end(file)
         raise BadArchive(f"it is truncated or damaged: {error}") from error
 
 
@@ -80,7 +84,8 @@ def _member_type(info: zipfile.ZipInfo) -> str:
         return "link"
     if info.flag_bits & ENCRYPTED:
         return PASSWORD_PROTECTED
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+    piped = stat.S_ISFIFO(mode) and info.file_size  # `zip a.zip -` packs standard input under the mode of a pipe
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR) and not piped:
         return "device"
     return FOLDER if _is_folder(info, mode) else FILE
 

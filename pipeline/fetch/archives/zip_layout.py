@@ -5,10 +5,11 @@ import zipfile
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from pipeline.common.files import BLOCK
 from pipeline.fetch.archives.members import UnsupportedArchive
 
 LOCAL_HEADER, END_RECORD = b"PK\x03\x04", b"PK\x05\x06"
-LOCAL_HEADER_BYTES, END_RECORD_BYTES, MAX_COMMENT = 30, 22, 1 << 16
+LOCAL_HEADER_BYTES, END_RECORD_BYTES = 30, 22
 DESCRIPTOR_SIZES = (0, 12, 16, 20, 24)  # what may follow a member's bytes: its CRC and sizes, with or without a mark
 RECOVER = "write all members into one archive with `zip -FF OLD.zip --out NEW.zip`, check it and put that there"
 JOIN = "put all parts into one folder, join them with `zip -s 0 NAME.zip --out NEW.zip` and put that there"
@@ -19,17 +20,8 @@ def check_layout(file: BinaryIO, members: Sequence[zipfile.ZipInfo], directory: 
 
     That is so if archives were concatenated, if something was appended, or if the file is one part of several.
     """
+    check_end(file)
     size = file.seek(0, 2)
-    start = max(0, size - END_RECORD_BYTES - MAX_COMMENT)
-    file.seek(start)
-    tail = file.read()
-    at = tail.rfind(END_RECORD)
-    record = tail[at : at + END_RECORD_BYTES]
-    if struct.unpack("<H", record[4:6])[0] not in (0, 0xFFFF):
-        raise UnsupportedArchive("it is the last part of a multi-part zip archive", JOIN)
-    rest = tail[at + END_RECORD_BYTES + struct.unpack("<H", record[20:22])[0] :]
-    if rest.strip(b"\0"):
-        raise UnsupportedArchive(f"{len(rest):,} bytes follow its end mark, which no zip program unpacks", RECOVER)
     unlisted = _unlisted_member(file, members, directory)
     if unlisted is not None:
         raise UnsupportedArchive(
@@ -37,6 +29,38 @@ def check_layout(file: BinaryIO, members: Sequence[zipfile.ZipInfo], directory: 
             " archives were concatenated",
             RECOVER,
         )
+
+
+def check_end(file: BinaryIO) -> None:
+    """Raise UnsupportedArchive if content follows the end record, or if that is of the last part of several.
+
+    A file without an end record passes: it is truncated, or no zip archive.
+    """
+    position = _end_record(file)
+    file.seek(max(0, position))
+    record = file.read(END_RECORD_BYTES)
+    if position < 0 or len(record) < END_RECORD_BYTES:
+        return
+    if struct.unpack("<H", record[4:6])[0] not in (0, 0xFFFF):
+        raise UnsupportedArchive("it is the last part of a multi-part zip archive", JOIN)
+    comment = struct.unpack("<H", record[20:22])[0]
+    file.seek(comment, 1)
+    if any(block.strip(b"\0") for block in iter(lambda: file.read(BLOCK), b"")):
+        rest = file.seek(0, 2) - position - END_RECORD_BYTES - comment
+        raise UnsupportedArchive(f"{rest:,} bytes follow its end mark, which no zip program unpacks", RECOVER)
+
+
+def _end_record(file: BinaryIO) -> int:
+    """The position of the last end record, -1 if there is none; zipfile looks at the last 64 KiB alone."""
+    end = file.seek(0, 2)
+    while end > 0:
+        start = max(0, end - BLOCK)
+        file.seek(start)
+        position = file.read(end - start + len(END_RECORD) - 1).rfind(END_RECORD)
+        if position >= 0:
+            return start + position
+        end = start
+    return -1
 
 
 def _unlisted_member(file: BinaryIO, members: Sequence[zipfile.ZipInfo], directory: int) -> int | None:
