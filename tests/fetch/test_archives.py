@@ -157,6 +157,27 @@ def test_links_in_zip_and_rar_are_refused_by_name(tmp_path):
             unpack(archive, tmp_path / "folder")
 
 
+@pytest.mark.parametrize("write", [rar4, rar5])
+@pytest.mark.parametrize("tail", [b"x", b"x" * 3_000_000])
+def test_bytes_after_the_end_mark_of_a_rar_are_refused_and_zeros_are_not(tmp_path, write, tail):
+    archive = write(tmp_path / "a.rar", MEMBERS)
+    size = archive.stat().st_size
+    archive.write_bytes(archive.read_bytes() + bytes(999))
+    assert unpacked(archive) == MEMBERS
+    os.truncate(archive, size)
+    archive.write_bytes(archive.read_bytes() + tail)
+    with pytest.raises(Unsupported, match=f"{len(tail):,} bytes follow its end mark at byte {size:,}; cut it"):
+        unpack(archive, tmp_path / "folder")
+
+
+def test_concatenated_rars_are_refused_and_a_rar_without_an_end_mark_is_not(tmp_path):
+    assert unpacked(rar4(tmp_path / "old.rar", MEMBERS, end=False)) == MEMBERS
+    one = rar4(tmp_path / "one.rar", MEMBERS).read_bytes()
+    (tmp_path / "both.rar").write_bytes(one + one)
+    with pytest.raises(Unsupported, match="bytes follow its end mark"):
+        unpack(tmp_path / "both.rar", tmp_path / "folder")
+
+
 def test_a_password_is_named(tmp_path):
     with pytest.raises(Unsupported, match="password"):
         unpacked(rar4(tmp_path / "a", MEMBERS, flags=PASSWORD))

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from pipeline.common import log
 from pipeline.common.errors import UserError
 from pipeline.common.files import BLOCK
-from pipeline.fetch.archives import rar, rar_programs, tar, zip
+from pipeline.fetch.archives import rar, rar_end, rar_programs, tar, zip
 from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format, unsupported_format
 from pipeline.fetch.archives.members import (
     DISK_FULL,
@@ -74,6 +74,8 @@ def _archive_format(archive: Path) -> str:
         raise unknown_format(archive)
     if part := part_of_several(archive):
         raise part
+    if name == "rar":
+        rar_end.check_end(archive)
     return name
 
 
