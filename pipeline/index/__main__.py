@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.common import cli
-from pipeline.index import annotations
+from pipeline.index import annotations, own_tables
 from pipeline.index.annotations import SplitEntry
 from pipeline.index.build import PARTS, build_tables, write_part
 from pipeline.index.membership import LAYOUTS
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> None:
 
     def make_splits(classes: Mapping[str, str]) -> list[SplitEntry]:
         if args.split_file:
-            return annotations.read_split_file(args.split_file)
+            return own_tables.read_split_file(args.split_file)
         return annotations.stratified_splits(classes, range(1, args.draw + 1), args.test_share, args.seed)
 
     tables = build_tables(args.videos, make_splits, args.layout, args.lists, args.slices, args.seed, args.label_map)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.common.errors import UserError
-from pipeline.common.files import read_tsv
+from pipeline.index.text_lists import read_lines
 
 ROLES = ("train", "test")
 MIN_DRAWN_SPLITS = 3  # so that selecting a second or third split later changes no table
@@ -40,13 +40,13 @@ def read_ucf101(folder: Path | str) -> Annotations:
     lists = sorted(path for path in folder.glob("*list*.txt") if re.fullmatch(r"(train|test)list\d+\.txt", path.name))
     if not lists:
         raise UserError(f"{folder} has no trainlist01.txt or testlist01.txt: put UCF-101's split lists there")
-    entries = [entry for path in lists for entry in _ucf101_list(path)]
-    unknown = next((entry for entry in entries if entry.video.split("/")[0] not in classes), None)
+    entries = [entry for path in lists for entry in _ucf101_list(path, classes)]
+    unknown = next((entry for entry in entries if _class_folder(entry.video) not in classes), None)
     if unknown is not None:
         raise UserError(
             f"{folder / unknown.source} names {unknown.video}, whose class is not in classInd.txt: add it there"
         )
-    return Annotations(classes, entries, {entry.video: entry.video.split("/")[0] for entry in entries})
+    return Annotations(classes, entries, {entry.video: _class_folder(entry.video) for entry in entries})
 
 
 def read_hmdb51(folder: Path | str) -> Annotations:
@@ -67,10 +67,7 @@ def read_hmdb51(folder: Path | str) -> Annotations:
 
 def read_label_map(path: Path | str, classes: Sequence[str]) -> list[str]:
     """`classes` in the order of a file with one name per line, such as the label map of released weights."""
-    try:
-        names = [line.strip() for line in Path(path).read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as a list of class names: {error}") from error
+    names = [text.strip() for _, text in read_lines(path)]
     if differing := sorted(set(names) ^ set(classes)) or sorted({name for name in names if names.count(name) > 1}):
         where = "only in the label map" if differing[0] not in classes else "only in the data set"
         where = "twice in the label map" if len(names) > len(set(names)) else where
@@ -79,19 +76,6 @@ def read_label_map(path: Path | str, classes: Sequence[str]) -> list[str]:
             " correct the label map"
         )
     return names
-
-
-def read_split_file(path: Path | str) -> list[SplitEntry]:
-    """Read a user's table with the columns video, split (a number) and role (train or test)."""
-    entries = []
-    for line, row in enumerate(read_tsv(path, ("video", "split", "role")), 2):
-        if row["role"] not in ROLES or not row["split"].isdigit():
-            raise UserError(
-                f"{path} line {line} has split {row['split']!r} and role {row['role']!r}:"
-                " write a number and train or test"
-            )
-        entries.append(SplitEntry(row["video"], int(row["split"]), row["role"], Path(path).name))
-    return entries
 
 
 def stratified_splits(
@@ -113,9 +97,13 @@ def stratified_splits(
     ]
 
 
+def _class_folder(video: str) -> str:
+    return video.replace("\\", "/").split("/")[0]
+
+
 def _class_index(path: Path) -> list[str]:
     try:
-        lines = [line.split() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        lines = [text.split(maxsplit=1) for _, text in read_lines(path)]
         numbered = sorted((int(number), name) for number, name in lines)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not a class index (lines such as `1 Archery`): {error}") from error
@@ -126,22 +114,31 @@ def _class_index(path: Path) -> list[str]:
     return [name for _, name in numbered]
 
 
-def _ucf101_list(path: Path) -> list[SplitEntry]:
+def _ucf101_list(path: Path, classes: Sequence[str]) -> Iterator[SplitEntry]:
+    """Yield the entries of a list. The official names have no spaces, but those of other lists may."""
+    labels = {name: str(number) for number, name in enumerate(classes, 1)}
     match = re.fullmatch(r"(train|test)list(\d+)\.txt", path.name)
     role, split = match.group(1), int(match.group(2))  # type: ignore[union-attr]
-    lines = path.read_text("utf-8").splitlines()
-    # In a train list a line ends with the label. The official names have no spaces, but those of other lists may.
-    return [SplitEntry(re.sub(r"\s+\d+$", "", line.strip()), split, role, path.name) for line in lines if line.strip()]
+    for line, text in read_lines(path):
+        labelled = re.fullmatch(r"(.*?)[ \t]+(\d+)", text)
+        video = labelled.group(1) if labelled else text
+        name = _class_folder(video)
+        if labelled and name in labels and labels[name] != labelled.group(2).lstrip("0"):
+            raise UserError(
+                f"{path} line {line} gives {video} the label {labelled.group(2)}, but classInd.txt numbers {name}"
+                f" {labels[name]}: correct one of them"
+            )
+        yield SplitEntry(video, split, role, path.name)
 
 
 def _hmdb51_list(path: Path) -> Iterator[tuple[str, str]]:
     """Yield (file, role) for each line; the role is empty for clips in neither part. Names may contain spaces."""
-    for line, text in enumerate(path.read_text("utf-8").splitlines(), 1):
-        video, _, number = text.strip().rpartition(" ")
-        if text.strip() and number not in HMDB51_ROLES:
-            raise UserError(f"{path} line {line} ends with {number!r}, but must end with 0, 1 or 2: correct it")
-        if text.strip():
-            yield video.strip(), HMDB51_ROLES[number]
+    for line, text in read_lines(path):
+        match = re.fullmatch(r"(.*?)[ \t]+(\S+)", text)
+        if match is None or match.group(2) not in HMDB51_ROLES:
+            last = match.group(2) if match else text
+            raise UserError(f"{path} line {line} ends with {last!r}, but must end with 0, 1 or 2: correct it")
+        yield match.group(1), HMDB51_ROLES[match.group(2)]
 
 
 def _test_count(videos: int, share: float) -> int:

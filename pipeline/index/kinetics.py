@@ -6,14 +6,15 @@ train on the training clips. Split 1 tests on the validation clips, as nearly al
 clips (I3D's held-out set), if their labels are known.
 """
 
-import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.common.errors import UserError
+from pipeline.common.log import say_once
 from pipeline.index.annotations import Annotations, SplitEntry
+from pipeline.index.text_lists import has_columns, read_table
 
 COLUMNS = ("youtube_id", "time_start", "time_end")
 PART_OF_NAME = {
@@ -41,14 +42,18 @@ def read_annotations(folder: Path | str) -> Annotations:
     """Read every annotation file in `folder`. Clips are named `label/name`; classes are in alphabetical order.
 
     A clip on several lines has the part of its first line and the first label that is not empty: the test clips of one
-    file may have their labels in another.
+    file may have their labels in another. Labels that differ only in case, spaces and underscores are one class.
     """
     clips: dict[str, Clip] = {}
+    contradictions = []
     for clip in _read_clips(Path(folder)):
         earlier = clips.get(clip.name)
+        if earlier is not None and _contradicts(clip, earlier):
+            contradictions.append((earlier, clip))
         if earlier is None or (clip.label and not earlier.label):
             clips[clip.name] = clip if earlier is None else clip._replace(part=earlier.part)
-    labelled = [clip for clip in clips.values() if clip.label]
+    _say_contradictions(contradictions)
+    labelled = _one_spelling([clip for clip in clips.values() if clip.label])
     if not labelled:
         raise UserError(f"{folder} has no annotation file with labels: put Kinetics' train.csv and val.csv there")
     parts = {clip.part for clip in labelled}
@@ -92,17 +97,38 @@ def youtube_id(clip: str) -> str:
     return re.sub(r"_\d{6}_\d{6}$", "", clip)
 
 
+def _spelling(label: str) -> str:
+    return " ".join(label.replace("_", " ").split()).casefold()
+
+
+def _one_spelling(clips: Sequence[Clip]) -> list[Clip]:
+    """The clips with one label for all that are spelled alike: the one with spaces, which sorts first."""
+    labels: dict[str, str] = {}
+    for label in sorted({clip.label for clip in clips}):
+        labels.setdefault(_spelling(label), label)
+    return [clip._replace(label=labels[_spelling(clip.label)]) for clip in clips]
+
+
+def _contradicts(clip: Clip, earlier: Clip) -> bool:
+    two_labels = clip.label and earlier.label and _spelling(clip.label) != _spelling(earlier.label)
+    return bool(two_labels) or clip.part != earlier.part
+
+
+def _say_contradictions(pairs: Sequence[tuple[Clip, Clip]]) -> None:
+    if pairs:
+        first, second = pairs[0]
+        say_once(
+            f"{len(pairs)} clips have two labels or parts in the lists; the first label and part count. Such as"
+            f" {first.name}: {first.label!r}, {first.part} ({first.source}) and {second.label!r}, {second.part}"
+            f" ({second.source})"
+        )
+
+
 def _read_clips(folder: Path) -> Iterator[Clip]:
     files = sorted(path for path in folder.glob("*") if path.suffix in (".csv", ".txt"))
     for path in files:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            if missing and path.suffix == ".txt":
-                continue  # a label map or a note
-            if missing:
-                raise UserError(f"{path} has no column {missing[0]}, so it is not a list of Kinetics: move it away")
-            for line, row in enumerate(reader, 2):
+        if path.suffix == ".csv" or has_columns(path, COLUMNS):  # another .txt is a label map or a note
+            for line, row in read_table(path, COLUMNS):
                 yield _parse_clip(path, line, row)
 
 
@@ -110,7 +136,7 @@ def _parse_clip(path: Path, line: int, row: dict[str, str]) -> Clip:
     part = PART_OF_NAME.get((row.get("split") or re.split(r"[._-]", path.stem)[-1]).strip().lower())
     try:
         name = clip_name(row["youtube_id"].strip(), row["time_start"], row["time_end"])
-    except (AttributeError, TypeError, ValueError):
+    except (OverflowError, ValueError):
         name = ""
     if not name or part is None:
         raise UserError(

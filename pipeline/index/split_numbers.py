@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from pipeline.config.settings import DatasetSettings
-from pipeline.index import annotations
+from pipeline.index import annotations, own_tables
 
 OFFICIAL_SPLITS = {"ucf101": (1, 2, 3), "hmdb51": (1, 2, 3), "kinetics": (1, 2)}  # of the archives in sources.tsv
 SPLIT_FILE_NAMES = {
@@ -26,7 +26,7 @@ def count_drawn(settings: DatasetSettings) -> int:
 def listed_splits(settings: DatasetSettings) -> list[int]:
     """The numbers of the splits in a data set's lists or split file; empty if splits are drawn."""
     if settings.split_file:
-        return sorted({entry.split for entry in annotations.read_split_file(settings.split_file)})
+        return sorted({entry.split for entry in own_tables.read_split_file(settings.split_file)})
     layout = settings.layout
     if settings.lists and layout in SPLIT_FILE_NAMES:
         paths = Path(settings.lists).glob("*.txt")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.errors import UserError
-from pipeline.index import annotations, kinetics
+from pipeline.index import annotations, kinetics, own_tables
 
 SHARED = Path(__file__).parents[3] / "shared" / "annotations"
 
@@ -131,7 +131,7 @@ def test_an_invalid_list_is_a_user_error(tmp_path, read, files, words):
 
 def test_a_split_file_has_split_and_role(tmp_path):
     write(tmp_path, {"mine.tsv": "video\tsplit\trole\na/x.mp4\t1\ttrain\nb/y.mp4\t1\ttest\n"})
-    assert [e[:3] for e in annotations.read_split_file(tmp_path / "mine.tsv")] == [
+    assert [e[:3] for e in own_tables.read_split_file(tmp_path / "mine.tsv")] == [
         ("a/x.mp4", 1, "train"),
         ("b/y.mp4", 1, "test"),
     ]
@@ -141,7 +141,7 @@ def test_a_split_file_has_split_and_role(tmp_path):
 def test_an_invalid_role_or_split_is_reported_with_its_line(tmp_path, cells):
     write(tmp_path, {"mine.tsv": f"video\tsplit\trole\na/x.mp4\t{cells}\n"})
     with pytest.raises(UserError, match="line 2 has split"):
-        annotations.read_split_file(tmp_path / "mine.tsv")
+        own_tables.read_split_file(tmp_path / "mine.tsv")
 
 
 @pytest.mark.parametrize(

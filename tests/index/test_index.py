@@ -78,6 +78,14 @@ def test_a_split_file_makes_the_splits_and_missing_videos_stay_in_them(tmp_path)
     assert coverage(tmp_path / "out") == {"a": (1, 1), "b": (1, 2)}
 
 
+def test_a_split_file_may_have_backslashes_and_other_suffixes(tmp_path):
+    (tmp_path / "s.csv").write_text("video;split;role\r\na\\1.avi;1;train\r\n./b/1.avi;1;test\r\nb\\9.mp4;1;test\r\n")
+    _, _, rows = run(touch(tmp_path / "v", *FOLDER), tmp_path / "out", "--split-file", tmp_path / "s.csv")
+    names = {"a/1.avi": ("train", True), "b/1.mp4": ("test", True), "b\\9.mp4": ("test", False)}
+    assert splits(tmp_path / "out") == names
+    assert {name: row.verdict for name, row in rows.items()} == {"b/1.mp4": "kept", "b\\9.mp4": "missing"}
+
+
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
