@@ -25,7 +25,10 @@ def main(argv: Sequence[str]) -> None:
         "--layout", choices=[*LAYOUTS, "folder"], default="folder", help="format of the lists; folder: class folders"
     )
     parser.add_argument("--lists", help="folder of the official lists (default: the folder of the videos)")
-    parser.add_argument("--split-file", help="table with the columns video, split, role (default: drawn splits)")
+    parser.add_argument(
+        "--split-file",
+        help="table with the columns video, split, role (default: folders train, val and test, or drawn)",
+    )
     parser.add_argument("--label-map", help="file with one class name per line, in label order")
     parser.add_argument(
         "--draw", type=int, default=annotations.MIN_DRAWN_SPLITS, help="number of splits to draw if no list has them"
@@ -36,9 +39,11 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
     args = parser.parse_args(argv)
 
-    def make_splits(classes: Mapping[str, str]) -> list[SplitEntry]:
+    def make_splits(classes: Mapping[str, str], folder_entries: list[SplitEntry]) -> list[SplitEntry]:
         if args.split_file:
             return own_tables.read_split_file(args.split_file)
+        if folder_entries:
+            return folder_entries
         return annotations.stratified_splits(classes, range(1, args.draw + 1), args.test_share, args.seed)
 
     tables = build_tables(args.videos, make_splits, args.layout, args.lists, args.slices, args.seed, args.label_map)

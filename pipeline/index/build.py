@@ -15,14 +15,17 @@ from pipeline.formats import manifest, quarantine
 from pipeline.formats.quarantine import QuarantineRow
 from pipeline.index import annotations, membership, slices
 from pipeline.index.annotations import Annotations, SplitEntry
+from pipeline.index.class_folders import listed_class, only_deeper
 from pipeline.index.matching import match_paths, matched_by_stem, refuse_unmatched
-from pipeline.index.membership import LAYOUTS, MatchedVideos
+from pipeline.index.membership import MatchedVideos
+from pipeline.index.split_doubts import split_doubts
 from pipeline.index.video_files import list_files, name_problem, select_videos
 
 PARTS = ("manifest", "splits", "coverage")
 COVERAGE = ("class", "label", "listed", "present", "unlisted", "bytes")  # the columns of coverage.tsv
 
-MakeSplits = Callable[[Mapping[str, str]], list[SplitEntry]]  # from a mapping video -> class
+# From a mapping video -> class and the entries of folders train, val and test.
+MakeSplits = Callable[[Mapping[str, str], list[SplitEntry]], list[SplitEntry]]
 
 
 class IndexTables(NamedTuple):
@@ -33,6 +36,7 @@ class IndexTables(NamedTuple):
     classes: list[str]
     coverage: list[tuple[object, ...]]
     quarantine: list[QuarantineRow]
+    doubts: list[str]  # sentences about the splits
 
 
 def build_tables(
@@ -47,46 +51,48 @@ def build_tables(
     """Index the videos below `root`; without official lists (layout `folder`), `make_splits` makes the splits."""
     sizes, rows = select_videos(list_files(root))
     reported = {row.video_id for row in rows}
+    matched = membership.match_videos(root, list(sizes), layout, lists)
+    _refuse_no_videos(root, matched.classes)
     if layout == "folder":
-        matched, more_rows = match_class_folders(root, sizes, make_splits)
-    else:
-        matched, more_rows = match_lists(root, sizes, layout, lists or str(root))
+        matched = with_splits(matched, make_splits)
+    more_rows = left_out_rows(root, sizes, matched)
     listed_classes = matched.listed.classes
     classes = annotations.read_label_map(label_map, listed_classes) if label_map else listed_classes
     _refuse_one_class(root, classes)
     videos = video_table(matched, sizes, classes, slice_count, seed)
     rows += more_rows + [row for row in missing_rows(matched) if row.video_id not in reported] + suffix_rows(matched)
-    return IndexTables(videos, split_table(matched, classes), classes, coverage(matched, sizes, classes), rows)
+    if matched.parents and only_deeper(matched.classes, matched.parents):
+        log.say(f"no video lies directly in its class folder, such as {videos['path'][0]} of {videos['class'][0]}")
+    splits = split_table(matched, classes)
+    doubts = list(split_doubts(matched.listed.entries, splits))
+    return IndexTables(videos, splits, classes, coverage(matched, sizes, classes), rows, doubts)
 
 
-def match_class_folders(
-    root: Path, sizes: Mapping[str, int], make_splits: MakeSplits
-) -> tuple[MatchedVideos, list[QuarantineRow]]:
-    """The videos in class folders below `root`, with their splits, and rows for other videos and empty folders."""
-    videos = membership.match_class_folders(sizes)
-    classes, names = videos.classes, set(videos.classes.values())
-    reason = "lies in no class folder"
-    loose = [QuarantineRow(path, "index", "ignored", reason) for path in sizes if path not in classes]
-    reason = "the class folder holds no video"
-    empty = [QuarantineRow(f"{name}/", "index", "missing", reason) for name in _folders(root) if name not in names]
-    _refuse_no_videos(root, classes)
-    entries = make_splits(classes)
-    listed = {entry.video: _first_folder(entry.video) for entry in entries}
+def with_splits(matched: MatchedVideos, make_splits: MakeSplits) -> MatchedVideos:
+    """The videos of class folders, or of a table of classes, with the entries that `make_splits` makes for them."""
+    classes, table = matched.classes, matched.listed
+    names = set(classes.values()) | set(table.classes)
+    named_classes = {video: classes[path] for video, path in matched.files.items()} or classes
+    entries = make_splits(named_classes, table.entries)
+    if table.videos and entries is table.entries:
+        return matched
+    listed = {entry.video: _listed_class(entry.video, named_classes, names) for entry in entries}
     files = match_paths({video: name if name in names else "" for video, name in listed.items()}, classes)
     listed |= {video: classes[path] for video, path in files.items()}
     _refuse_unknown_classes(entries, listed, names)
-    refuse_unmatched(root, listed, files, classes)
-    return videos._replace(listed=Annotations(sorted(names), entries, listed), files=files), loose + empty
+    refuse_unmatched("the folder of the videos", listed, files, classes)
+    listed |= {video: name for video, name in table.videos.items() if video not in matched.files}
+    return matched._replace(listed=Annotations(sorted(names), entries, listed), files=files)
 
 
-def match_lists(
-    root: Path, sizes: Mapping[str, int], layout: str, lists: str
-) -> tuple[MatchedVideos, list[QuarantineRow]]:
-    """The videos of the official lists, anywhere below `root`, and rows for the videos that are in no list."""
-    videos = membership.match_lists(root, list(sizes), LAYOUTS[layout], lists)
-    _refuse_no_videos(root, sizes)
-    names = {PurePosixPath(path).stem for path in videos.files.values()} - {""}
-    return videos, [_unlisted_row(path, names) for path in sizes if path not in videos.classes]
+def left_out_rows(root: Path, sizes: Mapping[str, int], matched: MatchedVideos) -> list[QuarantineRow]:
+    """Rows for the videos that are in no list and no class folder, and for empty class folders."""
+    names = {PurePosixPath(path).stem for path in matched.files.values()} - {""}
+    loose = [path for path in sizes if path not in matched.classes]
+    if not matched.parents:
+        return [_unlisted_row(path, names) for path in loose]
+    reason = "lies in no class folder"
+    return [QuarantineRow(path, "index", "ignored", reason) for path in loose] + _empty_folder_rows(root, matched)
 
 
 def video_table(
@@ -110,7 +116,7 @@ def split_table(matched: MatchedVideos, classes: Sequence[str]) -> pd.DataFrame:
         path, name = matched.files.get(entry.video), matched.listed.videos[entry.video]
         video = entry.video if path is None else matched.ids.get(path, path)
         rows.append((video, name, labels[name], entry.split, entry.role, path is not None))
-    table = pd.DataFrame(rows, columns=list(manifest.SPLIT_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(manifest.SPLIT_COLUMNS)).drop_duplicates(ignore_index=True)
     _refuse_both_roles(table)
     return table
 
@@ -162,6 +168,8 @@ def write_part(out: Path, dataset: str, tables: IndexTables, slice_count: int, p
         manifest.write_parquet(out / "manifest.parquet", videos, metadata)
     elif part == "splits":
         manifest.write_parquet(out / "splits.parquet", tables.splits, metadata)
+        for doubt in tables.doubts:
+            log.say(f"{dataset}: {doubt}")
     else:
         quarantine.write(out / "index.quarantine.tsv", rows)
         write_tsv(out / "coverage.tsv", COVERAGE, tables.coverage)
@@ -176,13 +184,23 @@ def write_part(out: Path, dataset: str, tables: IndexTables, slice_count: int, p
     )
 
 
+def _empty_folder_rows(root: Path, matched: MatchedVideos) -> list[QuarantineRow]:
+    full = {path[: len(parent)] + path[len(parent) :].split("/")[0] for parent in matched.parents
+            for path in matched.classes if path.startswith(parent)}  # fmt: skip
+    folders = [f"{parent}{name}" for parent in matched.parents for name in _folders(root / parent)]
+    reason = "the class folder holds no video"
+    return [QuarantineRow(f"{name}/", "index", "missing", reason) for name in folders if name not in full]
+
+
 def _folders(folder: Path) -> list[str]:
     names = [path.name for path in folder.iterdir() if path.is_dir()]
     return sorted(name for name in names if not name.startswith(".") and not name_problem(name))
 
 
-def _first_folder(video: str) -> str:
-    return posixpath.normpath(video.replace("\\", "/")).split("/")[0]
+def _listed_class(video: str, classes: Mapping[str, str], names: set[str]) -> str:
+    """The class that a split file means: of its exact video, or the first folder that is a class, or the first one."""
+    path = posixpath.normpath(video.replace("\\", "/"))
+    return classes.get(video) or listed_class(path, names) or path.split("/")[0]
 
 
 def _unlisted_row(path: str, listed_names: set[str]) -> QuarantineRow:
@@ -209,7 +227,10 @@ def _refuse_unknown_classes(entries: Sequence[SplitEntry], classes: Mapping[str,
 
 def _refuse_no_videos(root: Path, videos: Mapping[str, object]) -> None:
     if not videos:
-        raise UserError(f"{root} has no class folder with a video in it: put the videos in one folder per class")
+        raise UserError(
+            f"{root} has no class folder with a video in it: put the videos in one folder per class, or"
+            " a CSV file with the columns video and label beside them"
+        )
 
 
 def _refuse_one_class(root: Path, classes: Sequence[str]) -> None:

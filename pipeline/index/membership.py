@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from pipeline.common.errors import UserError
 from pipeline.common.files import short_hash
-from pipeline.index import annotations, kinetics, slices
+from pipeline.index import annotations, kinetics, own_tables, slices
 from pipeline.index.annotations import Annotations
+from pipeline.index.class_folders import listed_class, read_class_folders
 from pipeline.index.matching import match_paths, refuse_unmatched
-from pipeline.index.video_files import File, is_video, list_files
+from pipeline.index.video_files import File, is_video, list_files, video_stem
 
 
 class Layout(NamedTuple):
@@ -33,6 +34,7 @@ class MatchedVideos(NamedTuple):
     files: dict[str, str]  # listed name -> path
     classes: dict[str, str]  # path -> class
     ids: dict[str, str]  # path -> video_id
+    parents: Sequence[str]  # the folders that hold the class folders; empty with lists
 
 
 class Member(NamedTuple):
@@ -58,16 +60,19 @@ LAYOUTS = {
     "hmdb51": Layout(annotations.read_hmdb51, match_paths, True),
     "kinetics": Layout(kinetics.read_annotations, kinetics.match_clips, False),
 }
+LABEL_TABLE = Layout(own_tables.read_label_table, match_paths, False)
 
 
 def match_class_folders(videos: Iterable[str]) -> MatchedVideos:
-    """The videos in class folders, without lists: the class is the first folder of the path."""
-    classes = {path: path.split("/")[0] for path in videos if "/" in path}
-    return MatchedVideos(Annotations([], [], {}), {}, classes, {path: path for path in classes})
+    """The videos in class folders, without lists; the entries of folders train, val and test are the listed ones."""
+    folders = read_class_folders(videos)
+    entries = own_tables.part_entries((path, part, f"the folder {part}") for path, part in folders.parts.items())
+    listed = Annotations([], entries, {})
+    return MatchedVideos(listed, {}, folders.classes, {path: path for path in folders.classes}, folders.parents)
 
 
 def match_lists(root: Path | str, videos: Sequence[str], layout: Layout, lists: str) -> MatchedVideos:
-    """The videos of the official lists, and with `layout.class_folders` every other video in a class folder.
+    """The videos of the official lists, and with `layout.class_folders` every other video of a listed class.
 
     Raises UserError if none of the listed videos is there.
     """
@@ -76,17 +81,38 @@ def match_lists(root: Path | str, videos: Sequence[str], layout: Layout, lists: 
     refuse_unmatched(root, listed.videos, files, videos)
     classes = {path: listed.videos[name] for name, path in files.items()}
     if layout.class_folders:
-        names = set(listed.classes)
-        classes = {path: path.split("/")[0] for path in videos if path.split("/")[0] in names} | classes
-    ids = {} if layout.class_folders else {path: name for name, path in files.items()}
-    return MatchedVideos(listed, files, classes, {path: ids.get(path, path) for path in classes})
+        classes = _unlisted_classes(videos, set(listed.classes), files.values()) | classes
+    ids = {path: name for name, path in files.items()} if layout is LAYOUTS["kinetics"] else {}
+    return MatchedVideos(listed, files, classes, {path: ids.get(path, path) for path in classes}, ())
 
 
 def match_videos(root: Path | str, videos: Sequence[str], layout: str, lists: str | None) -> MatchedVideos:
-    """The videos of a data set among the files `videos` below `root`; `lists` is `root` by default."""
-    if layout == "folder":
-        return match_class_folders(videos)
-    return match_lists(root, videos, LAYOUTS[layout], lists or str(root))
+    """The videos of a data set among the files `videos` below `root`; `lists` is `root` by default.
+
+    With the layout `folder`, a folder without class folders may have a table of its videos' classes.
+    """
+    if layout != "folder":
+        return match_lists(root, videos, LAYOUTS[layout], lists or str(root))
+    table = label_table(root, videos, lists)
+    return match_lists(root, videos, LABEL_TABLE, str(table.parent)) if table else match_class_folders(videos)
+
+
+def label_table(root: Path | str, videos: Iterable[str], lists: str | None) -> Path | None:
+    """The table of the videos' classes: that in `lists`, or that in `root` if no video lies in a folder."""
+    if lists:
+        return own_tables.find_label_table(lists)
+    return None if any("/" in path for path in videos) else own_tables.find_label_table(root)
+
+
+def _unlisted_classes(videos: Iterable[str], names: set[str], matched: Iterable[str]) -> dict[str, str]:
+    """Path -> class of the videos of a class in `names`. Deeper than in class folders, copies are left out."""
+    stems = {video_stem(path) for path in matched}
+    classes = {path: listed_class(path, names) for path in videos}
+    return {
+        path: name
+        for path, name in classes.items()
+        if name and (path.split("/")[0] == name or video_stem(path) not in stems)
+    }
 
 
 def members(
@@ -115,17 +141,21 @@ def folder_hashes(root: str, layout: str, lists: str | None, count: int, seed: i
     files = list(list_files(root))
     try:
         videos = members(root, files, layout, lists, count, seed)
+        table = label_table(root, [member.path for member in videos], lists) if layout == "folder" else None
     except UserError:
         return FolderHashes(hash_rows(files), "", {})
     by_slice: dict[str, list[Member]] = {name: [] for name in slices.names(count)}
     for member in videos:
         by_slice[member.slice].append(member)
     paths = {member.path for member in videos}
+    labels = [file for file in files if table is not None and file.name == table.name]
     others = hash_rows(file for file in files if file.name not in paths)
-    return FolderHashes(hash_rows(videos), others, {name: hash_rows(rows) for name, rows in by_slice.items()})
+    return FolderHashes(
+        hash_rows([*videos, *labels]), others, {name: hash_rows(rows) for name, rows in by_slice.items()}
+    )
 
 
-def hash_rows(rows: Iterable[File] | Iterable[Member]) -> str:
+def hash_rows(rows: Iterable[File | Member]) -> str:
     """Twelve hex digits over files or members, including their times: a video may change and keep its size."""
     return short_hash(json.dumps([tuple(row) for row in rows]))
 

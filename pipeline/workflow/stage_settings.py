@@ -68,9 +68,9 @@ def idt_settings(config: Config, dataset: str, keys: tuple[str, ...]) -> Params:
 
 
 def lists_folder(config: Config, dataset: str) -> str:
-    """The folder of the official lists; empty if splits are drawn or given by the user."""
+    """The folder of the official lists, or of a table of classes; empty for class folders."""
     settings = of_dataset(config, dataset)
-    return "" if settings.layout == "folder" else settings.lists or f"data/raw/{dataset}/lists"
+    return settings.lists or ("" if settings.layout == "folder" else f"data/raw/{dataset}/lists")
 
 
 def folder_hashes(config: Config, dataset: str) -> FolderHashes | None:

@@ -10,6 +10,7 @@ from pipeline.common.errors import UserError
 from pipeline.formats import manifest, quarantine
 from pipeline.index import __main__ as index_command
 from pipeline.index import build, video_files
+from pipeline.index.membership import LAYOUTS
 
 SHARED = Path(__file__).parents[3] / "shared" / "annotations"
 
@@ -138,7 +139,7 @@ def real(name):
 @pytest.mark.parametrize(("name", "count", "classes"), [("ucf101", 13_320, 101), ("hmdb51", 6766, 51)])
 def test_all_videos_of_an_official_data_set_are_matched(tmp_path, name, count, classes):
     lists = real(name)
-    root = touch(tmp_path / "v", *build.LAYOUTS[name].read(lists).videos)
+    root = touch(tmp_path / "v", *LAYOUTS[name].read(lists).videos)
     videos, metadata, rows = run(root, tmp_path / "out", "--layout", name, "--lists", lists)
     assert (len(videos), len(metadata["classes"]), rows) == (count, classes, {})
     assert sum(n for n, _ in coverage(tmp_path / "out").values()) == count
@@ -147,7 +148,7 @@ def test_all_videos_of_an_official_data_set_are_matched(tmp_path, name, count, c
 def test_ucf101_files_match_in_any_case_and_folder(tmp_path):
     lists = real("ucf101")
     # The archive's files are v_HandStandPushups_..., its lists have v_HandstandPushups_...
-    names = [video.replace("/v_Handstand", "/deep/v_HandStand") for video in build.LAYOUTS["ucf101"].read(lists).videos]
+    names = [video.replace("/v_Handstand", "/deep/v_HandStand") for video in LAYOUTS["ucf101"].read(lists).videos]
     videos, _, rows = run(touch(tmp_path / "v", *names), tmp_path / "out", "--layout", "ucf101", "--lists", lists)
     assert (len(videos), rows) == (13_320, {})
     assert sum(videos["video_id"].str.startswith("HandstandPushups/deep/v_HandStandPushups")) == 128

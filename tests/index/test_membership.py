@@ -113,7 +113,7 @@ def test_a_folder_that_changes_after_planning_is_refused(tmp_path):
 def test_unreadable_lists_fail_in_the_job_and_not_in_planning(tmp_path):
     root = clips(tmp_path)
     assert membership.folder_hashes(str(root), "ucf101", str(tmp_path), 3, 0).slices == {}
-    with pytest.raises(UserError, match="is not a class index"):
+    with pytest.raises(UserError, match="classInd.txt cannot be read"):
         frames_slice(root, "--layout=ucf101", f"--lists={tmp_path}")
 
 
