@@ -292,6 +292,21 @@ def test_a_damaged_inner_archive_is_named_with_the_outer_one(tmp_path):
         unpack_nested(tmp_path / "outer.rar", tmp_path / "folder")
 
 
+def test_inner_archives_that_cannot_be_unpacked_are_named(tmp_path, capsys):
+    inner = {"walk.7z": b"7z\xbc\xaf\x27\x1c" + bytes(99), "notes.zip": b"no archive", "a.avi": CLIP}
+    unpacked(rar4(tmp_path / "outer.rar", inner))
+    unpack_nested(tmp_path / "outer.rar", tmp_path / "folder")
+    text = capsys.readouterr().err
+    assert "warning: the member 'walk.7z' of" in text
+    assert "it is a 7z archive" in text
+    assert "warning: the member 'notes.zip' of" in text
+    last = bytearray(write_zip(tmp_path / "last", MEMBERS).read_bytes())
+    last[-18:-16] = b"\1\0"
+    (tmp_path / "folder/run.zip").write_bytes(b"rest of a clip" + last)
+    with pytest.raises(Unsupported, match=r"outer\.rar .* its member 'run\.zip' is an archive: it is the last part of"):
+        unpack_nested(tmp_path / "outer.rar", tmp_path / "folder")
+
+
 @pytest.mark.parametrize(
     ("names", "videos", "top"),
     [

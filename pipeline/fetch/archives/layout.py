@@ -5,10 +5,11 @@ from pathlib import Path
 
 from pipeline.common import log
 from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, file_format
-from pipeline.fetch.archives.members import Damaged, Unsupported
-from pipeline.fetch.archives.unpack import RENAME, unpack
+from pipeline.fetch.archives.members import Damaged, Unsupported, UnsupportedArchive
+from pipeline.fetch.archives.unpack import RENAME, unknown_format, unpack
 
 SUFFIXES = (".rar", ".zip", ".tar.gz", ".tgz", ".tar")
+OTHER_SUFFIXES = (".7z", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".z01", ".7z.001", ".zip.001", ".rar.001")
 
 
 def unpack_nested(archive: Path, folder: Path) -> None:
@@ -17,8 +18,11 @@ def unpack_nested(archive: Path, folder: Path) -> None:
     `archive` is the outer archive, which errors name.
     """
     paths = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(SUFFIXES) and path.is_file())
+    for path in (path for path in folder.rglob("*") if path.name.lower().endswith(OTHER_SUFFIXES) and path.is_file()):
+        log.say(f"warning: the member {path.name!r} of {archive} stays packed: {unknown_format(path)}")
     for path in log.progress(paths, len(paths), "inner archives"):
         if file_format(path) not in ARCHIVE_FORMATS:
+            _refuse_part(archive, path)
             continue
         scratch = path.with_name(f"{path.name}.inner")
         scratch.mkdir()
@@ -36,6 +40,14 @@ def unpack_nested(archive: Path, folder: Path) -> None:
             raise Unsupported(archive, f"it holds both {path.name!r} and a folder {target.name!r}", RENAME)
         (_only_folder(scratch) or scratch).rename(target)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _refuse_part(archive: Path, path: Path) -> None:
+    """Raise Unsupported for a part of a multi-part archive; for any other file, say in the log that it stays packed."""
+    error = unknown_format(path)
+    if isinstance(error, UnsupportedArchive):
+        raise Unsupported(archive, f"its member {path.name!r} is an archive: {error}", error.advice)
+    log.say(f"warning: the member {path.name!r} of {archive} stays as it is: {error}")
 
 
 def content_folder(folder: Path, videos: bool) -> Path:
