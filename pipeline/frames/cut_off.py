@@ -115,6 +115,59 @@ def _mpegts(_: IO[bytes], size: int) -> str:
     return "" if any(size % length == 0 for length in TS_PACKETS) else "the file ends within a packet"
 
 
+def _flv(file: IO[bytes], size: int) -> str:
+    """Walk the tags, each of which is followed by its size."""
+    head = file.read(9)
+    return _overrun(file, int.from_bytes(head[5:9], "big") + 4, size, 11, lambda tag: 15 + _big(tag[1:4]))
+
+
+def _program_stream(file: IO[bytes], size: int) -> str:
+    """Walk the packets; a pack header has a length of its own (MPEG-1: 12 bytes, MPEG-2: 14 and stuffing)."""
+
+    def length(head: bytes) -> int:
+        if head[:3] != b"\0\0\1":
+            return 0
+        if head[3] == 0xBA:
+            return 14 + (head[13] & 7) if head[4] >> 6 == 1 else 12
+        return 4 if head[3] == 0xB9 else 6 + _big(head[4:6])
+
+    return _overrun(file, 0, size, 14, length)
+
+
+def _mxf(file: IO[bytes], size: int) -> str:
+    """Walk the triplets of key (16 bytes), length (BER) and value."""
+
+    def length(head: bytes) -> int:
+        if head[:4] != b"\x06\x0e\x2b\x34":
+            return 0
+        extra = head[16] & 0x7F if head[16] & 0x80 else 0
+        return 17 + extra + (_big(head[17 : 17 + extra]) if extra else head[16])
+
+    return _overrun(file, 0, size, 26, length)
+
+
+def _gif(file: IO[bytes], size: int) -> str:
+    file.seek(max(0, size - 1))
+    return "" if file.read(1) == b";" else "its last byte is not the trailer"
+
+
+def _overrun(file: IO[bytes], position: int, size: int, head: int, length: Callable[[bytes], int]) -> str:
+    """Walk elements whose length follows from their first bytes; 0 is no element, and ends the walk."""
+    while position < size:
+        file.seek(position)
+        step = length(file.read(head).ljust(head, b"\0"))
+        if position + step > size:
+            return f"its element at byte {position:,} ends beyond the file"
+        if not step:
+            break
+        position += step
+    return ""
+
+
+def _big(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
 CHECKS: dict[str, Callable[[IO[bytes], int], str]] = {
     "matroska": _matroska,
     "mov": _iso,
@@ -122,4 +175,8 @@ CHECKS: dict[str, Callable[[IO[bytes], int], str]] = {
     "avi": _riff,
     "asf": _asf,
     "mpegts": _mpegts,
+    "flv": _flv,
+    "mpeg": _program_stream,
+    "mxf": _mxf,
+    "gif": _gif,
 }

@@ -134,8 +134,9 @@ def refuse_cut_off(path: Path | str, header: Header) -> None:
     """Raise BadVideo if the file ends before its packets, its elements or, without sound, its duration do."""
     if header.packets.corrupt is not None:
         raise BadVideo(f"the file is cut off or damaged: packet {header.packets.corrupt} is incomplete")
-    if header.frames and _absent_packets(header) <= 0:
-        return
+    counts = header.container == "avi" or header.container.startswith("mov,")
+    if counts and header.frames and _absent_packets(header) <= 0:
+        return  # what is cut off is the index or padding
     if reason := cut_off_reason(path, header.container):
         raise BadVideo(f"the file is cut off: {reason}")
     end = header.packets.end

@@ -23,7 +23,7 @@ SHARED = Path(__file__).parents[3] / "shared"
 DECODERS = ["pyav", "ffmpeg"]
 SIZE = (64, 48)
 H264 = {"vcodec": "libx264", "crf": 5}
-CUT = {  # the options of a file of 50 frames; --half the bytes of it are a bad video
+CUT = {  # the options of a file of 50 frames; a part of its bytes is a bad video
     "a.avi": {"vcodec": "mjpeg"},
     "b.avi": {"vcodec": "huffyuv", "pix_fmt": "yuv422p"},
     "c.avi": {"vcodec": "cinepak", "pix_fmt": "rgb24"},
@@ -35,6 +35,9 @@ CUT = {  # the options of a file of 50 frames; --half the bytes of it are a bad 
     "i.mp4": {"vcodec": "libx264", "movflags": "frag_keyframe+empty_moov", "g": 10},
     "j.wmv": {"vcodec": "wmv2"},
     "k.flv": {"vcodec": "flv"},
+    "l.mpg": {"vcodec": "mpeg2video"},
+    "m.gif": {"vcodec": "gif", "pix_fmt": "rgb8"},
+    "n.mxf": {"vcodec": "mpeg2video"},
 }
 DUE = [  # file of ../shared/failing, size, frames at the native rate and at 25 a second; None is a bad video
     ("B01_metadata/latin1.avi", SIZE, 25, 25),
