@@ -5,6 +5,7 @@ import csv
 import functools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,7 +176,13 @@ def test_a_training_killed_at_random_times_resumes_to_the_same_weights(data, tmp
     train_command.main(command(data, undisturbed, "dropout", steps=30))
     duration = time.monotonic() - begin
     argv = command(data, out, "dropout", steps=30)
-    kills = sum(kill_after(random.uniform(0.2, 0.9) * duration, argv) for _ in range(4))
+    kills = 0
+    for _ in range(8):
+        if kill_after(random.uniform(0.2, 0.9) * duration, argv):
+            kills += 1
+        elif not kills:  # it was faster than the undisturbed one, on a busy machine
+            shutil.rmtree(out)
+            duration /= 2
     train_command.main(argv)
     assert kills
     assert same_results(out, undisturbed)
