@@ -26,7 +26,9 @@ from tests.helpers.tinyruns import interrupted
 
 LISTS = {
     "classInd.txt": "1 Left\n2 Right\n",
-    "trainlist01.txt": "".join(f"{name}/v_{name}_{n}.avi {n}\n" for name in ("Left", "Right") for n in (1, 2, 3)),
+    "trainlist01.txt": "".join(
+        f"{name}/v_{name}_{n}.avi {label}\n" for label, name in ((1, "Left"), (2, "Right")) for n in (1, 2, 3)
+    ),
     "testlist01.txt": "Left/v_Left_4.avi\nRight/v_Right_4.avi\nRight/v_Right_lost.avi\n",
 }
 RUN = "results/runs/demo/split1/seed0"
