@@ -175,8 +175,8 @@ class DatasetSettings:
     archives: str | None = setting("a folder with the data set's archives: nothing is downloaded",
                                    _path("a folder with the data set's archives"), None)  # fmt: skip
     split_file: str | None = setting(
-        "your own splits: a tab-separated table with the columns video, split, role (role is train or test)",
-        _path("a tab-separated table with the columns video, split, role"),
+        "your own splits: a table with the columns video, split, role (train or test), by tabs, commas or semicolons",
+        _path("a table with the columns video, split, role"),
         None,
     )
     label_map: str | None = setting(

@@ -46,7 +46,7 @@ def test_every_stage_is_a_command_with_help(stage):
 def test_a_user_error_prints_one_line_and_exits_with_status_1():
     run = python("-m", "pipeline.score.evaluate", "/no.parquet")
     assert run.returncode == 1
-    assert run.stderr.startswith("error: /no.parquet cannot be read")
+    assert run.stderr.startswith("error: /no.parquet is missing")
     assert run.stderr.count("\n") == 1
 
 
