@@ -42,7 +42,8 @@ def defaults(cls: type) -> dict[str, Any]:
 
 def required(cls: type) -> list[str]:
     """The keys without a default."""
-    return [field.name for field in dataclasses.fields(cls) if field.name not in defaults(cls)]
+    optional = defaults(cls)
+    return [field.name for field in dataclasses.fields(cls) if field.name not in optional]
 
 
 def table(cls: type) -> str:
