@@ -77,9 +77,12 @@ def code_hash(*modules: str) -> str:
 
 def cuda_sources(name: str) -> list[Path]:
     """The CUDA sources in a module's folder whose file names the module contains as strings."""
-    strings = {node.value for node in ast.walk(ast.parse(_source(name))) if isinstance(node, ast.Constant)}
     path = _path(name)
-    return sorted(source for source in path.parent.glob("*.cu") if source.name in strings) if path else []
+    sources = sorted(path.parent.glob("*.cu")) if path else []
+    if not sources:  # as in most folders: their modules need not be parsed for this
+        return []
+    strings = {node.value for node in ast.walk(ast.parse(_source(name))) if isinstance(node, ast.Constant)}
+    return [source for source in sources if source.name in strings]
 
 
 def reachable(*modules: str) -> set[str]:
