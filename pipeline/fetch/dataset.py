@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
-from pipeline.common.files import write_tsv
+from pipeline.common.files import DISK_FULL_ERRNOS, write_tsv
 from pipeline.fetch.archives import receipts, unpack
 from pipeline.fetch.archives.layout import content_folder, unpack_nested
-from pipeline.fetch.archives.members import DISK_FULL, Damaged, UnpackError
+from pipeline.fetch.archives.members import Damaged, UnpackError
 from pipeline.fetch.archives.receipts import Receipt
 from pipeline.fetch.archives.store import LOCAL, Archive, ArchiveStore
 from pipeline.fetch.download import Unavailable
@@ -40,7 +40,7 @@ class DatasetFetch:
         try:
             self.fetch_all(sources)
         except OSError as error:
-            if error.errno not in (*DISK_FULL, *NO_ACCESS):
+            if error.errno not in (*DISK_FULL_ERRNOS, *NO_ACCESS):
                 raise
             path = error.filename or self.out
             raise UserError(

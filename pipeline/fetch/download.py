@@ -13,10 +13,9 @@ import urllib3
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
-from pipeline.common.files import BLOCK, whole_file
+from pipeline.common.files import BLOCK, DISK_FULL_ERRNOS, whole_file
 from pipeline.fetch.archives import ARCHIVE_FORMATS, WEB_PAGE, file_format
 from pipeline.fetch.archives.magic import HEADER_BYTES
-from pipeline.fetch.archives.members import DISK_FULL
 
 RETRIED_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 EMPTY = "empty"
@@ -195,7 +194,7 @@ def _receive(transfer: Transfer, response: requests.Response, offset: int, total
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise
         raise _disk_full(transfer, total) from error
     if total is not None and size != total:

@@ -33,14 +33,14 @@ def buffer_shapes(recipe: Recipe) -> list[tuple[tuple[int, ...], type, tuple[int
     times = () if recipe.frames is None else (recipe.frames,)
     shapes: list[tuple[tuple[int, ...], type, tuple[int, ...]]] = []
     for name, channels in clip_sampling.channels(recipe).items():
-        kind = np.float32 if _is_computed(recipe, name) and not INPUTS[name].is_difference else np.uint8
-        shapes.append(((channels, *times, recipe.crop, recipe.crop), kind, (channels, *times)))
+        dtype = np.float32 if _is_computed(recipe, name) and not INPUTS[name].is_difference else np.uint8
+        shapes.append(((channels, *times, recipe.crop, recipe.crop), dtype, (channels, *times)))
     return shapes
 
 
 def allocate(recipe: Recipe) -> Buffers:
     """Buffers for one sample."""
-    return [(np.empty(shape, kind), np.empty(offset, np.float32)) for shape, kind, offset in buffer_shapes(recipe)]
+    return [(np.empty(shape, dtype), np.empty(offset, np.float32)) for shape, dtype, offset in buffer_shapes(recipe)]
 
 
 def as_tensors(buffers: Buffers) -> Sample:

@@ -8,9 +8,10 @@ ARCHIVE_FORMATS = ("rar", "zip", "gzip", "tar")
 WEB_PAGE = "page"
 UNKNOWN = "unknown"
 
+RAR4, RAR5 = b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00"  # RAR 1.5 to 4, RAR 5
 MAGIC_NUMBERS = (
-    (b"Rar!\x1a\x07\x00", "rar"),  # RAR 1.5 to 4
-    (b"Rar!\x1a\x07\x01\x00", "rar"),  # RAR 5
+    (RAR4, "rar"),
+    (RAR5, "rar"),
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),  # an empty archive
     (b"PK00PK\x03\x04", "zip"),  # a multi-part archive that needed one part only

@@ -1,6 +1,5 @@
 """The members that every archive reader yields, and the checks of a member before any of its bytes are written."""
 
-import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -11,7 +10,6 @@ FILE = "file"
 FOLDER = "folder"
 PASSWORD_PROTECTED = "password-protected file"  # noqa: S105 (no password)
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MACOS_FOLDER, MACOS_FILE = "__MACOSX", ".DS_Store"  # macOS adds them to archives
 
 

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from pipeline.fetch.archives.magic import RAR4, RAR5
 from pipeline.fetch.archives.members import UnsupportedArchive
 from pipeline.fetch.archives.zip_layout import JOIN as JOIN_ZIP
 
 HEADER_BYTES = 64
-RAR4, RAR5 = b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00"
 RAR4_ARCHIVE_HEADER = b"\x73"
 FIRST_ZIP_PART = b"PK\x07\x08"
 

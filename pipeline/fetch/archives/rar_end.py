@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.common.files import BLOCK
+from pipeline.fetch.archives.magic import RAR4, RAR5
 from pipeline.fetch.archives.members import UnsupportedArchive
 
-RAR4, RAR5 = b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00"
 RAR4_ARCHIVE, RAR4_END, RAR5_END = 0x73, 0x7B, 5
 HAS_DATA_4, LARGE_4, HEADERS_ENCRYPTED_4 = 0x8000, 0x0100, 0x0080
 MEMBERS_4 = (0x74, 0x7A)  # files and services
@@ -44,10 +44,10 @@ def _find_end(file: BinaryIO, position: int, block: Callable[[BinaryIO, int], tu
     """The position after the end block; None if there is none."""
     last = False
     while not last:
-        found = block(file, position)
-        if found is None or found[0] <= position:
+        read = block(file, position)
+        if read is None or read[0] <= position:
             return None
-        position, last = found
+        position, last = read
     return position
 
 

@@ -9,11 +9,10 @@ from typing import BinaryIO
 
 from pipeline.common import log
 from pipeline.common.errors import UserError
-from pipeline.common.files import BLOCK
+from pipeline.common.files import BLOCK, DISK_FULL_ERRNOS
 from pipeline.fetch.archives import rar, rar_end, rar_programs, tar, zip
 from pipeline.fetch.archives.magic import ARCHIVE_FORMATS, WEB_PAGE, file_format, unsupported_format
 from pipeline.fetch.archives.members import (
-    DISK_FULL,
     FILE,
     FOLDER,
     WITHOUT_LINKS,
@@ -63,7 +62,7 @@ def unpack(archive: Path, folder: Path) -> None:
         supported = not isinstance(error, UnsupportedArchive)
         raise unpack_error(archive, (part_by_name(archive) if supported else None) or error) from error
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if error.errno not in DISK_FULL_ERRNOS:
             raise
         raise _disk_full(archive, folder, size) from error
 

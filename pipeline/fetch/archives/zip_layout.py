@@ -67,8 +67,8 @@ def _unlisted_member(file: BinaryIO, members: Sequence[zipfile.ZipInfo], directo
     """The position of a local header between the listed members, or None."""
     end = 0
     for info in sorted(members, key=lambda info: info.header_offset):
-        if info.header_offset > end and (found := _local_header(file, end, info.header_offset)) is not None:
-            return found
+        if info.header_offset > end and (header_offset := _local_header(file, end, info.header_offset)) is not None:
+            return header_offset
         file.seek(info.header_offset)
         header = file.read(LOCAL_HEADER_BYTES)
         name_bytes, extra_bytes = struct.unpack("<HH", header[26:30].ljust(4, b"\0"))
