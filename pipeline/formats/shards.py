@@ -105,8 +105,7 @@ class ShardReader:
 
     def flow(self, video: str, numbers: Sequence[int], crop: Crop | None = None) -> np.ndarray:
         """Flow, uint8 (T, 2, H, W), x then y; `flow_levels.dequantise` converts it to pixels."""
-        stacked, _ = _decode(self.buffers(video, numbers), "GRAY")  # (T, 2H, W, 1)
-        fields = stacked.reshape(len(stacked), 2, -1, stacked.shape[2])
+        fields = self.channels(video, numbers)
         if crop is None:
             return fields
         top, left, height, width = crop

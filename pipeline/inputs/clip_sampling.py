@@ -42,8 +42,7 @@ def limited_stride(recipe: Recipe, frames: int, times: int, stride: int) -> int:
 
 def uniform_times(recipe: Recipe, frames: int, times: int) -> list[int]:
     """`times` times with equal spacing, from the beginning of the video to its end."""
-    last = max(frames - extent(recipe), 0)
-    return [last // 2] if times == 1 else [round(number * last / (times - 1)) for number in range(times)]
+    return _equally_spaced(max(frames - extent(recipe), 0), times)
 
 
 def random_clip(recipe: Recipe, frames: int, generator: np.random.Generator) -> list[int]:
@@ -69,8 +68,7 @@ def uniform_clips(recipe: Recipe, frames: int, clips: int) -> list[list[int]]:
         return [uniform_times(recipe, frames, times)] * clips
     stride = limited_stride(recipe, frames, times, sum(stride_range(recipe)) // 2)
     last = max(frames - extent(recipe) - (times - 1) * stride, 0)
-    starts = [last // 2] if clips == 1 else [round(number * last / (clips - 1)) for number in range(clips)]
-    return [[start + number * stride for number in range(times)] for start in starts]
+    return [[start + number * stride for number in range(times)] for start in _equally_spaced(last, clips)]
 
 
 def whole_video_clips(recipe: Recipe, frames: int) -> list[list[int]]:
@@ -104,3 +102,8 @@ def pad_index(index: int, count: int, padding: str) -> int:
         position = index % (2 * count - 2)
         return min(position, 2 * count - 2 - position)
     return min(max(index, 0), count - 1)
+
+
+def _equally_spaced(last: int, count: int) -> list[int]:
+    """`count` starts from 0 to `last`; a single one is in the middle."""
+    return [last // 2] if count == 1 else [round(number * last / (count - 1)) for number in range(count)]
