@@ -7,6 +7,12 @@ from typing import Any
 
 Schema = dict[str, Any]
 
+# The schemas of values that both recipes and settings have.
+COUNT = {"type": "integer", "minimum": 1}
+POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+NOT_NEGATIVE = {"type": "number", "minimum": 0}
+BOOLEAN = {"type": "boolean"}
+
 
 def setting(
     doc: str, schema: Schema, default: Any = dataclasses.MISSING, *, hashed: bool = True, group: str = ""

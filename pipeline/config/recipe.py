@@ -8,14 +8,10 @@ from typing import Any
 
 from pipeline.common.errors import UserError
 from pipeline.common.files import short_hash
-from pipeline.config.fields import required, setting
+from pipeline.config.fields import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, required, setting
 from pipeline.formats.modalities import INPUTS
 
-COUNT = {"type": "integer", "minimum": 1}
 OPTIONAL_COUNT = {"type": ["integer", "null"], "minimum": 1}
-POSITIVE = {"type": "number", "exclusiveMinimum": 0}
-NOT_NEGATIVE = {"type": "number", "minimum": 0}
-BOOLEAN = {"type": "boolean"}
 TEXT = {"type": "string"}
 
 # Keys of earlier versions -> what they are called now.

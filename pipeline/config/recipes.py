@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.common.errors import UserError
 from pipeline.common.paths import EXPERIMENTS
-from pipeline.config.fields import defaults, object_schema, setting
+from pipeline.config.fields import defaults, object_schema, required, setting
 from pipeline.config.fusion_methods import FUSION_INPUTS, FUSION_METHODS
 from pipeline.config.recipe import RENAMED, Recipe, from_mapping
 from pipeline.config.settings import check_schema, load_yaml, merge, read_schema
@@ -71,7 +71,7 @@ def experiment_schema() -> dict[str, Any]:
     """The JSON schema of a file in experiments/: keys of recipes and fusions are those of their dataclasses."""
     schema = read_schema("experiment")
     schema["$defs"]["recipe"] = object_schema(Recipe, RENAMED)
-    schema["$defs"]["fusion"] = object_schema(Fusion, {"of": "input"}, ("scores", "method", "input"))
+    schema["$defs"]["fusion"] = object_schema(Fusion, {"of": "input"}, tuple(required(Fusion)))
     return schema
 
 

@@ -14,17 +14,13 @@ import jsonschema
 import yaml
 
 from pipeline.common.errors import UserError
-from pipeline.config.fields import Schema, object_schema, setting
+from pipeline.config.fields import BOOLEAN, COUNT, NOT_NEGATIVE, POSITIVE, Schema, object_schema, setting
 
 Config = Mapping[str, Any]  # config.yaml as a mapping, checked by config_schema
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
 
-BOOLEAN = {"type": "boolean"}
-COUNT = {"type": "integer", "minimum": 1}
-NOT_NEGATIVE = {"type": "number", "minimum": 0}
 PATH = {"type": "string", "minLength": 1}
-POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 QUALITY = {"type": "integer", "minimum": 1, "maximum": 100}
 SIDE = {"type": "integer", "minimum": 16, "maximum": 4096}
 NAMES = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string"}}

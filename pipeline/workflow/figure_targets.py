@@ -24,8 +24,7 @@ CLASSES = 6  # of a paper's figure
 
 def summaries(config: Config) -> list[str]:
     """The summary page of every data set that has a table."""
-    with_table = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
-    return [f"{FIGURES}/{dataset}/summary.html" for dataset in with_table]
+    return [f"{FIGURES}/{dataset}/summary.html" for dataset in table_targets.datasets_with_table(config)]
 
 
 def figures(config: Config, dataset: str) -> list[str]:
@@ -174,9 +173,8 @@ def first_trainings(config: Config, dataset: str) -> dict[str, tuple[int, int]]:
     first: dict[str, tuple[int, int]] = {}
     for shown, split, seed in table_targets.dataset_scores(config, dataset):
         for run in score_origins.fused_parts(config, dataset, shown):
-            name, short = run.split(".")
-            ours = short in runs.experiment(config, dataset, name).runs
-            if ours and not score_origins.is_imported(dataset, split, seed, run):
+            is_run = score_origins.recipe_or_none(config, dataset, run) is not None
+            if is_run and not score_origins.is_imported(dataset, split, seed, run):
                 first.setdefault(run, (split, seed))
     return first
 

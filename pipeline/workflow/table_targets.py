@@ -34,10 +34,14 @@ def paper_tables() -> list[str]:
     return list(published.tables())
 
 
+def datasets_with_table(config: Config) -> list[str]:
+    """All data sets but the auxiliary ones."""
+    return [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
+
+
 def table_files(config: Config) -> list[str]:
     """All tables: one per data set, except for auxiliary ones, and those of the papers."""
-    datasets = [dataset for dataset in config["datasets"] if not of_dataset(config, dataset).auxiliary]
-    return [f"results/tables/{name}.csv" for name in (*datasets, *paper_tables())]
+    return [f"results/tables/{name}.csv" for name in (*datasets_with_table(config), *paper_tables())]
 
 
 def check(config: Config) -> None:
