@@ -18,7 +18,7 @@ from pipeline.common.log import say_once
 from pipeline.flow.tvl1 import driver
 from pipeline.flow.tvl1.parameters import PRESETS, resolve
 
-__all__ = ["BACKENDS", "PRESETS", "choose", "flow", "resolve"]
+__all__ = ["BACKENDS", "PRESETS", "choose_backend", "flow", "resolve"]
 
 BACKENDS = {
     "cuda": "pipeline.flow.tvl1.cuda",
